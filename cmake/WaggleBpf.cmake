@@ -1,0 +1,38 @@
+# waggle_bpf(folder/x): compiles bpf/<folder>/x.bpf.c, strips it and generates the libbpf skeleton
+# x.skel.h beside a header x.bpf.h that names only the object's bytes. Both land in build/…/bpf.
+find_program(BPF_CLANG NAMES clang-19 REQUIRED)
+find_program(BPF_STRIP NAMES llvm-strip-19 REQUIRED)
+find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    set(WAGGLE_BPF_ARCH arm64)
+else()
+    set(WAGGLE_BPF_ARCH x86)
+endif()
+
+add_library(waggle_bpf_objects INTERFACE)
+target_include_directories(waggle_bpf_objects INTERFACE ${PROJECT_BINARY_DIR}/bpf)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/bpf)
+
+function(waggle_bpf path)
+    get_filename_component(name ${path} NAME)
+    set(source ${PROJECT_SOURCE_DIR}/bpf/${path}.bpf.c)
+    set(object ${PROJECT_BINARY_DIR}/bpf/${name}.bpf.o)
+    set(skeleton ${PROJECT_BINARY_DIR}/bpf/${name}.skel.h)
+    string(REPLACE "." "_" identifier ${name})
+    add_custom_command(
+        OUTPUT ${object}
+        COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -std=gnu23 -O2 -g -Wall -Wextra -Werror
+                -Wno-unused-parameter -Wno-address-of-packed-member
+                -D__TARGET_ARCH_${WAGGLE_BPF_ARCH} -I${PROJECT_SOURCE_DIR} -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+                -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
+        COMMAND ${BPF_STRIP} -g ${object}
+        DEPENDS ${source} DEPFILE ${object}.d
+        COMMENT "BPF ${path}")
+    add_custom_command(
+        OUTPUT ${skeleton}
+        COMMAND sh -c "${BPFTOOL} gen skeleton ${object} name ${identifier}_bpf > ${skeleton}"
+        DEPENDS ${object})
+    add_custom_target(bpf_${identifier} DEPENDS ${skeleton})
+    add_dependencies(waggle_bpf_objects bpf_${identifier})
+endfunction()

@@ -31,8 +31,10 @@ function(waggle_bpf path)
         COMMENT "BPF ${path}")
     add_custom_command(
         OUTPUT ${skeleton}
-        COMMAND sh -c "${BPFTOOL} gen skeleton ${object} name ${identifier}_bpf > ${skeleton}"
-        DEPENDS ${object})
+        COMMAND ${CMAKE_COMMAND} -DBPFTOOL=${BPFTOOL} -DNAME=${identifier} -DOBJECT=${object}
+                -DSKELETON=${skeleton} -DHEADER=${PROJECT_BINARY_DIR}/bpf/${name}.bpf.h
+                -P ${PROJECT_SOURCE_DIR}/cmake/BpfHeader.cmake
+        DEPENDS ${object} ${PROJECT_SOURCE_DIR}/cmake/BpfHeader.cmake VERBATIM)
     add_custom_target(bpf_${identifier} DEPENDS ${skeleton})
     add_dependencies(waggle_bpf_objects bpf_${identifier})
 endfunction()

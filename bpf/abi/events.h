@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// Events: what the kernel side says. The same records are the record file's format (waggle record):
+// a reader skips types it does not know by length. All fields are host byte order unless they say
+// otherwise; all times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns).
+#pragma once
+
+#include "bpf/abi/types.h"
+
+enum wg_event_type : __u16 {
+    WG_EVENT_CONNECTION = 1,
+    WG_EVENT_DATA = 2,
+    WG_EVENT_CLOSE = 3,
+    WG_EVENT_EXEC = 4,
+    WG_EVENT_FORK = 5,
+    WG_EVENT_EXIT = 6,
+    WG_EVENT_LISTEN = 7,
+    // Written by user space into record files only.
+    WG_EVENT_TICK = 100,
+    WG_EVENT_PROCESS = 101,
+    WG_EVENT_TAIL = 102,
+};
+
+enum : __u16 { WG_EVENT_VERSION = 1 };
+
+struct wg_event {
+    enum wg_event_type type;
+    __u16 version;
+    __u32 length;  // whole record, this header included
+    __u64 time_ns;
+};
+
+enum wg_direction : __u8 { WG_SEND = 0, WG_RECEIVE = 1 };
+
+enum wg_role : __u8 { WG_ROLE_UNKNOWN = 0, WG_ROLE_CLIENT = 1, WG_ROLE_SERVER = 2 };
+
+enum wg_socket_kind : __u8 { WG_TCP = 1, WG_MPTCP = 2, WG_UNIX = 3 };
+
+enum { WG_UNIX_PATH = 108 };
+
+struct wg_tuple {
+    __u8 local_address[16];  // network order; IPv4 as IPv4-mapped IPv6
+    __u8 remote_address[16];
+    __u16 local_port;  // host order
+    __u16 remote_port;
+    __u32 netns;  // inode of the network namespace
+};
+
+// The first time a selected process moves bytes on a socket. Comes before the socket's data events.
+struct wg_connection_event {
+    struct wg_event head;
+    __u64 connection;        // socket cookie: unique while the host is up
+    __u64 process_start_ns;  // CLOCK_BOOTTIME start of the process
+    __u32 pid;               // tgid as the agent's pid namespace numbers it, 0 when it is not in there
+    __u32 kernel_tgid;
+    enum wg_role role;
+    enum wg_socket_kind kind;
+    __u8 family;      // AF_INET, AF_INET6, AF_UNIX
+    __u8 from_start;  // bit per direction: nothing was moved before the first data event
+    __u32 padding;
+    struct wg_tuple tuple;
+    char unix_path[WG_UNIX_PATH];  // bound path of the server's end; an abstract name starts with '@'
+    __u32 padding2;
+};
+
+enum wg_data_flags : __u8 {
+    WG_DATA_TURN_START = 1,     // first bytes of a turn
+    WG_DATA_PREVIOUS_TAIL = 2,  // previous_* tells how the turn before went on beyond its rule
+    WG_DATA_TAIL = 4,           // tail holds the last bytes of this event
+    WG_DATA_UNREADABLE = 8,     // captured is 0 since the bytes are in no user buffer (sendfile, splice …)
+    WG_DATA_END = 16,           // the peer has closed its side; size is 0. UNIX: order is the peer's connection
+};
+
+// Bytes that went one way. The first `captured` of `size` bytes follow the struct.
+struct wg_data_event {
+    struct wg_event head;  // time: last byte of a send (see first_ns), return of a receive
+    __u64 connection;
+    __u64 position;  // of the first byte in this direction; TCP: low 32 bits are the sequence number
+    __u64 order;     // receive: stands after all sends with a position below this one
+    __u64 first_ns;  // send: when the call began, 0 where no hook tells
+    __u64 context;   // execution context: thread id (later: goroutine, task)
+    __u64 process_start_ns;
+    __u64 previous_end_ns;  // WG_DATA_PREVIOUS_TAIL: time of the last byte of the turn before
+    __u64 previous_end;     // its end position
+    __u8 previous_tail[8];  // its last bytes, right-aligned; zeros where unreadable
+    __u8 tail[8];
+    __u32 size;
+    __u32 captured;
+    __u32 turn;  // counts the turns of this direction
+    __u32 pid;
+    enum wg_direction direction;
+    __u8 flags;
+    __u16 padding;
+    __u32 padding2;
+};
+
+// The socket is closed, or its send side is (half = 1).
+struct wg_close_event {
+    struct wg_event head;
+    __u64 connection;
+    __u64 bytes[2];       // by wg_direction, all that was seen
+    __u64 end[2];         // end position
+    __u64 end_ns[2];      // time of the last byte
+    __u8 tail[2][8];
+    __u32 turns[2];
+    __u32 error;  // sk_err: ECONNRESET, ETIMEDOUT … or 0
+    __u8 half;
+    __u8 padding[3];
+};
+
+enum { WG_PATH_MAX = 256, WG_ARGS_MAX = 512 };
+
+struct wg_process_event {
+    struct wg_event head;  // exec, fork, exit, listen
+    __u64 start_ns;        // CLOCK_BOOTTIME
+    __u64 cgroup;          // cgroup v2 id
+    __u64 exe_inode;
+    __u32 exe_device;
+    __u32 pid;  // agent's pid namespace
+    __u32 kernel_tgid;
+    __u32 parent_pid;
+    __u32 parent_kernel_tgid;
+    __u32 netns;
+    __u16 port;        // listen only
+    __u16 args_size;   // exec only
+    __u32 padding;
+    char path[WG_PATH_MAX];
+    char args[WG_ARGS_MAX];  // NUL-separated
+};
+
+// How a turn goes on beyond its capture rule: one entry per connection and direction in a map.
+struct wg_tail_key {
+    __u64 connection;
+    __u32 direction;
+    __u32 padding;
+};
+
+struct wg_tail {
+    __u64 end;     // position after the last byte
+    __u64 end_ns;  // when it went
+    __u64 first_ns;
+    __u8 tail[8];
+    __u32 turn;
+    __u32 calls;  // how many calls were not reported as events
+};
+
+#ifdef __cplusplus
+static_assert(sizeof(wg_event) == 16);
+static_assert(sizeof(wg_tuple) == 40);
+static_assert(sizeof(wg_connection_event) == 200);
+static_assert(sizeof(wg_data_event) == 120);
+static_assert(sizeof(wg_close_event) == 104);
+static_assert(sizeof(wg_process_event) == 840);
+static_assert(sizeof(wg_tail) == 40);
+#endif

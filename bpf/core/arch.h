@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// What differs between processors: where a system call's number and arguments are saved, the
+// numbers themselves, and how a 32-bit call is told.
+#pragma once
+
+#include "bpf/core/kernel.h"
+
+#if defined(__TARGET_ARCH_x86)
+
+struct pt_regs {
+    unsigned long dx, si, di, orig_ax;
+} __attribute__((preserve_access_index));
+
+enum wg_syscall {
+    WG_SYS_READ = 0,
+    WG_SYS_WRITE = 1,
+    WG_SYS_READV = 19,
+    WG_SYS_WRITEV = 20,
+    WG_SYS_SENDTO = 44,
+    WG_SYS_RECVFROM = 45,
+    WG_SYS_SENDMSG = 46,
+    WG_SYS_RECVMSG = 47,
+    WG_SYS_RECVMMSG = 299,
+    WG_SYS_SENDMMSG = 307,
+    WG_SYS_PREADV2 = 327,
+    WG_SYS_PWRITEV2 = 328,
+};
+
+WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->orig_ax; }
+WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->si; }
+WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->dx; }
+// TS_COMPAT: an int80 or compat call, whose structures have another shape.
+WG_INLINE bool wg_is_compat(struct task_struct *task) { return task->thread_info.status & 2; }
+
+#elif defined(__TARGET_ARCH_arm64)
+
+struct pt_regs {
+    u64 regs[31];
+    s32 syscallno;
+} __attribute__((preserve_access_index));
+
+enum wg_syscall {
+    WG_SYS_READ = 63,
+    WG_SYS_WRITE = 64,
+    WG_SYS_READV = 65,
+    WG_SYS_WRITEV = 66,
+    WG_SYS_SENDTO = 206,
+    WG_SYS_RECVFROM = 207,
+    WG_SYS_SENDMSG = 211,
+    WG_SYS_RECVMSG = 212,
+    WG_SYS_RECVMMSG = 243,
+    WG_SYS_SENDMMSG = 269,
+    WG_SYS_PREADV2 = 286,
+    WG_SYS_PWRITEV2 = 287,
+};
+
+WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->syscallno; }
+WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->regs[1]; }
+WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->regs[2]; }
+WG_INLINE bool wg_is_compat(struct task_struct *task) {
+    struct thread_info___arm64 {
+        unsigned long flags;
+    } __attribute__((preserve_access_index));
+    return ((struct thread_info___arm64 *)&task->thread_info)->flags & (1 << 22);  // TIF_32BIT
+}
+
+#else
+#error "no system call layout for this processor"
+#endif

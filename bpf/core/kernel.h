@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// The few kernel types we read, by hand: only the fields we use, relocated at load (CO-RE). What
+// differs between kernel versions is in compat.h.
+#pragma once
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef __s64 s64;
+typedef unsigned long size_t;
+typedef long ssize_t;
+typedef long long loff_t;
+
+struct page;
+struct pipe_inode_info;
+
+#ifndef AF_UNIX
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
+#endif
+enum { SOCK_STREAM = 1 };
+enum { IPPROTO_TCP_ = 6, IPPROTO_MPTCP_ = 262 };
+enum {
+    MSG_OOB_ = 0x1,
+    MSG_PEEK_ = 0x2,
+    MSG_TRUNC_ = 0x20,
+    MSG_ERRQUEUE_ = 0x2000,
+};
+enum { PF_IO_WORKER_ = 0x10, PF_USER_WORKER_ = 0x4000, PF_KTHREAD_ = 0x200000 };
+enum {
+    TCP_ESTABLISHED_ = 1,
+    TCP_FIN_WAIT1_ = 4,
+    TCP_CLOSE_ = 7,
+    TCP_LAST_ACK_ = 9,
+    TCP_LISTEN_ = 10,
+};
+enum { RCV_SHUTDOWN_ = 1 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+    unsigned int inum;
+};
+struct pid_namespace {
+    struct ns_common ns;
+};
+struct net {
+    struct ns_common ns;
+};
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct upid {
+    int nr;
+    struct pid_namespace *ns;
+};
+struct pid {
+    unsigned int level;
+    struct upid numbers[1];
+};
+
+struct super_block {
+    u32 s_dev;
+};
+struct inode {
+    unsigned long i_ino;
+    struct super_block *i_sb;
+};
+struct file {
+    struct inode *f_inode;
+};
+struct mm_struct {
+    unsigned long arg_start;
+    unsigned long arg_end;
+    struct file *exe_file;
+};
+struct kernfs_node {
+    u64 id;
+};
+struct cgroup {
+    struct kernfs_node *kn;
+};
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
+typedef struct {
+    int counter;
+} atomic_t;
+struct signal_struct {
+    atomic_t live;
+    struct pid *pids[4];  // PIDTYPE_TGID = 1
+};
+struct nsproxy {
+    struct net *net_ns;
+};
+struct thread_info {
+    u32 status;
+};
+struct task_struct {
+    struct thread_info thread_info;
+    unsigned int flags;
+    int pid;
+    int tgid;
+    struct task_struct *real_parent;
+    struct task_struct *group_leader;
+    u64 start_boottime;
+    struct mm_struct *mm;
+    struct signal_struct *signal;
+    struct css_set *cgroups;
+    struct nsproxy *nsproxy;
+    char comm[16];
+};
+
+struct in6_addr {
+    u8 bytes[16];
+};
+struct sock_common {
+    unsigned short skc_family;
+    volatile unsigned char skc_state;
+    u32 skc_daddr;
+    u32 skc_rcv_saddr;
+    u16 skc_dport;
+    u16 skc_num;
+    possible_net_t skc_net;
+    struct {
+        s64 counter;
+    } skc_cookie;
+    struct in6_addr skc_v6_daddr;
+    struct in6_addr skc_v6_rcv_saddr;
+};
+struct sock {
+    struct sock_common __sk_common;
+    int sk_err;
+    u32 sk_max_ack_backlog;
+    u8 sk_shutdown;
+    u16 sk_type;
+    u16 sk_protocol;
+};
+struct tcp_sock {
+    u32 rcv_nxt;
+    u32 copied_seq;
+    u32 snd_una;
+    u32 write_seq;
+    u64 bytes_received;
+    u64 bytes_acked;
+};
+struct mptcp_sock {
+    struct sock *first;
+};
+struct sockaddr_un {
+    unsigned short sun_family;
+    char sun_path[108];
+};
+struct unix_address {
+    int len;
+    struct sockaddr_un name[0];
+};
+struct unix_sock {
+    struct unix_address *addr;
+    struct sock *peer;
+};
+struct linux_binprm {
+    const char *filename;
+};
+
+#pragma clang attribute pop
+
+// Keeps the compiler from forgetting a bound that the verifier has to see.
+#define WG_BOUND(value, limit)            \
+    ({                                    \
+        u64 bound_value_ = (value);       \
+        asm volatile("" : "+r"(bound_value_)); \
+        if (bound_value_ > (limit)) bound_value_ = (limit); \
+        asm volatile("" : "+r"(bound_value_)); \
+        bound_value_;                     \
+    })
+
+#define WG_INLINE static __always_inline
+
+WG_INLINE u16 bpf_ntohs_(u16 value) { return __builtin_bswap16(value); }

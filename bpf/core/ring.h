@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// Rings, counters and the shared page. Records are never woken for: the reader ticks, and is woken
+// only when a ring is more than a quarter full, looked at every 32nd record.
+#pragma once
+
+#include "bpf/abi/rules.h"
+#include "bpf/core/kernel.h"
+
+enum { WG_RINGS = 16, WG_RING_CHECK = 32 };
+
+struct wg_ring {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+};
+
+// User space creates the rings and puts them in; ring_count says how many there are.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, WG_RINGS);
+    __type(key, u32);
+    __array(values, struct wg_ring);
+} rings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, WG_COUNTERS);
+    __type(key, u32);
+    __type(value, u64);
+} counters SEC(".maps");
+
+// One page, mapped by user space.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, u32);
+    __type(value, struct wg_state);
+} state SEC(".maps");
+
+WG_INLINE void wg_count(enum wg_counter counter, u64 amount) {
+    const u32 key = counter;
+    u64 *value = bpf_map_lookup_elem(&counters, &key);
+    if (value) *value += amount;
+}
+
+WG_INLINE struct wg_state *wg_get_state(void) {
+    const u32 zero = 0;
+    return bpf_map_lookup_elem(&state, &zero);
+}
+
+// False when the record was lost.
+WG_INLINE bool wg_emit(u32 index, void *record, u64 size) {
+    void *ring = bpf_map_lookup_elem(&rings, &index);
+    if (!ring) return false;
+    const u32 key = WG_COUNT_EVENTS;
+    u64 *events = bpf_map_lookup_elem(&counters, &key);
+    u64 flags = BPF_RB_NO_WAKEUP;
+    if (events && (++*events & (WG_RING_CHECK - 1)) == 0 &&
+        bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4)
+        flags = BPF_RB_FORCE_WAKEUP;
+    return bpf_ringbuf_output(ring, record, size, flags) == 0;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// Connections: what is kept beside each watched socket, who its ends are, and where its streams stand.
+#pragma once
+
+#include "bpf/abi/events.h"
+#include "bpf/abi/rules.h"
+#include "bpf/core/kernel.h"
+#include "bpf/core/ring.h"
+#include "bpf/core/settings.h"
+#include "bpf/lib/turn.h"
+
+// In the socket's storage: charged to its option memory, so at most 256 bytes.
+struct wg_conn {
+    u64 id;
+    u64 rule_generation;
+    struct wg_rule rule[2];
+    struct wg_turns turns;
+    u64 next[2];        // position after the last byte seen
+    u64 turn_start[2];  // position of the turn's first byte
+    u64 bytes[2];
+    u64 end_ns[2];
+    u64 send_first_ns;  // set by the send-entry hook for the call that is under way
+    u64 send_last_ns;
+    u64 message_base;   // sendmmsg, recvmmsg: the vector of the call that is under way
+    u32 message_index;
+    u32 ring;
+    u8 kind;
+    u8 role;
+    u8 has_tail[2];  // the turn has an entry in tails
+    u8 is_open;      // position known, connection reported
+    u8 is_closed;
+    u8 padding[2];
+};
+_Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct wg_conn);
+} connections SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, u64);
+    __type(value, struct wg_connection_rules);
+} rules SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct wg_tail_key);
+    __type(value, struct wg_tail);
+} tails SEC(".maps");
+
+WG_INLINE bool wg_is_stream(struct sock *sk, u8 *kind) {
+    const u16 family = sk->__sk_common.skc_family;
+    if (family == AF_UNIX) {
+        *kind = WG_UNIX;
+        return sk->sk_type == SOCK_STREAM;
+    }
+    if (family != AF_INET && family != AF_INET6) return false;
+    const u16 protocol = sk->sk_protocol;
+    *kind = protocol == IPPROTO_MPTCP_ ? WG_MPTCP : WG_TCP;
+    return protocol == IPPROTO_TCP_ || protocol == IPPROTO_MPTCP_;
+}
+
+// An accepted TCP socket keeps its listener's backlog, a client has 0. A UNIX socket that was
+// accepted carries the listener's address; where both ends or none are bound nothing is known.
+WG_INLINE u8 wg_role_of(struct sock *sk, u8 kind) {
+    if (kind == WG_UNIX) {
+        const bool is_bound = BPF_CORE_READ((struct unix_sock *)sk, addr) != 0;
+        struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+        const bool is_peer_bound = peer && BPF_CORE_READ((struct unix_sock *)peer, addr) != 0;
+        if (is_bound == is_peer_bound) return WG_ROLE_UNKNOWN;
+        return is_bound ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
+    }
+    u32 backlog = sk->sk_max_ack_backlog;
+    if (kind == WG_MPTCP && !backlog) {
+        struct sock *first = BPF_CORE_READ((struct mptcp_sock *)sk, first);
+        if (first) backlog = BPF_CORE_READ(first, sk_max_ack_backlog);
+    }
+    return backlog ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
+}
+
+WG_INLINE void wg_map_ipv4(u8 *to, u32 address) {
+    __builtin_memset(to, 0, 10);
+    to[10] = 0xff;
+    to[11] = 0xff;
+    __builtin_memcpy(to + 12, &address, 4);
+}
+
+WG_INLINE void wg_fill_tuple(struct sock *sk, struct wg_tuple *tuple) {
+    tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+    const u16 family = sk->__sk_common.skc_family;
+    if (family == AF_UNIX) return;
+    tuple->local_port = sk->__sk_common.skc_num;
+    tuple->remote_port = bpf_ntohs_(sk->__sk_common.skc_dport);
+    if (family == AF_INET) {
+        wg_map_ipv4(tuple->local_address, sk->__sk_common.skc_rcv_saddr);
+        wg_map_ipv4(tuple->remote_address, sk->__sk_common.skc_daddr);
+    } else {
+        bpf_probe_read_kernel(tuple->local_address, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+        bpf_probe_read_kernel(tuple->remote_address, 16, &sk->__sk_common.skc_v6_daddr);
+    }
+}
+
+// The path that the server's end is bound to, whichever end this is.
+WG_INLINE void wg_fill_unix_path(struct sock *sk, char *path) {
+    struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
+    if (!address) {
+        struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+        if (peer) address = BPF_CORE_READ((struct unix_sock *)peer, addr);
+    }
+    if (!address) return;
+    const s32 length = BPF_CORE_READ(address, len);
+    if (length <= 2) return;
+    const u64 size = WG_BOUND((u64)(length - 2), WG_UNIX_PATH);
+    char *from = (char *)address + bpf_core_field_offset(struct unix_address, name) +
+                 bpf_core_field_offset(struct sockaddr_un, sun_path);
+    bpf_probe_read_kernel(path, size, from);
+    if (path[0] == 0) path[0] = '@';
+}
+
+// 64-bit position near `reference` whose low 32 bits are the sequence number.
+WG_INLINE u64 wg_unwrap(u64 reference, u32 sequence) {
+    return reference + (s64)(s32)(sequence - (u32)reference);
+}
+
+// Where the streams stand before the first event: TCP by its sequence numbers, others from 0.
+WG_INLINE u8 wg_open_positions(struct wg_conn *conn, struct sock *sk, u64 moved[2]) {
+    struct tcp_sock *tcp = conn->kind == WG_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    if (!tcp) return 0;
+    const u64 epoch = 1ull << 32;
+    conn->next[WG_SEND] = epoch + (u32)(tcp->write_seq - (u32)moved[WG_SEND]);
+    conn->next[WG_RECEIVE] = epoch + (u32)(tcp->copied_seq - (u32)moved[WG_RECEIVE]);
+    u8 from_start = 0;
+    // The SYN counts as acknowledged on the connecting side.
+    if ((u32)conn->next[WG_SEND] - (tcp->snd_una - (u32)tcp->bytes_acked) <= 1)
+        from_start |= 1 << WG_SEND;
+    if ((u32)conn->next[WG_RECEIVE] - (tcp->rcv_nxt - (u32)tcp->bytes_received) <= 1 ||
+        tcp->bytes_received == 0)
+        from_start |= 1 << WG_RECEIVE;
+    return from_start;
+}
+
+WG_INLINE void wg_default_rules(struct wg_conn *conn) {
+    const u32 receive = conn->role == WG_ROLE_SERVER   ? settings.request_bytes
+                        : conn->role == WG_ROLE_CLIENT ? settings.response_bytes
+                                                       : settings.unknown_bytes;
+    const u32 send = conn->role == WG_ROLE_SERVER   ? settings.response_bytes
+                     : conn->role == WG_ROLE_CLIENT ? settings.request_bytes
+                                                    : settings.unknown_bytes;
+    conn->rule[WG_SEND] = (struct wg_rule){.mode = WG_RULE_HEAD, .bytes = send};
+    conn->rule[WG_RECEIVE] = (struct wg_rule){.mode = WG_RULE_HEAD, .bytes = receive};
+}
+
+// Looks for a new rule when user space has written any since.
+WG_INLINE void wg_refresh_rules(struct wg_conn *conn, const struct wg_state *page) {
+    const u64 generation = page->rule_generation;
+    if (conn->rule_generation == generation) return;
+    conn->rule_generation = generation;
+    const struct wg_connection_rules *found = bpf_map_lookup_elem(&rules, &conn->id);
+    if (!found) return;
+    conn->rule[WG_SEND] = found->by_direction[WG_SEND];
+    conn->rule[WG_RECEIVE] = found->by_direction[WG_RECEIVE];
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// Text: finds the user's buffer of a socket call and copies from it. Few, large user reads: one
+// costs about 100 ns whether it reads 8 bytes or 1,024.
+#pragma once
+
+#include "bpf/core/arch.h"
+#include "bpf/core/kernel.h"
+
+enum { WG_TEXT_MAX = 16384, WG_VECTORS = 16 };
+
+struct wg_vector {
+    u64 base;
+    u64 size;
+};
+
+enum wg_text_kind { WG_TEXT_NONE, WG_TEXT_FLAT, WG_TEXT_VECTORS };
+
+// Where the bytes of a call are: one buffer, or vectors (fetched by wg_text_from_…), from `skip` on.
+struct wg_text {
+    enum wg_text_kind kind;
+    u64 base;
+    u64 skip;
+    u32 count;
+    struct wg_vector vectors[WG_VECTORS];
+};
+
+struct wg_user_msghdr {
+    u64 name;
+    u32 name_size;
+    u32 padding;
+    u64 vectors;
+    u64 count;
+    u64 control;
+    u64 control_size;
+    u32 flags;
+    u32 padding2;
+};
+
+WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count) {
+    const u64 n = WG_BOUND(count, WG_VECTORS);
+    if (bpf_probe_read_user(text->vectors, n * sizeof(struct wg_vector), (void *)user_vectors)) return;
+    text->count = n;
+    if (n == 1) {
+        text->kind = WG_TEXT_FLAT;
+        text->base = text->vectors[0].base;
+    } else if (n) {
+        text->kind = WG_TEXT_VECTORS;
+    }
+}
+
+// The buffer of the system call that the current task is in. sendmmsg and recvmmsg: `message` is the
+// index of the message within the call.
+WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *task, u32 message) {
+    text->kind = WG_TEXT_NONE;
+    text->skip = 0;
+    if (task->flags & (PF_KTHREAD_ | PF_USER_WORKER_ | PF_IO_WORKER_) || wg_is_compat(task)) return;
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    struct wg_user_msghdr header;
+    switch (wg_syscall_number(regs)) {
+        case WG_SYS_READ:
+        case WG_SYS_WRITE:
+        case WG_SYS_SENDTO:
+        case WG_SYS_RECVFROM:
+            text->kind = WG_TEXT_FLAT;
+            text->base = wg_argument_2(regs);
+            return;
+        case WG_SYS_READV:
+        case WG_SYS_WRITEV:
+        case WG_SYS_PREADV2:
+        case WG_SYS_PWRITEV2:
+            wg_text_vectors(text, wg_argument_2(regs), wg_argument_3(regs));
+            return;
+        case WG_SYS_SENDMSG:
+        case WG_SYS_RECVMSG:
+            if (bpf_probe_read_user(&header, sizeof(header), (void *)wg_argument_2(regs))) return;
+            wg_text_vectors(text, header.vectors, header.count);
+            return;
+        case WG_SYS_SENDMMSG:
+        case WG_SYS_RECVMMSG:
+            // struct mmsghdr: a msghdr, the length, and padding to 64 bytes
+            if (bpf_probe_read_user(&header, sizeof(header), (void *)wg_argument_2(regs) + message * 64ull))
+                return;
+            wg_text_vectors(text, header.vectors, header.count);
+            return;
+        default:
+            return;
+    }
+}
+
+// Copies the first `want` bytes to `to` (room for 2 * WG_TEXT_MAX) and returns how many it got.
+WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
+    want = WG_BOUND(want, WG_TEXT_MAX);
+    if (text->kind == WG_TEXT_FLAT)
+        return bpf_probe_read_user(to, want, (void *)(text->base + text->skip)) ? 0 : want;
+    if (text->kind != WG_TEXT_VECTORS) return 0;
+    u64 copied = 0;
+    u64 skip = text->skip;
+    for (u32 i = 0; i < WG_VECTORS; i++) {
+        if (i >= text->count || copied >= want) break;
+        u64 base = text->vectors[i].base;
+        u64 size = text->vectors[i].size;
+        if (skip >= size) {
+            skip -= size;
+            continue;
+        }
+        base += skip;
+        size -= skip;
+        skip = 0;
+        if (size > want - copied) size = want - copied;
+        size = WG_BOUND(size, WG_TEXT_MAX);
+        const u64 at = WG_BOUND(copied, WG_TEXT_MAX);
+        if (bpf_probe_read_user(to + at, size, (void *)base)) return copied;
+        copied = at + size;
+    }
+    return copied;
+}
+
+// The last eight of `size` bytes as they stand in memory, the very last one in the highest byte.
+// False: unreadable.
+WG_INLINE bool wg_text_tail(const struct wg_text *text, u64 size, u64 *tail) {
+    *tail = 0;
+    if (text->kind == WG_TEXT_NONE) return false;
+    u64 piece = 0;
+    if (text->kind == WG_TEXT_FLAT) {
+        const u64 n = WG_BOUND(size, 8);
+        if (bpf_probe_read_user(&piece, n, (void *)(text->base + text->skip + size - n))) return false;
+        *tail = n ? piece << (64 - 8 * n) : 0;
+        return true;
+    }
+    // Offsets over all vectors; every vector that reaches into the last eight bytes adds its piece.
+    const u64 end = text->skip + size;
+    u64 at = 0;
+    for (u32 i = 0; i < WG_VECTORS; i++) {
+        if (i >= text->count || at >= end) break;
+        const u64 from = at;
+        at += text->vectors[i].size;
+        const u64 to = at < end ? at : end;
+        if (to + 8 <= end || to <= from) continue;
+        const u64 n = WG_BOUND(to - from, 8);
+        piece = 0;
+        if (bpf_probe_read_user(&piece, n, (void *)(text->vectors[i].base + (to - from) - n)))
+            return false;
+        if (n >= 8)
+            *tail = piece;
+        else if (n)
+            *tail = (*tail >> (8 * n)) | (piece << (64 - 8 * n));
+    }
+    return at >= end;
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// Reports: turns a send or receive into a data event, or into a tail entry beyond the rule. The one
+// body behind every capture hook.
+#pragma once
+
+#include "bpf/abi/events.h"
+#include "bpf/core/compat.h"
+#include "bpf/lib/conn.h"
+#include "bpf/lib/iov.h"
+#include "bpf/lib/task.h"
+
+enum : u64 { WG_STALE_NS = 2000000000, WG_IDLE_NS = 60000000000 };
+
+// A record under construction: one slot per CPU and direction (per-CPU arrays end at 32 KiB). On
+// preemptible kernels a fexit program may be interrupted by another on its CPU: that one finds the
+// slot busy, and its event is counted as lost.
+struct wg_scratch {
+    struct wg_data_event event;
+    u8 data[2 * WG_TEXT_MAX];
+    struct wg_text text;
+    u64 tail;
+    u64 is_busy;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 2);  // set at load: twice the possible CPUs
+    __type(key, u32);
+    __type(value, struct wg_scratch);
+} scratch SEC(".maps");
+
+// Global functions: the verifier looks at each once, not at every way to reach it.
+
+__noinline u32 wg_copy_text(u32 slot, u64 want) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    return s ? wg_text_copy(&s->text, want, s->data) : 0;
+}
+
+__noinline u32 wg_copy_tail(u32 slot, u64 size) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    return s && wg_text_tail(&s->text, size, &s->tail);
+}
+
+__noinline u32 wg_find_in_registers(u32 slot, u32 message) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (s) wg_text_from_registers(&s->text, bpf_get_current_task_btf(), message);
+    return 0;
+}
+
+__noinline u32 wg_find_in_message(u32 slot, u64 message, u64 moved) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (s) wg_text_from_message(&s->text, (struct msghdr *)message, moved);
+    return 0;
+}
+
+WG_INLINE void wg_report_connection(struct wg_conn *conn, struct sock *sk, struct task_struct *task,
+                                    u8 from_start, u64 now) {
+    struct wg_connection_event event = {};
+    event.head.type = WG_EVENT_CONNECTION;
+    event.head.version = WG_EVENT_VERSION;
+    event.head.length = sizeof(event);
+    event.head.time_ns = now;
+    event.connection = conn->id;
+    event.process_start_ns = task->group_leader->start_boottime;
+    event.pid = wg_current_agent_pid(task);
+    event.kernel_tgid = task->tgid;
+    event.role = conn->role;
+    event.kind = conn->kind;
+    event.family = sk->__sk_common.skc_family;
+    event.from_start = from_start;
+    wg_fill_tuple(sk, &event.tuple);
+    if (conn->kind == WG_UNIX) wg_fill_unix_path(sk, event.unix_path);
+    if (!wg_emit(conn->ring, &event, sizeof(event))) wg_count(WG_COUNT_RING_FULL_CONNECTION, 1);
+}
+
+// Position of the first of `size` bytes that just went by, and for a receive (in *order) how far the
+// other direction had been written.
+WG_INLINE u64 wg_position(struct wg_conn *conn, struct sock *sk, enum wg_direction direction, u32 size,
+                          u64 *order) {
+    struct tcp_sock *tcp = conn->kind == WG_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    if (!tcp) {
+        *order = conn->next[WG_SEND];
+        return conn->next[direction];
+    }
+    if (direction == WG_SEND) {
+        *order = 0;
+        return wg_unwrap(conn->next[WG_SEND], tcp->write_seq - size);
+    }
+    u32 end = tcp->copied_seq;
+    // A FIN that was read together with data counts one.
+    if (sk->sk_shutdown & RCV_SHUTDOWN_ && end == tcp->rcv_nxt) {
+        const u64 position = wg_unwrap(conn->next[WG_RECEIVE], end - size);
+        if (position != conn->next[WG_RECEIVE]) end--;
+    }
+    *order = wg_unwrap(conn->next[WG_SEND], tcp->write_seq);
+    return wg_unwrap(conn->next[WG_RECEIVE], end - size);
+}
+
+// Which message of a sendmmsg or recvmmsg call this is. False when it cannot be told: a receive that
+// filled fewer than it could looks like the next call.
+WG_INLINE bool wg_message_index(struct wg_conn *conn, struct task_struct *task, u32 *index) {
+    *index = 0;
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    const u64 number = wg_syscall_number(regs);
+    if (number != WG_SYS_SENDMMSG && number != WG_SYS_RECVMMSG) {
+        conn->message_base = 0;
+        return true;
+    }
+    const u64 base = wg_argument_2(regs);
+    if (conn->message_base != base || conn->message_index >= wg_argument_3(regs)) {
+        conn->message_base = base;
+        conn->message_index = 0;
+    }
+    *index = conn->message_index++;
+    return number == WG_SYS_SENDMMSG || *index == 0;
+}
+
+WG_INLINE void wg_update_tail(struct wg_conn *conn, struct wg_scratch *s, u32 slot,
+                              enum wg_direction direction, u64 end, u64 size, u64 now) {
+    const struct wg_tail_key key = {.connection = conn->id, .direction = direction};
+    struct wg_tail *found = bpf_map_lookup_elem(&tails, &key);
+    s->tail = 0;
+    wg_copy_tail(slot, size);
+    if (found) {
+        found->end = end;
+        found->end_ns = now;
+        __builtin_memcpy(found->tail, &s->tail, 8);
+        found->turn = conn->turns.count[direction];
+        found->calls++;
+        return;
+    }
+    struct wg_tail fresh = {.end = end,
+                            .end_ns = now,
+                            .first_ns = now,
+                            .turn = conn->turns.count[direction],
+                            .calls = 1};
+    __builtin_memcpy(fresh.tail, &s->tail, 8);
+    if (bpf_map_update_elem(&tails, &key, &fresh, BPF_ANY)) wg_count(WG_COUNT_TAIL_FAILED, 1);
+    conn->has_tail[direction] = 1;
+}
+
+// The turn before went on beyond its rule: say how, and drop its entry.
+WG_INLINE void wg_take_tail(struct wg_conn *conn, struct wg_data_event *event,
+                            enum wg_direction direction) {
+    const struct wg_tail_key key = {.connection = conn->id, .direction = direction};
+    const struct wg_tail *found = bpf_map_lookup_elem(&tails, &key);
+    conn->has_tail[direction] = 0;
+    if (!found) return;
+    event->flags |= WG_DATA_PREVIOUS_TAIL;
+    event->previous_end_ns = found->end_ns;
+    event->previous_end = found->end;
+    __builtin_memcpy(event->previous_tail, found->tail, 8);
+    bpf_map_delete_elem(&tails, &key);
+}
+
+WG_INLINE struct wg_conn *wg_open(struct sock *sk, struct task_struct *task, u8 kind,
+                                  enum wg_direction direction, u32 size, u64 now) {
+    struct wg_conn *conn = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!conn) {
+        wg_count(WG_COUNT_STORAGE_FAILED, 1);
+        return NULL;
+    }
+    if (conn->is_open) {
+        // User space may have forgotten a connection that was silent for long.
+        const u64 last = conn->end_ns[0] > conn->end_ns[1] ? conn->end_ns[0] : conn->end_ns[1];
+        if (now > last + WG_IDLE_NS) wg_report_connection(conn, sk, task, 0, now);
+        return conn;
+    }
+    conn->id = bpf_get_socket_cookie(sk);
+    conn->kind = kind;
+    conn->role = wg_role_of(sk, kind);
+    conn->ring = settings.ring_count > 1 ? task->tgid % settings.ring_count : 0;
+    u64 moved[2] = {};
+    moved[direction] = size;
+    const u8 from_start = wg_open_positions(conn, sk, moved);
+    wg_default_rules(conn);
+    conn->is_open = 1;
+    wg_report_connection(conn, sk, task, from_start, now);
+    return conn;
+}
+
+// How much of a call the rule lets through.
+WG_INLINE u64 wg_wanted(const struct wg_conn *conn, enum wg_direction direction, u64 position, u32 size) {
+    const struct wg_rule *rule = &conn->rule[direction];
+    if (rule->mode == WG_RULE_MUTE) return 0;
+    u64 limit = rule->bytes;
+    if (rule->mode == WG_RULE_HEAD) {
+        const u64 gone = position - conn->turn_start[direction];
+        limit = gone < limit ? limit - gone : 0;
+    }
+    return size < limit ? size : limit;
+}
+
+// The body behind every hook. `text` is where the bytes are, or NULL: ask the registers.
+WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, struct wg_scratch *s, u32 slot,
+                      struct wg_conn *conn, struct task_struct *task, u64 now, bool has_text) {
+    u64 order;
+    const u64 position = wg_position(conn, sk, direction, size, &order);
+    const bool is_new_turn = direction == WG_RECEIVE ? wg_turn_receive(&conn->turns, order)
+                                                     : wg_turn_send(&conn->turns, position);
+    if (is_new_turn) conn->turn_start[direction] = position;
+    conn->next[direction] = position + size;
+    conn->bytes[direction] += size;
+    u64 last = now;
+    u64 first = 0;
+    if (direction == WG_SEND && conn->send_first_ns) {
+        first = conn->send_first_ns;
+        last = conn->send_last_ns;
+        conn->send_first_ns = 0;
+    }
+    conn->end_ns[direction] = last;
+    if (conn->rule[direction].mode == WG_RULE_MUTE) {
+        wg_count(WG_COUNT_MUTED_BYTES, size);
+        return 0;
+    }
+    const u64 wanted = wg_wanted(conn, direction, position, size);
+    if (!has_text) {
+        u32 message;
+        s->text.kind = WG_TEXT_NONE;
+        if (wg_message_index(conn, task, &message)) wg_find_in_registers(slot, message);
+    }
+    if (!wanted && !is_new_turn) {
+        wg_update_tail(conn, s, slot, direction, position + size, size, last);
+        return 0;
+    }
+    struct wg_data_event *event = &s->event;
+    event->head.type = WG_EVENT_DATA;
+    event->head.version = WG_EVENT_VERSION;
+    event->head.time_ns = last;
+    event->connection = conn->id;
+    event->position = position;
+    event->order = order;
+    event->first_ns = first;
+    event->context = (u32)bpf_get_current_pid_tgid();
+    event->process_start_ns = task->group_leader->start_boottime;
+    event->size = size;
+    event->turn = conn->turns.count[direction];
+    event->pid = wg_current_agent_pid(task);
+    event->direction = direction;
+    event->flags = is_new_turn ? WG_DATA_TURN_START : 0;
+    if (is_new_turn && conn->has_tail[direction]) wg_take_tail(conn, event, direction);
+    u64 captured = 0;
+    if (s->text.kind == WG_TEXT_NONE) {
+        event->flags |= WG_DATA_UNREADABLE;
+        wg_count(WG_COUNT_UNREADABLE, 1);
+    } else {
+        captured = wg_copy_text(slot, wanted);
+        if (captured < wanted) wg_count(WG_COUNT_READ_FAILED, 1);
+        if (captured < size && wg_copy_tail(slot, size)) {
+            event->flags |= WG_DATA_TAIL;
+            __builtin_memcpy(event->tail, &s->tail, 8);
+        }
+    }
+    captured = WG_BOUND(captured, WG_TEXT_MAX);
+    event->captured = captured;
+    event->head.length = sizeof(*event) + captured;
+    if (!wg_emit(conn->ring, event, sizeof(*event) + captured)) {
+        wg_count(WG_COUNT_RING_FULL, 1);
+        wg_count(WG_COUNT_RING_FULL_BYTES, size);
+    }
+    return 0;
+}
+
+// The peer has closed its side.
+WG_INLINE int wg_report_end(struct sock *sk, struct wg_conn *conn, struct wg_scratch *s,
+                            struct task_struct *task, u64 now) {
+    struct wg_data_event *event = &s->event;
+    __builtin_memset(event, 0, sizeof(*event));
+    event->head.type = WG_EVENT_DATA;
+    event->head.version = WG_EVENT_VERSION;
+    event->head.length = sizeof(*event);
+    event->head.time_ns = now;
+    event->connection = conn->id;
+    event->position = conn->next[WG_RECEIVE];
+    event->order = conn->next[WG_SEND];
+    if (conn->kind == WG_UNIX)
+        event->order = BPF_CORE_READ((struct unix_sock *)sk, peer, __sk_common.skc_cookie.counter);
+    event->turn = conn->turns.count[WG_RECEIVE];
+    event->pid = wg_current_agent_pid(task);
+    event->direction = WG_RECEIVE;
+    event->flags = WG_DATA_END;
+    if (conn->has_tail[WG_RECEIVE]) wg_take_tail(conn, event, WG_RECEIVE);
+    if (!wg_emit(conn->ring, event, sizeof(*event))) wg_count(WG_COUNT_RING_FULL, 1);
+    return 0;
+}
+
+WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 result, u32 flags,
+                          struct msghdr *message, struct wg_scratch *s, u32 slot, u8 kind, u64 now,
+                          const struct wg_state *page) {
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct wg_conn *conn = wg_open(sk, task, kind, direction, result, now);
+    if (!conn) return;
+    if (result == 0) {
+        if (conn->turns.count[WG_RECEIVE]) wg_report_end(sk, conn, s, task, now);
+        return;
+    }
+    wg_refresh_rules(conn, page);
+    s->text.kind = WG_TEXT_NONE;
+    const bool is_discarded = direction == WG_RECEIVE && flags & MSG_TRUNC_;
+    if (message && !is_discarded) wg_find_in_message(slot, (u64)message, result);
+    wg_move(sk, direction, result, s, slot, conn, task, now, message || is_discarded);
+}
+
+// A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
+WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result, u32 flags,
+                       struct msghdr *message) {
+    if (result < 0 || (direction == WG_SEND && result == 0)) return 0;
+    if (direction == WG_RECEIVE && flags & (MSG_PEEK_ | MSG_ERRQUEUE_ | MSG_OOB_)) return 0;
+    if (!wg_is_target(bpf_get_current_pid_tgid() >> 32)) return 0;
+    u8 kind;
+    if (!wg_is_stream(sk, &kind)) return 0;
+    const struct wg_state *page = wg_get_state();
+    if (!page) return 0;
+    if (page->is_off) {
+        wg_count(WG_COUNT_OFF, 1);
+        return 0;
+    }
+    const u64 now = bpf_ktime_get_ns();
+    if (now > page->heartbeat_ns + WG_STALE_NS) {
+        wg_count(WG_COUNT_STALE, 1);
+        wg_count(WG_COUNT_STALE_BYTES, result);
+        return 0;
+    }
+    const u32 slot = 2 * bpf_get_smp_processor_id() + direction;
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (!s) return 0;
+    if (s->is_busy) {
+        wg_count(WG_COUNT_SCRATCH_BUSY, 1);
+        return 0;
+    }
+    s->is_busy = 1;
+    wg_observe(sk, direction, result, flags, message, s, slot, kind, now, page);
+    s->is_busy = 0;
+    return 0;
+}
+
+// fexit on a socket operation.
+WG_INLINE int wg_message(struct socket *socket, struct msghdr *message, enum wg_direction direction,
+                         int flags, s64 result) {
+    return wg_moved(socket->sk, direction, result, flags, message);
+}
+
+// fexit on an operation that moves pages: length only.
+WG_INLINE int wg_pages(struct sock *sk, enum wg_direction direction, s64 result) {
+    if (result <= 0) return 0;
+    return wg_moved(sk, direction, result, direction == WG_RECEIVE ? MSG_TRUNC_ : 0, NULL);
+}
+
+WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
+    struct wg_conn *conn = bpf_sk_storage_get(&connections, sk, 0, 0);
+    if (!conn || !conn->is_open || conn->is_closed) return 0;
+    if (!is_half) conn->is_closed = 1;
+    struct wg_close_event event = {};
+    event.head.type = WG_EVENT_CLOSE;
+    event.head.version = WG_EVENT_VERSION;
+    event.head.length = sizeof(event);
+    event.head.time_ns = bpf_ktime_get_ns();
+    event.connection = conn->id;
+    event.error = sk->sk_err;
+    event.half = is_half;
+    for (u32 i = 0; i < 2; i++) {
+        event.bytes[i] = conn->bytes[i];
+        event.end[i] = conn->next[i];
+        event.end_ns[i] = conn->end_ns[i];
+        event.turns[i] = conn->turns.count[i];
+        if (!conn->has_tail[i]) continue;
+        const struct wg_tail_key key = {.connection = conn->id, .direction = i};
+        const struct wg_tail *found = bpf_map_lookup_elem(&tails, &key);
+        if (!found) continue;
+        __builtin_memcpy(event.tail[i], found->tail, 8);
+        if (!is_half) bpf_map_delete_elem(&tails, &key);
+    }
+    if (!is_half) bpf_map_delete_elem(&rules, &conn->id);
+    if (!wg_emit(conn->ring, &event, sizeof(event))) wg_count(WG_COUNT_RING_FULL_CONNECTION, 1);
+    return 0;
+}

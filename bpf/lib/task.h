@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// Tasks: which process is this, as the agent numbers it, and is it one that we watch.
+#pragma once
+
+#include "bpf/abi/rules.h"
+#include "bpf/core/kernel.h"
+#include "bpf/core/settings.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, u32);
+    __type(value, struct wg_target);
+} targets SEC(".maps");
+
+WG_INLINE bool wg_is_target(u32 kernel_tgid) {
+    const struct wg_target *target = bpf_map_lookup_elem(&targets, &kernel_tgid);
+    return target && target->flags & WG_TARGET_SELECTED;
+}
+
+// The process's number in the agent's pid namespace, 0 when it is not in there.
+WG_INLINE u32 wg_agent_pid(struct task_struct *task) {
+    if (settings.agent_pid_level == 0) return BPF_CORE_READ(task, tgid);
+    struct pid *pid = BPF_CORE_READ(task, signal, pids[1]);
+    if (!pid || BPF_CORE_READ(pid, level) < settings.agent_pid_level) return 0;
+    struct upid number;
+    const u64 at = (u64)bpf_core_field_offset(struct pid, numbers) +
+                   (u64)settings.agent_pid_level * bpf_core_type_size(struct upid);
+    if (bpf_probe_read_kernel(&number, sizeof(number), (void *)pid + at)) return 0;
+    if (BPF_CORE_READ(number.ns, ns.inum) != settings.agent_pid_namespace) return 0;
+    return number.nr;
+}
+
+WG_INLINE u32 wg_current_agent_pid(struct task_struct *task) {
+    if (settings.agent_pid_level == 0) return bpf_get_current_pid_tgid() >> 32;
+    return wg_agent_pid(task);
+}

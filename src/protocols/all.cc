@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of protocols, in the order in which they are asked.
+#include <array>
+
+#include "protocols/http1/http1.h"
+#include "protocols/protocol.h"
+
+namespace waggle::protocols {
+
+std::span<const Protocol* const> all() {
+    static constexpr std::array<const Protocol*, 1> kAll = {
+        &http1::kHttp1,
+    };
+    return kAll;
+}
+
+}  // namespace waggle::protocols

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Body: follows a message's content through its stream without keeping it (RFC 9112 §6, §7.1). What was
+// not captured is passed over by length; where the framing itself was lost the end is told from
+// outside (the next message's place, the last chunk seen in the tail, or close).
+#pragma once
+
+#include <cstdint>
+
+#include "protocols/http1/message.h"
+#include "streams/stream.h"
+
+namespace waggle::protocols::http1 {
+
+class Body {
+  public:
+    enum class Kind : std::uint8_t { None, Length, Chunked, UntilClose, Lost };
+
+    void start(Kind kind, std::uint64_t position, std::uint64_t length);
+    // True when the body has ended; end_ns is then the time of its last byte.
+    bool advance(streams::Stream& stream);
+    // The body ends here, whatever its framing said.
+    void end_at(streams::Stream& stream, std::uint64_t position);
+
+    bool is_lost() const { return kind_ == Kind::Lost; }
+    bool is_until_close() const { return kind_ == Kind::UntilClose; }
+    std::uint64_t end_ns() const { return end_ns_; }
+    // Content bytes; only when is_size_known.
+    std::uint64_t size() const { return size_; }
+    bool is_size_known() const { return is_size_known_; }
+
+  private:
+    enum class Chunk : std::uint8_t { Size, Data, Trailer };
+
+    bool advance_chunks(streams::Stream& stream);
+    bool lose(streams::Stream& stream);
+    bool advance_lost(streams::Stream& stream);
+
+    Kind kind_ = Kind::None;
+    Chunk chunk_ = Chunk::Size;
+    bool is_size_known_ = true;
+    std::uint64_t end_ = 0;  // Length: where it ends; Chunked: where the chunk with its CRLF ends
+    std::uint64_t size_ = 0;
+    std::uint64_t start_ = 0;
+    std::uint64_t end_ns_ = 0;
+};
+
+}  // namespace waggle::protocols::http1

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// From an HTTP/1 exchange to the attributes of the OpenTelemetry HTTP semantic conventions.
+#pragma once
+
+#include <string_view>
+
+#include "base/arena.h"
+#include "protocols/http1/body.h"
+#include "protocols/http1/message.h"
+#include "protocols/in_order.h"
+
+namespace waggle::protocols::http1 {
+
+struct Codec {
+    using Request = RequestHead;
+    using Response = ResponseHead;
+    using Body = http1::Body;
+
+    static Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request& head) {
+        return http1::parse_request(bytes, is_final, head);
+    }
+    static Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, Response& head) {
+        return http1::parse_response(bytes, is_final, head);
+    }
+    static bool is_cut(const Request& request) { return request.is_cut; }
+    static void begin_request(const Request& request, std::uint64_t position, Body& body);
+    static Reply begin_response(const Request& request, const Response& response, std::uint64_t position,
+                                Body& body);
+    static std::optional<spans::TraceContext> trace_context(const Request& request);
+    static void describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
+                         spans::SpanBatch& batch, spans::Span& span);
+};
+
+// The parts of a request target (RFC 9112 §3.2): origin, absolute, authority and asterisk form. User
+// information is never part of it.
+struct Target {
+    std::string_view scheme;  // empty in origin form
+    std::string_view host;    // of absolute and authority form
+    std::string_view path;
+    std::string_view query;
+};
+Target parse_target(std::string_view target, std::string_view method);
+
+// The query with the values of secret parameters replaced by REDACTED. Unchanged text is returned as
+// it is, else a copy in the arena.
+std::string_view redact_query(std::string_view query, const std::vector<std::string>& more_names, Arena& arena);
+
+// One of the methods of RFC 9110 and RFC 5789, else "_OTHER".
+std::string_view known_method(std::string_view method);
+
+}  // namespace waggle::protocols::http1

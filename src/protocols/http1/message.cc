@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/http1/message.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/strings.h"
+
+namespace waggle::protocols::http1 {
+namespace {
+
+constexpr std::size_t kMaxMethod = 32;
+constexpr std::string_view kVersion = "HTTP/1.";
+
+// RFC 9110 §5.6.2 token characters.
+constexpr std::array<bool, 256> kToken = [] {
+    std::array<bool, 256> table{};
+    for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789"
+                                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+        table[static_cast<unsigned char>(c)] = true;
+    return table;
+}();
+
+bool is_token(char c) { return kToken[static_cast<unsigned char>(c)]; }
+
+std::size_t find(std::string_view bytes, char c, std::size_t from) {
+    const void* found = std::memchr(bytes.data() + from, c, bytes.size() - from);
+    return found ? static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data())
+                 : std::string_view::npos;
+}
+
+bool has_list_item(std::string_view list, std::string_view item) {
+    for (std::string_view part : split(list, ','))
+        if (equals_ignoring_case(trim(part, " \t"), item)) return true;
+    return false;
+}
+
+// The end of the line that begins at from: where its text ends, and where the next line begins.
+struct Line {
+    std::size_t end;
+    std::size_t next;
+};
+
+std::optional<Line> line_at(std::string_view bytes, std::size_t from) {
+    const std::size_t newline = find(bytes, '\n', from);
+    if (newline == std::string_view::npos) return {};
+    return Line{newline > from && bytes[newline - 1] == '\r' ? newline - 1 : newline, newline + 1};
+}
+
+Slice slice_of(std::string_view whole, std::string_view part) {
+    return {static_cast<std::uint32_t>(part.data() - whole.data()), static_cast<std::uint32_t>(part.size())};
+}
+
+void common_field(Head& head, std::string_view name, std::string_view value) {
+    switch (name.size()) {
+        case 10:
+            if (equals_ignoring_case(name, "connection")) {
+                head.closes |= has_list_item(value, "close");
+                head.keeps_alive |= has_list_item(value, "keep-alive");
+                head.upgrades |= has_list_item(value, "upgrade");
+            }
+            return;
+        case 14:
+            if (equals_ignoring_case(name, "content-length")) {
+                // RFC 9112 §6.3: repeated equal values count once; the last is as good.
+                if (const auto length = parse_int<std::uint64_t>(value.substr(0, value.find(',')))) {
+                    head.has_length = true;
+                    head.length = *length;
+                }
+            }
+            return;
+        case 17:
+            if (equals_ignoring_case(name, "transfer-encoding")) head.is_chunked |= has_list_item(value, "chunked");
+            return;
+        default:
+            return;
+    }
+}
+
+void field(RequestHead& head, std::string_view name, std::string_view value) {
+    switch (name.size()) {
+        case 4:
+            if (equals_ignoring_case(name, "host")) head.host = slice_of(head.text, value);
+            return;
+        case 10:
+            if (equals_ignoring_case(name, "user-agent")) head.user_agent = slice_of(head.text, value);
+            else if (equals_ignoring_case(name, "tracestate")) head.tracestate = slice_of(head.text, value);
+            else common_field(head, name, value);
+            return;
+        case 11:
+            if (equals_ignoring_case(name, "traceparent")) head.traceparent = slice_of(head.text, value);
+            return;
+        default:
+            common_field(head, name, value);
+    }
+}
+
+void field(ResponseHead& head, std::string_view name, std::string_view value) {
+    if (name.size() == 7 && equals_ignoring_case(name, "upgrade")) head.upgrade = slice_of(head.text, value);
+    else common_field(head, name, value);
+}
+
+// Reads fields from `at` on; returns where the head ends. A line without a colon is passed over, as
+// servers do, but a byte that no text has makes the head invalid.
+template <typename AnyHead>
+Parsed<std::size_t> parse_fields(std::string_view bytes, std::size_t at, bool is_final, AnyHead& head) {
+    for (;;) {
+        const auto line = line_at(bytes, at);
+        if (!line) {
+            if (bytes.size() < kMaxHead && !is_final) return std::unexpected(Stop::NeedMore);
+            head.is_cut = true;
+            head.text.assign(bytes);
+            return bytes.size();
+        }
+        if (line->end == at) {
+            head.text.assign(bytes.substr(0, line->next));
+            return line->next;
+        }
+        at = line->next;
+    }
+}
+
+template <typename AnyHead>
+void read_fields(std::size_t at, AnyHead& head) {
+    const std::string_view text = head.text;
+    while (at < text.size()) {
+        const auto line = line_at(text, at);
+        if (!line || line->end == at) return;  // a line that was cut off says nothing
+        const std::string_view whole = text.substr(at, line->end - at);
+        const std::size_t colon = whole.find(':');
+        if (colon != std::string_view::npos && colon > 0)
+            field(head, whole.substr(0, colon), trim(whole.substr(colon + 1), " \t"));
+        at = line->next;
+    }
+}
+
+template <typename AnyHead>
+void reset(AnyHead& head) {
+    std::string kept = std::move(head.text);
+    kept.clear();
+    head = AnyHead{};
+    head.text = std::move(kept);
+}
+
+// Empty lines before a request are ignored (RFC 9112 §2.2).
+std::size_t leading_newlines(std::string_view bytes) {
+    std::size_t at = 0;
+    while (at < bytes.size() && at < 4 && (bytes[at] == '\r' || bytes[at] == '\n')) ++at;
+    return at;
+}
+
+}  // namespace
+
+Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, RequestHead& head) {
+    const auto short_of = [&]() -> Parsed<std::size_t> {
+        return std::unexpected(is_final ? Stop::Invalid : Stop::NeedMore);
+    };
+    const std::size_t from = leading_newlines(bytes);
+    std::size_t at = from;
+    while (at < bytes.size() && at - from <= kMaxMethod && is_token(bytes[at])) ++at;
+    if (at == bytes.size()) return at - from <= kMaxMethod ? short_of() : std::unexpected(Stop::Invalid);
+    if (at == from || bytes[at] != ' ') return std::unexpected(Stop::Invalid);
+    const std::size_t method_size = at - from;
+    const std::size_t target = at + 1;
+    reset(head);
+    const auto line = line_at(bytes, target);
+    if (!line) {
+        if (bytes.find('\0', target) != std::string_view::npos) return std::unexpected(Stop::Invalid);
+        if (bytes.size() < kMaxHead && !is_final) return std::unexpected(Stop::NeedMore);
+        // The line itself is longer than what was captured: method and the target's beginning are known.
+        if (bytes.size() < 256) return std::unexpected(Stop::Invalid);
+        head.is_cut = true;
+        head.text.assign(bytes);
+        head.method = {static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(method_size)};
+        head.target = {static_cast<std::uint32_t>(target), static_cast<std::uint32_t>(bytes.size() - target)};
+        return bytes.size();
+    }
+    const std::string_view rest = bytes.substr(target, line->end - target);
+    const std::size_t space = rest.rfind(' ');
+    if (space == std::string_view::npos || space == 0) return std::unexpected(Stop::Invalid);
+    const std::string_view version = rest.substr(space + 1);
+    if (version.size() != 8 || !version.starts_with(kVersion) || (version[7] != '0' && version[7] != '1'))
+        return std::unexpected(Stop::Invalid);
+    const auto end = parse_fields(bytes, line->next, is_final, head);
+    if (!end) return end;
+    head.minor = static_cast<std::uint8_t>(version[7] - '0');
+    head.method = {static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(method_size)};
+    head.target = {static_cast<std::uint32_t>(target), static_cast<std::uint32_t>(space)};
+    read_fields(line->next, head);
+    return end;
+}
+
+Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, ResponseHead& head) {
+    constexpr std::size_t kStatusEnd = 12;  // "HTTP/1.1 200"
+    if (bytes.substr(0, kVersion.size()) != kVersion.substr(0, bytes.size()))
+        return std::unexpected(Stop::Invalid);
+    if (bytes.size() < kStatusEnd) return std::unexpected(is_final ? Stop::Invalid : Stop::NeedMore);
+    const auto status = parse_int<std::uint16_t>(bytes.substr(9, 3));
+    if ((bytes[7] != '0' && bytes[7] != '1') || bytes[8] != ' ' || !status || *status < 100)
+        return std::unexpected(Stop::Invalid);
+    reset(head);
+    const auto line = line_at(bytes, kStatusEnd);
+    if (!line && !is_final && bytes.size() < kMaxHead) return std::unexpected(Stop::NeedMore);
+    std::size_t size = bytes.size();
+    if (line) {
+        const auto end = parse_fields(bytes, line->next, is_final, head);
+        if (!end) return end;
+        size = *end;
+    } else {
+        head.is_cut = true;
+        head.text.assign(bytes);
+    }
+    head.status = *status;
+    head.minor = static_cast<std::uint8_t>(bytes[7] - '0');
+    if (line) read_fields(line->next, head);
+    return size;
+}
+
+Sniff sniff(std::string_view bytes, Side side) {
+    if (side == Side::Response) {
+        if (bytes.substr(0, kVersion.size()) != kVersion.substr(0, bytes.size())) return Sniff::No;
+        return bytes.size() < 9 ? Sniff::NeedMore : bytes[8] == ' ' ? Sniff::Yes : Sniff::No;
+    }
+    const std::size_t from = leading_newlines(bytes);
+    std::size_t at = from;
+    while (at < bytes.size() && at - from <= kMaxMethod && is_token(bytes[at])) ++at;
+    if (at == bytes.size()) return at - from <= kMaxMethod ? Sniff::NeedMore : Sniff::No;
+    if (at == from || bytes[at] != ' ') return Sniff::No;
+    const auto line = line_at(bytes, at + 1);
+    if (!line) {
+        // A target has no control characters; a long one is as good as a version.
+        for (std::size_t i = at + 1; i < bytes.size(); ++i)
+            if (static_cast<unsigned char>(bytes[i]) < 0x20) return Sniff::No;
+        return bytes.size() >= 1024 && bytes[at + 1] == '/' ? Sniff::Yes : Sniff::NeedMore;
+    }
+    const std::string_view text = bytes.substr(at + 1, line->end - at - 1);
+    const std::size_t space = text.rfind(' ');
+    return space != std::string_view::npos && text.substr(space + 1).starts_with(kVersion) ? Sniff::Yes
+                                                                                           : Sniff::No;
+}
+
+Parsed<std::uint64_t> parse_chunk_size(std::string_view bytes, std::size_t& consumed) {
+    constexpr std::size_t kMaxLine = 256;
+    const auto line = line_at(bytes, 0);
+    if (!line) return std::unexpected(bytes.size() > kMaxLine ? Stop::Invalid : Stop::NeedMore);
+    std::string_view digits = bytes.substr(0, line->end);
+    digits = trim(digits.substr(0, digits.find(';')), " \t");
+    const auto size = digits.size() <= 15 ? parse_int<std::uint64_t>(digits, 16) : std::nullopt;
+    if (!size) return std::unexpected(Stop::Invalid);
+    consumed = line->next;
+    return *size;
+}
+
+}  // namespace waggle::protocols::http1

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+// InOrderSession: pairs requests and responses of a protocol that answers in order (pipelining
+// included). Pairs are proven by position, not by turn of arrival: a response cannot stand before the
+// place where its request was read (server), nor in bytes received before it was sent (client).
+//
+// A Codec gives:  Request, Response, Body types;
+//   parse_request / parse_response(bytes, is_final, head&) → Parsed<size>
+//   begin_request(request, position, body&)
+//   Reply begin_response(request, response, position, body&)
+//   describe(exchange, info, options, batch, span)
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+
+#include "protocols/protocol.h"
+
+namespace waggle::protocols {
+
+enum class Reply : std::uint8_t { Interim, Final, Switch };  // Switch: another protocol follows
+
+template <typename Codec>
+struct Exchange {
+    typename Codec::Request request;
+    typename Codec::Response response;
+    std::uint64_t request_position = 0;
+    std::uint64_t request_order = 0;  // how far the response direction had been written (server)
+    std::uint64_t response_position = 0;
+    std::uint64_t start_ns = 0;
+    std::uint64_t request_end_ns = 0;
+    std::uint64_t first_byte_ns = 0;
+    std::uint64_t end_ns = 0;
+    std::uint64_t thread = 0;
+    std::uint64_t request_body = 0;
+    std::uint64_t response_body = 0;
+    bool is_request_done = false;
+    bool is_request_body_known = false;
+    bool is_response_body_known = false;
+    bool has_response = false;
+    bool is_reported = false;  // exported at its age limit; still waits for its response
+    spans::Incomplete incomplete = spans::Incomplete::No;
+    spans::ProcessKey process;
+    TraceIds ids;
+    std::optional<spans::TraceContext> header;
+};
+
+template <typename Codec>
+class InOrderSession final : public Session {
+  public:
+    static constexpr std::size_t kMaxOpen = 1024;
+
+    InOrderSession(const ConnectionInfo& info, Streams& streams, Direction requests)
+        : info_(info), requests_(streams.of(requests)), responses_(streams.of(opposite(requests))),
+          is_received_(requests == Direction::Receive), request_direction_(requests) {}
+
+    void on_bytes(Direction direction, Context& context) override {
+        if (is_over_) return skip_all();
+        if (direction == request_direction_) read_requests(context);
+        read_responses(context);
+    }
+
+    void on_tick(Context& context) override {
+        if (is_over_) return;
+        if (responding_ || reading_body_) on_bytes(request_direction_, context);
+        check_ages(context);
+        drop_orphans(context);
+    }
+
+    void on_close(spans::Incomplete reason, Context& context) override {
+        if (!is_over_) {
+            read_requests(context);
+            read_responses(context);
+        }
+        while (open_count() > 0) {
+            front().incomplete = reason;
+            finish(context, last_time(context));
+        }
+    }
+
+    std::size_t open_exchanges() const override { return open_count(); }
+    bool is_over() const override { return is_over_; }
+    void set_thread(std::uint64_t thread) override { context_ = thread; }
+
+  private:
+    using Open = Exchange<Codec>;
+
+    // Exchanges are recycled: the deque never shrinks below what was needed once, up to a bound.
+    std::size_t open_count() const { return count_; }
+    Open& front() { return exchanges_[first_]; }
+    Open& at(std::size_t index) { return exchanges_[(first_ + index) % exchanges_.size()]; }
+
+    Open& push() {
+        if (count_ == exchanges_.size()) {
+            std::rotate(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(first_),
+                        exchanges_.end());
+            first_ = 0;
+            exchanges_.emplace_back();
+        }
+        Open& fresh = exchanges_[(first_ + count_++) % exchanges_.size()];
+        auto request = std::move(fresh.request);
+        auto response = std::move(fresh.response);
+        auto links = std::move(fresh.ids.links);
+        fresh = Open{};
+        fresh.request = std::move(request);
+        fresh.response = std::move(response);
+        fresh.ids.links = std::move(links);
+        return fresh;
+    }
+
+    void pop() {
+        first_ = (first_ + 1) % exchanges_.size();
+        --count_;
+    }
+
+    void skip_all() {
+        requests_.skip_to(requests_.end());
+        responses_.skip_to(responses_.end());
+    }
+
+    void read_requests(Context& context) {
+        for (;;) {
+            if (is_over_) return;
+            if (reading_body_) {
+                if (!request_body_.advance(requests_)) return;
+                end_request();
+            }
+            if (requests_.is_empty()) return;
+            if (needs_turn_ && !requests_.is_at_turn_start()) {
+                if (!requests_.skip_to_next_turn()) return;
+            }
+            needs_turn_ = false;
+            if (requests_.hole()) {
+                context.counts.add(Cause::Hole);
+                needs_turn_ = true;
+                if (!requests_.skip_to_next_turn()) return;
+                continue;
+            }
+            if (!read_request_head(context)) return;
+        }
+    }
+
+    // False when there is nothing more to read now.
+    bool read_request_head(Context& context) {
+        const std::string_view bytes = requests_.bytes();
+        const bool is_final = requests_.is_cut() || requests_.is_closed();
+        const auto size = Codec::parse_request(bytes, is_final, scratch_request_);
+        if (!size) {
+            if (size.error() == Stop::NeedMore && !is_final) return false;
+            context.counts.add(Cause::ParseInvalid);
+            needs_turn_ = true;
+            return requests_.skip_to_next_turn();
+        }
+        if (open_count() >= kMaxOpen) {
+            context.counts.add(Cause::QueueFull);
+            front().incomplete = spans::Incomplete::Hole;
+            finish(context, last_time(context));
+        }
+        Open& exchange = push();
+        std::swap(exchange.request, scratch_request_);
+        exchange.request_position = requests_.head();
+        exchange.request_order = requests_.order();
+        exchange.start_ns = requests_.first_ns();
+        exchange.request_end_ns = requests_.time_before(requests_.head() + *size);
+        exchange.thread = info_.threads_are_contexts ? context_ : 0;
+        exchange.process = info_.process;
+        ++context.counts.seen;
+        if (Codec::is_cut(exchange.request)) context.counts.add(Cause::RuleCut);
+        requests_.consume(*size);
+        Codec::begin_request(exchange.request, requests_.head(), request_body_);
+        reading_body_ = true;
+        open_traces(exchange, context);
+        return true;
+    }
+
+    void end_request() {
+        reading_body_ = false;
+        if (open_count() == 0) return;
+        Open& exchange = at(open_count() - 1);
+        exchange.is_request_done = true;
+        exchange.request_body = request_body_.size();
+        exchange.is_request_body_known = request_body_.is_size_known();
+        if (request_body_.end_ns()) exchange.request_end_ns = request_body_.end_ns();
+    }
+
+    void read_responses(Context& context) {
+        for (;;) {
+            if (is_over_) return;
+            if (open_count() == 0) {
+                // A server's request is always read before its answer is sent; a client's request may
+                // be reported after its answer: those bytes wait for it.
+                if (is_received_ || responses_.order() <= requests_.end()) drop_unmatched(context);
+                return;
+            }
+            if (!responding_ && !read_response_head(context)) return;
+            if (!responding_) continue;
+            if (!response_body_.advance(responses_)) {
+                if (!response_body_.is_lost() && !response_body_.is_until_close()) return;
+                if (!end_lost_body()) return;
+            }
+            end_response(context);
+        }
+    }
+
+    // Where the current response must have ended, since the next request's begins there.
+    bool end_lost_body() {
+        if (!response_body_.is_lost() || open_count() < 2) return false;
+        const std::uint64_t limit = response_start(at(1));
+        if (limit <= front().response_position || limit > responses_.end()) return false;
+        response_body_.end_at(responses_, limit);
+        return true;
+    }
+
+    // The first place where the answer to this request can stand.
+    std::uint64_t response_start(const Open& exchange) const {
+        return is_received_ ? exchange.request_order
+                            : responses_.position_after_order(exchange.request_position);
+    }
+
+    bool read_response_head(Context& context) {
+        if (responses_.is_empty()) return false;
+        const std::uint64_t start = response_start(front());
+        if (responses_.head() < start) {
+            const bool is_leftover = responses_.end() > responses_.head();
+            responses_.skip_to(std::min(start, responses_.end()));
+            if (is_leftover && !front().has_response) context.counts.add(Cause::Unmatched);
+            if (responses_.is_empty()) return false;
+        }
+        if (responses_.hole()) {
+            context.counts.add(Cause::Hole);
+            front().incomplete = spans::Incomplete::Hole;
+            lose_response(context);
+            return true;
+        }
+        const std::string_view bytes = responses_.bytes();
+        const bool is_final = responses_.is_cut() || responses_.is_closed();
+        const auto size = Codec::parse_response(bytes, is_final, front().response);
+        if (!size) {
+            if (size.error() == Stop::NeedMore && !is_final) return false;
+            context.counts.add(Cause::ParseInvalid);
+            front().incomplete = spans::Incomplete::Hole;
+            lose_response(context);
+            return true;
+        }
+        Open& exchange = front();
+        if (!exchange.first_byte_ns) exchange.first_byte_ns = responses_.first_ns();
+        exchange.response_position = responses_.head();
+        const std::uint64_t head_end_ns = responses_.time_before(responses_.head() + *size);
+        responses_.consume(*size);
+        const Reply reply = Codec::begin_response(exchange.request, exchange.response, responses_.head(),
+                                                  response_body_);
+        if (reply == Reply::Interim) return true;
+        exchange.has_response = true;
+        exchange.end_ns = head_end_ns;
+        if (reply == Reply::Switch) {
+            finish(context, head_end_ns);
+            is_over_ = true;
+            skip_all();
+            return true;
+        }
+        responding_ = true;
+        return true;
+    }
+
+    // The head of the front's response is not readable: its end is told by the next request.
+    void lose_response(Context& context) {
+        Open& exchange = front();
+        if (!exchange.first_byte_ns) exchange.first_byte_ns = responses_.first_ns();
+        exchange.response_position = responses_.head();
+        exchange.end_ns = responses_.end_ns();
+        response_body_.start(Codec::Body::Kind::Lost, responses_.head(), 0);
+        responding_ = true;
+    }
+
+    void end_response(Context& context) {
+        Open& exchange = front();
+        exchange.response_body = response_body_.size();
+        exchange.is_response_body_known = response_body_.is_size_known();
+        finish(context, std::max(exchange.end_ns, response_body_.end_ns()));
+    }
+
+    // Gives the front exchange out as a span and forgets it.
+    void finish(Context& context, std::uint64_t end_ns) {
+        Open& exchange = front();
+        exchange.end_ns = std::max(end_ns, exchange.start_ns);
+        report(exchange, context);
+        if (open_count() == 1 && reading_body_ && !exchange.is_request_done) {
+            // Answered before its request ended: what still comes of it is no new request.
+            if (request_body_.is_lost()) {
+                reading_body_ = false;
+                needs_turn_ = true;
+            }
+        }
+        responding_ = false;
+        pop();
+    }
+
+    void report(Open& exchange, Context& context) {
+        if (exchange.is_reported) return;
+        exchange.is_reported = true;
+        const Traces::Call call = call_of(exchange, context);
+        if (context.options.wants_traces) {
+            if (info_.role == Role::Server) {
+                context.traces.join_late(call, exchange.ids);
+                context.traces.close_server(call, exchange.ids);
+            }
+        }
+        spans::Span& span = context.batch.add();
+        fill(exchange, span);
+        Codec::describe(exchange, info_, context.options, context.batch, span);
+        ++context.counts.exported;
+    }
+
+    void fill(const Open& exchange, spans::Span& span) const {
+        span.kind = info_.role == Role::Server   ? spans::SpanKind::Server
+                    : info_.role == Role::Client ? spans::SpanKind::Client
+                                                 : spans::SpanKind::Internal;
+        span.has_unknown_role = info_.role == Role::Unknown;
+        span.start_ns = exchange.start_ns;
+        span.first_byte_ns = exchange.first_byte_ns;
+        span.end_ns = exchange.end_ns;
+        span.incomplete = exchange.incomplete;
+        span.trace_id = exchange.ids.trace_id;
+        span.span_id = exchange.ids.span_id;
+        span.parent_span_id = exchange.ids.parent;
+        span.flags = exchange.ids.flags;
+        span.parent_source = exchange.ids.source;
+        span.links.assign(exchange.ids.links.begin(), exchange.ids.links.end());
+        span.process = exchange.process;
+        span.connection = info_.id;
+        span.sequence = sequence_of(exchange);
+        span.sequence.response = static_cast<std::uint32_t>(exchange.response_position);
+    }
+
+    spans::SequenceIdentity sequence_of(const Open& exchange) const {
+        spans::SequenceIdentity identity;
+        if (info_.kind != WG_TCP || info_.role == Role::Unknown) return identity;
+        const wg_tuple& tuple = info_.tuple;
+        const bool is_client = info_.role == Role::Client;
+        std::copy_n(is_client ? tuple.local_address : tuple.remote_address, 16, identity.client_address.begin());
+        std::copy_n(is_client ? tuple.remote_address : tuple.local_address, 16, identity.server_address.begin());
+        identity.client_port = is_client ? tuple.local_port : tuple.remote_port;
+        identity.server_port = is_client ? tuple.remote_port : tuple.local_port;
+        identity.request = static_cast<std::uint32_t>(exchange.request_position);
+        identity.netns = tuple.netns;
+        identity.is_known = true;
+        return identity;
+    }
+
+    Traces::Call call_of(const Open& exchange, const Context& context) const {
+        return {.header = exchange.header,
+                .sequence = sequence_of(exchange),
+                .pid = exchange.process.pid,
+                .thread = exchange.thread,
+                .now_ns = context.now_ns};
+    }
+
+    void open_traces(Open& exchange, Context& context) {
+        if (!context.options.wants_traces) return;
+        exchange.header = Codec::trace_context(exchange.request);
+        const Traces::Call call = call_of(exchange, context);
+        if (info_.role == Role::Server) context.traces.open_server(call, exchange.ids);
+        else context.traces.open_client(call, exchange.ids);
+    }
+
+    void drop_unmatched(Context& context) {
+        if (responses_.is_empty()) return;
+        context.counts.add(Cause::Unmatched);
+        responses_.skip_to(responses_.end());
+    }
+
+    // Answers whose request was never reported: after a while it is lost, not late.
+    void drop_orphans(Context& context) {
+        constexpr std::uint64_t kWaitNs = 100'000'000;
+        if (open_count() == 0 && !responses_.is_empty() && responses_.first_ns() + kWaitNs < context.now_ns)
+            drop_unmatched(context);
+    }
+
+    void check_ages(Context& context) {
+        for (std::size_t i = 0; i < open_count(); ++i) {
+            Open& exchange = at(i);
+            if (exchange.is_reported) continue;
+            const std::uint64_t age = context.now_ns > exchange.start_ns ? context.now_ns - exchange.start_ns : 0;
+            const std::uint64_t timeout = context.options.http_request_timeout_ns;
+            if (timeout && !exchange.has_response && age > timeout) {
+                exchange.incomplete = spans::Incomplete::Timeout;
+                exchange.end_ns = exchange.start_ns + timeout;
+            } else if (age > context.options.max_exchange_age_ns) {
+                exchange.incomplete = spans::Incomplete::MaxAge;
+                exchange.end_ns = exchange.start_ns + context.options.max_exchange_age_ns;
+            } else {
+                continue;
+            }
+            report(exchange, context);
+        }
+    }
+
+    std::uint64_t last_time(const Context& context) const {
+        const std::uint64_t last = std::max(requests_.end_ns(), responses_.end_ns());
+        return last ? last : context.now_ns;
+    }
+
+    const ConnectionInfo& info_;
+    streams::Stream& requests_;
+    streams::Stream& responses_;
+    const bool is_received_;
+    const Direction request_direction_;
+    std::vector<Open> exchanges_;
+    std::size_t first_ = 0;
+    std::size_t count_ = 0;
+    typename Codec::Request scratch_request_;
+    typename Codec::Body request_body_;
+    typename Codec::Body response_body_;
+    std::uint64_t context_ = 0;
+    bool reading_body_ = false;
+    bool responding_ = false;
+    bool needs_turn_ = false;
+    bool is_over_ = false;
+};
+
+}  // namespace waggle::protocols

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Protocol: what one protocol folder gives to the rest (its line in all.cc), and Session, what it keeps
+// for one connection. Pure: bytes and times come in, spans go out.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf/abi/events.h"
+#include "protocols/traces.h"
+#include "spans/span.h"
+#include "streams/stream.h"
+
+namespace waggle::protocols {
+
+enum class Direction : std::uint8_t { Send = WG_SEND, Receive = WG_RECEIVE };
+enum class Role : std::uint8_t { Unknown, Client, Server };
+enum class Side : std::uint8_t { Request, Response };
+
+constexpr Direction opposite(Direction direction) {
+    return direction == Direction::Send ? Direction::Receive : Direction::Send;
+}
+
+// Why a parser stopped: more bytes may help, or nothing will.
+enum class Stop : std::uint8_t { NeedMore, Invalid };
+
+enum class Sniff : std::uint8_t { No, NeedMore, Yes };
+
+// Losses and oddities, by cause; the tracker sums them up per protocol.
+enum class Cause : std::uint8_t {
+    ParseInvalid,    // bytes where a message should start are none
+    Hole,            // a message's head was not captured
+    Unmatched,       // a response without its request
+    RuleCut,         // a head went on beyond what was captured
+    QueueFull,       // too many exchanges open on one connection
+    UnknownProtocol, // a turn nobody recognised
+    kCount,
+};
+
+struct Counts {
+    std::array<std::uint64_t, static_cast<std::size_t>(Cause::kCount)> by_cause{};
+    std::uint64_t seen = 0;      // requests whose head was parsed
+    std::uint64_t exported = 0;  // spans given out
+    std::uint64_t joined = 0;    // exchanges that found their other end on this host
+
+    void add(Cause cause, std::uint64_t amount = 1) { by_cause[static_cast<std::size_t>(cause)] += amount; }
+    std::uint64_t of(Cause cause) const { return by_cause[static_cast<std::size_t>(cause)]; }
+};
+
+// What is known of a connection; addresses as in wg_tuple (IPv4-mapped IPv6, network order).
+struct ConnectionInfo {
+    std::uint64_t id = 0;
+    Role role = Role::Unknown;
+    wg_socket_kind kind = WG_TCP;
+    std::uint8_t from_start = 0;  // bit per direction
+    wg_tuple tuple{};
+    std::string unix_path;
+    spans::ProcessKey process;          // of the last event
+    bool threads_are_contexts = false;  // one thread works on one request at a time
+    // Text of the addresses, made once.
+    std::string local_address;
+    std::string remote_address;
+};
+
+struct Options {
+    std::uint64_t http_request_timeout_ns = 0;  // 0: never
+    std::uint64_t max_exchange_age_ns = 300'000'000'000;
+    std::vector<std::string> sensitive_query_params;  // lower case
+    bool wants_traces = true;
+};
+
+// What a session may use and change besides its streams.
+struct Context {
+    const Options& options;
+    spans::SpanBatch& batch;
+    Counts& counts;
+    Traces& traces;
+    std::uint64_t now_ns = 0;
+};
+
+class Session {
+  public:
+    virtual ~Session() = default;
+    // The stream of this direction has grown, or was closed.
+    virtual void on_bytes(Direction direction, Context& context) = 0;
+    // Every tick for sessions with something open: time limits, and bytes that went by uncopied.
+    virtual void on_tick(Context& context) = 0;
+    // The connection is gone, or the agent ends (reason): nothing more will come.
+    virtual void on_close(spans::Incomplete reason, Context& context) = 0;
+    virtual std::size_t open_exchanges() const = 0;
+    // True when the rest of the connection is of no interest: capture can be muted.
+    virtual bool is_over() const { return false; }
+    // The thread of the event that is handled next.
+    virtual void set_thread(std::uint64_t) {}
+};
+
+// The two directions of the connection a session reads.
+struct Streams {
+    std::array<streams::Stream, 2> by_direction;
+    streams::Stream& of(Direction direction) { return by_direction[static_cast<std::size_t>(direction)]; }
+};
+
+struct Protocol {
+    std::string_view name;  // config key, log field, metric label
+    // Do these bytes start a message of this side?
+    Sniff (*sniff)(std::string_view bytes, Side side);
+    std::unique_ptr<Session> (*open)(const ConnectionInfo& info, Streams& streams, Direction requests);
+};
+
+// The table: one line a protocol.
+std::span<const Protocol* const> all();
+
+}  // namespace waggle::protocols

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/tracker.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace waggle::protocols {
+namespace {
+
+constexpr int kTries = 4;  // turns that nobody recognises before a connection is muted
+constexpr std::uint64_t kFirstRetryNs = 30'000'000'000;
+constexpr std::uint64_t kMaxRetryNs = 600'000'000'000;
+constexpr std::uint64_t kSweepNs = 100'000'000;
+// The kernel reports a connection anew after half this time of silence.
+constexpr std::uint64_t kIdleNs = 120'000'000'000;
+constexpr std::size_t kMaxUnreadableProcesses = 4096;
+
+std::string address_text(const std::uint8_t* address) {
+    static constexpr std::uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    char text[INET6_ADDRSTRLEN] = {};
+    const bool is_mapped = std::memcmp(address, kMapped, 12) == 0;
+    ::inet_ntop(is_mapped ? AF_INET : AF_INET6, is_mapped ? address + 12 : address, text, sizeof(text));
+    return text;
+}
+
+std::uint64_t tail_of(const std::uint8_t* bytes) {
+    std::uint64_t tail = 0;
+    std::memcpy(&tail, bytes, 8);
+    return tail;
+}
+
+template <typename Event>
+bool read_event(std::span<const std::byte> record, Event& event) {
+    if (record.size() < sizeof(Event)) return false;
+    std::memcpy(&event, record.data(), sizeof(Event));
+    return true;
+}
+
+constexpr Direction kDirections[2] = {Direction::Send, Direction::Receive};
+
+}  // namespace
+
+struct Tracker::Connection {
+    ConnectionInfo info;
+    Streams streams;
+    std::unique_ptr<Session> session;
+    std::size_t protocol = 0;  // index in all()
+    int tries = 0;
+    bool is_muted = false;
+    bool is_waiting = false;  // stands in waiting_list_
+    bool has_tail[2] = {};
+    std::uint64_t retry_ns = 0;  // muted until
+    std::uint64_t retry_after_ns = kFirstRetryNs;
+    std::uint64_t last_ns = 0;
+};
+
+Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), traces_(config_.seed) {
+    counts_.resize(all().size());
+    connections_.reserve(1024);
+}
+
+Tracker::~Tracker() = default;
+
+void Tracker::on_event(std::span<const std::byte> record, spans::SpanBatch& batch) {
+    wg_event head;
+    if (!read_event(record, head) || head.version != WG_EVENT_VERSION || head.length > record.size()) {
+        ++stats_.malformed;
+        return;
+    }
+    ++stats_.events;
+    if (head.type == WG_EVENT_DATA) {
+        wg_data_event event;
+        if (!read_event(record, event) || event.direction > WG_RECEIVE ||
+            event.captured > record.size() - sizeof(event) || event.captured > event.size) {
+            ++stats_.malformed;
+            return;
+        }
+        on_data(event, {reinterpret_cast<const char*>(record.data()) + sizeof(event), event.captured}, batch);
+    } else if (head.type == WG_EVENT_CONNECTION) {
+        wg_connection_event event;
+        if (read_event(record, event)) on_connection(event);
+        else ++stats_.malformed;
+    } else if (head.type == WG_EVENT_CLOSE) {
+        wg_close_event event;
+        if (read_event(record, event)) on_close(event, batch);
+        else ++stats_.malformed;
+    }
+}
+
+Tracker::Connection* Tracker::find(std::uint64_t id) {
+    if (last_ && last_->info.id == id) return last_;
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return nullptr;
+    return last_ = found->second.get();
+}
+
+void Tracker::on_connection(const wg_connection_event& event) {
+    auto& slot = connections_[event.connection];
+    const bool is_new = !slot;
+    if (is_new) slot = std::make_unique<Connection>();
+    last_ = slot.get();
+    ConnectionInfo& info = slot->info;
+    info.id = event.connection;
+    info.role = event.role == WG_ROLE_SERVER   ? Role::Server
+                : event.role == WG_ROLE_CLIENT ? Role::Client
+                                               : Role::Unknown;
+    info.kind = event.kind;
+    info.from_start = is_new ? event.from_start : 0;
+    info.tuple = event.tuple;
+    info.unix_path.assign(event.unix_path, ::strnlen(event.unix_path, sizeof(event.unix_path)));
+    info.process = {event.pid, event.process_start_ns};
+    info.threads_are_contexts = config_.threads_are_contexts && config_.threads_are_contexts(event.pid);
+    if (info.kind != WG_UNIX) {
+        info.local_address = address_text(event.tuple.local_address);
+        info.remote_address = address_text(event.tuple.remote_address);
+    }
+    slot->last_ns = event.head.time_ns;
+}
+
+void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch) {
+    Connection* connection = find(event.connection);
+    if (!connection) {
+        // Its connection event was lost: the bytes can be read, who is who stays unknown.
+        ++stats_.unknown_connection;
+        auto& slot = connections_[event.connection];
+        slot = std::make_unique<Connection>();
+        connection = last_ = slot.get();
+        connection->info.id = event.connection;
+    }
+    connection->last_ns = event.head.time_ns;
+    connection->info.process = {event.pid, event.process_start_ns};
+    const auto direction = static_cast<Direction>(event.direction);
+    streams::Stream& stream = connection->streams.of(direction);
+    if (event.flags & WG_DATA_PREVIOUS_TAIL)
+        stream.progress(event.previous_end, event.previous_end_ns, tail_of(event.previous_tail));
+    if (connection->session) connection->session->set_thread(event.context);
+    // What the turn before went on to is read before the new turn's bytes hide where it ended.
+    if (event.flags & WG_DATA_PREVIOUS_TAIL && connection->session)
+        handle(*connection, direction, event.head.time_ns, batch);
+    if (event.flags & WG_DATA_END) {
+        stream.close();
+    } else {
+        stats_.gap_bytes += stream.append({.position = event.position,
+                                           .size = event.size,
+                                           .bytes = bytes,
+                                           .first_ns = event.first_ns ? event.first_ns : event.head.time_ns,
+                                           .last_ns = event.head.time_ns,
+                                           .order = event.order,
+                                           .turn = event.turn,
+                                           .starts_turn = (event.flags & WG_DATA_TURN_START) != 0});
+        if (event.flags & WG_DATA_TAIL) stream.set_tail(tail_of(event.tail));
+    }
+    if (connection->is_muted) {  // was under way before the rule held
+        stream.skip_to(stream.end());
+        return;
+    }
+    if (!connection->session) {
+        identify(*connection, direction);
+        if (connection->session) connection->session->set_thread(event.context);
+    }
+    handle(*connection, direction, event.head.time_ns, batch);
+    // A UNIX socket's close is not reported: after the peer's end nothing more can come.
+    if (event.flags & WG_DATA_END && connection->info.kind == WG_UNIX) {
+        const std::uint64_t peer = event.order;
+        const std::uint64_t id = event.connection;
+        forget(id, spans::Incomplete::Closed, event.head.time_ns, batch);
+        if (peer && peer != id) forget(peer, spans::Incomplete::Closed, event.head.time_ns, batch);
+    }
+}
+
+void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBatch& batch) {
+    if (key.direction > WG_RECEIVE) return;
+    Connection* connection = find(key.connection);
+    if (!connection) {
+        done_tails_.push_back(key);
+        return;
+    }
+    const auto direction = static_cast<Direction>(key.direction);
+    streams::Stream& stream = connection->streams.of(direction);
+    connection->has_tail[key.direction] = true;
+    if (tail.end <= stream.end() || tail.turn < stream.turn()) return;
+    stream.progress(tail.end, tail.end_ns, tail_of(tail.tail));
+    connection->last_ns = tail.end_ns;
+    handle(*connection, direction, tail.end_ns, batch);
+}
+
+void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
+    Connection* connection = find(event.connection);
+    if (!connection) return;
+    for (const Direction direction : kDirections) {
+        const auto index = static_cast<std::size_t>(direction);
+        streams::Stream& stream = connection->streams.of(direction);
+        if (stream.is_started() && event.end[index] > stream.end())
+            stream.progress(event.end[index], event.end_ns[index], tail_of(event.tail[index]));
+        if (!event.half || direction == Direction::Send) stream.close();
+        handle(*connection, direction, event.head.time_ns, batch);
+    }
+    if (!event.half) forget(event.connection, spans::Incomplete::Closed, event.head.time_ns, batch);
+}
+
+Context Tracker::context(const Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch) {
+    now_ns_ = std::max(now_ns_, now_ns);
+    return {.options = config_.options,
+            .batch = batch,
+            .counts = counts_[connection.protocol],
+            .traces = traces_,
+            .now_ns = now_ns};
+}
+
+void Tracker::handle(Connection& connection, Direction direction, std::uint64_t now_ns,
+                     spans::SpanBatch& batch) {
+    if (!connection.session) return;
+    Context with = context(connection, now_ns, batch);
+    connection.session->on_bytes(direction, with);
+    if (connection.session->is_over() && !connection.is_muted) mute(connection, 0);
+    if (connection.session->open_exchanges() > 0) {
+        if (connection.is_waiting) return;
+        connection.is_waiting = true;
+        waiting_list_.push_back(&connection);
+        ++waiting_;
+        return;
+    }
+    for (const Direction done : kDirections) {
+        const auto index = static_cast<std::size_t>(done);
+        if (!connection.has_tail[index]) continue;
+        connection.has_tail[index] = false;
+        done_tails_.push_back({.connection = connection.info.id, .direction = static_cast<std::uint32_t>(index)});
+    }
+}
+
+void Tracker::identify(Connection& connection, Direction direction) {
+    streams::Stream& stream = connection.streams.of(direction);
+    while (!stream.is_empty()) {
+        if (stream.hole()) {
+            if (!stream.skip_to_next_turn()) return;
+            continue;
+        }
+        if (try_protocols(connection, direction)) return;
+        if (connection.is_muted) return;
+        if (stream.is_empty()) return;
+        // Someone wants more bytes.
+        if (!stream.is_cut() && !stream.is_closed() && stream.bytes().size() < 4096) return;
+        give_up(connection, direction);
+        if (connection.is_muted) return;
+    }
+}
+
+// True when a session was opened. Gives the turn up when every protocol says no.
+bool Tracker::try_protocols(Connection& connection, Direction direction) {
+    const std::string_view bytes = connection.streams.of(direction).bytes();
+    const Role role = connection.info.role;
+    const bool can_request = role == Role::Unknown || (role == Role::Server) == (direction == Direction::Receive);
+    const bool can_respond = role == Role::Unknown || !can_request;
+    bool wants_more = false;
+    for (std::size_t i = 0; i < all().size(); ++i) {
+        const Protocol& protocol = *all()[i];
+        for (const Side side : {Side::Request, Side::Response}) {
+            if (side == Side::Request ? !can_request : !can_respond) continue;
+            const Sniff verdict = protocol.sniff(bytes, side);
+            wants_more |= verdict == Sniff::NeedMore;
+            if (verdict != Sniff::Yes) continue;
+            connection.protocol = i;
+            connection.session = protocol.open(connection.info, connection.streams,
+                                               side == Side::Request ? direction : opposite(direction));
+            return true;
+        }
+    }
+    if (!wants_more) give_up(connection, direction);
+    return false;
+}
+
+// Nobody knows the turn at the head: count it and look at the next one.
+void Tracker::give_up(Connection& connection, Direction direction) {
+    streams::Stream& stream = connection.streams.of(direction);
+    const std::uint64_t before = stream.head();
+    stream.skip_to_next_turn();
+    auto found = unreadable_.find(connection.info.process.pid);
+    if (found == unreadable_.end() && unreadable_.size() < kMaxUnreadableProcesses)
+        found = unreadable_.try_emplace(connection.info.process.pid).first;
+    if (found != unreadable_.end()) {
+        found->second.bytes += stream.head() - before;
+        if (connection.tries == 0) ++found->second.connections;
+    }
+    counts_[0].add(Cause::UnknownProtocol);
+    if (++connection.tries >= kTries) mute(connection, connection.retry_after_ns);
+}
+
+// retry_ns: look at the connection again after this time; 0: never.
+void Tracker::mute(Connection& connection, std::uint64_t retry_ns) {
+    connection.is_muted = true;
+    connection.retry_ns = retry_ns ? std::max(now_ns_, connection.last_ns) + retry_ns : 0;
+    connection.retry_after_ns = std::min(2 * connection.retry_after_ns, kMaxRetryNs);
+    wg_connection_rules rules{};
+    rules.by_direction[WG_SEND].mode = WG_RULE_MUTE;
+    rules.by_direction[WG_RECEIVE].mode = WG_RULE_MUTE;
+    rule_changes_.push_back({connection.info.id, rules});
+    for (const Direction direction : kDirections) {
+        streams::Stream& stream = connection.streams.of(direction);
+        stream.skip_to(stream.end());
+    }
+}
+
+void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    Connection& connection = *found->second;
+    if (connection.session) {
+        Context with = context(connection, now_ns, batch);
+        connection.session->on_close(reason, with);
+    }
+    if (connection.is_waiting) {
+        std::erase(waiting_list_, &connection);
+        --waiting_;
+    }
+    if (last_ == &connection) last_ = nullptr;
+    connections_.erase(found);
+}
+
+void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
+    now_ns_ = now_ns;
+    if (now_ns < last_sweep_ns_ + kSweepNs) return;
+    last_sweep_ns_ = now_ns;
+    std::size_t kept = 0;
+    for (Connection* connection : waiting_list_) {
+        Context with = context(*connection, now_ns, batch);
+        connection->session->on_tick(with);
+        if (connection->session->open_exchanges() > 0) {
+            waiting_list_[kept++] = connection;
+        } else {
+            connection->is_waiting = false;
+            --waiting_;
+        }
+    }
+    waiting_list_.resize(kept);
+    traces_.expire(now_ns);
+    sweep(now_ns, batch);
+}
+
+// Connections that went silent are forgotten (the kernel reports them anew), muted ones get a chance.
+void Tracker::sweep(std::uint64_t now_ns, spans::SpanBatch& batch) {
+    const bool is_full = connections_.size() > config_.max_connections;
+    std::vector<std::uint64_t> gone;
+    for (auto& [id, connection] : connections_) {
+        if (connection->is_muted && connection->retry_ns && connection->retry_ns < now_ns) {
+            connection->tries = kTries - 1;
+            connection->retry_ns = 0;
+            connection->is_muted = false;
+            wg_connection_rules rules{};
+            for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = 4096};
+            rule_changes_.push_back({id, rules});
+        }
+        const bool is_open = connection->session && connection->session->open_exchanges() > 0;
+        if (connection->last_ns + kIdleNs < now_ns && !is_open) gone.push_back(id);
+    }
+    if (is_full && gone.size() < connections_.size() - config_.max_connections) {
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> by_age;
+        by_age.reserve(connections_.size());
+        for (auto& [id, connection] : connections_) by_age.emplace_back(connection->last_ns, id);
+        const std::size_t excess = connections_.size() - config_.max_connections;
+        std::nth_element(by_age.begin(), by_age.begin() + static_cast<std::ptrdiff_t>(excess), by_age.end());
+        for (std::size_t i = 0; i < excess; ++i) gone.push_back(by_age[i].second);
+        stats_.evicted += excess;
+    }
+    for (const std::uint64_t id : gone) forget(id, spans::Incomplete::Closed, now_ns, batch);
+}
+
+void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
+    std::vector<std::uint64_t> ids;
+    ids.reserve(connections_.size());
+    for (const auto& [id, connection] : connections_) ids.push_back(id);
+    for (const std::uint64_t id : ids) forget(id, spans::Incomplete::AgentStop, now_ns, batch);
+}
+
+std::size_t Tracker::open_exchanges() const {
+    std::size_t open = 0;
+    for (const Connection* connection : waiting_list_) open += connection->session->open_exchanges();
+    return open;
+}
+
+}  // namespace waggle::protocols

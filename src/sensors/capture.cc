@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensors/capture.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+
+#include "base/strings.h"
+#include "process.bpf.h"
+#include "sockets.bpf.h"
+
+namespace waggle::sensors {
+namespace {
+
+constexpr std::uint32_t kMaxRings = 16;
+
+// Level and inode of the pid namespace the agent lives in.
+void locate_agent(wg_settings& settings) {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (!line.starts_with("NSpid:")) continue;
+        std::uint32_t numbers = 0;
+        for (const std::string_view part : split(trim(std::string_view(line).substr(6)), '\t'))
+            numbers += !trim(part).empty();
+        // One number is seen from inside: the depth below the first namespace is not; ask the inode.
+        settings.agent_pid_level = numbers ? numbers - 1 : 0;
+    }
+    struct stat info{};
+    if (::stat("/proc/self/ns/pid", &info) == 0) settings.agent_pid_namespace = static_cast<std::uint32_t>(info.st_ino);
+}
+
+}  // namespace
+
+const std::vector<SensorSpec>& base_sensors() {
+    static const std::vector<SensorSpec> specs = {
+        {"sockets",
+         bpf::sockets,
+         {{"tp_btf",
+           {{"send_length", "sock_send_length"},
+            {"receive_length", "sock_recv_length"},
+            {"send_begin", "tcp_sendmsg_locked", true},
+            {"set_state", "inet_sock_set_state"}}},
+          {"fentry",
+           {{"inet_send", "inet_sendmsg"},
+            {"inet6_send", "inet6_sendmsg", true},
+            {"inet_receive", "inet_recvmsg"},
+            {"inet6_receive", "inet6_recvmsg", true},
+            {"unix_send", "unix_stream_sendmsg", true},
+            {"unix_receive", "unix_stream_recvmsg", true},
+            {"inet_send_page", "inet_sendpage", true},
+            {"unix_send_page", "unix_stream_sendpage", true},
+            {"tcp_splice", "tcp_splice_read", true},
+            {"unix_splice", "unix_stream_splice_read", true},
+            {"set_state", "inet_sock_set_state"}}}},
+         "no request is seen"},
+        {"processes",
+         bpf::process,
+         {{"tp_btf",
+           {{"process_exec", "sched_process_exec"},
+            {"process_fork", "sched_process_fork"},
+            {"process_exit", "sched_process_exit"},
+            {"process_listen", "inet_sock_set_state"}}}},
+         "new processes are found by looking every poll_interval: short-lived ones are missed"},
+    };
+    return specs;
+}
+
+Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
+                                                std::vector<SensorReport>& reports) {
+    raise_memory_limit();
+    std::unique_ptr<Capture> capture(new Capture);
+    LoadOptions load_options;
+    load_options.disabled = options.disabled;
+    load_options.settings = {.agent_pid_level = 0,
+                             .agent_pid_namespace = 0,
+                             .ring_count = std::min(options.rings, kMaxRings),
+                             .request_bytes = options.request_bytes,
+                             .response_bytes = options.response_bytes,
+                             .unknown_bytes = options.unknown_bytes};
+    locate_agent(load_options.settings);
+    load_options.map_entries["scratch"] = 2 * static_cast<std::uint32_t>(possible_cpus());
+    load_options.map_entries["targets"] = options.max_targets;
+
+    SensorReport& sockets = reports.emplace_back();
+    capture->sockets_ = load(base_sensors()[0], load_options, sockets);
+    if (!capture->sockets_) {
+        std::string reasons;
+        for (const std::string& reason : sockets.reasons) reasons += "\n  " + reason;
+        return fail("no way to see socket traffic on this kernel:" + reasons);
+    }
+    for (const char* shared : {"targets", "counters", "state"})
+        load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
+    SensorReport& processes = reports.emplace_back();
+    capture->processes_ = load(base_sensors()[1], load_options, processes);
+
+    const Sensor& sensor = *capture->sockets_;
+    capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");
+    capture->rules_ = sensor.map<std::uint64_t, wg_connection_rules>("rules");
+    capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
+    if (capture->processes_)
+        capture->programs_ = capture->processes_->map<wg_program_key, wg_target>("programs");
+    capture->counters_fd_ = sensor.map_fd("counters");
+
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    capture->state_bytes_ = (sizeof(wg_state) + page - 1) / page * page;
+    void* mapped = ::mmap(nullptr, capture->state_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED,
+                          sensor.map_fd("state"), 0);
+    if (mapped == MAP_FAILED) return fail_errno("mapping the shared page");
+    capture->state_ = static_cast<wg_state*>(mapped);
+
+    const int outer = sensor.map_fd("rings");
+    for (std::uint32_t i = 0; i < load_options.settings.ring_count; ++i) {
+        Fd ring = TRY(create_ring(options.ring_bytes));
+        const int fd = ring.get();
+        if (const int error = map_update(outer, &i, &fd); error) return fail_errno("adding a ring", -error);
+        capture->rings_.push_back(std::move(ring));
+    }
+    return capture;
+}
+
+Capture::~Capture() {
+    detach();
+    if (state_) ::munmap(state_, state_bytes_);
+}
+
+void Capture::detach() {
+    if (sockets_) sockets_->detach();
+    if (processes_) processes_->detach();
+}
+
+void Capture::beat(std::uint64_t now_ns) {
+    std::atomic_ref(state_->heartbeat_ns).store(now_ns, std::memory_order_relaxed);
+}
+
+void Capture::publish_rules() {
+    std::atomic_ref(state_->rule_generation).fetch_add(1, std::memory_order_release);
+}
+
+int Capture::process_ring_fd() const { return processes_ ? processes_->map_fd("process_ring") : -1; }
+
+std::array<std::uint64_t, WG_COUNTERS> Capture::counters() const {
+    std::array<std::uint64_t, WG_COUNTERS> sums{};
+    std::vector<std::uint64_t> by_cpu(static_cast<std::size_t>(possible_cpus()));
+    for (std::uint32_t key = 0; key < WG_COUNTERS; ++key) {
+        if (map_lookup(counters_fd_, &key, by_cpu.data()) != 0) continue;
+        for (const std::uint64_t value : by_cpu) sums[key] += value;
+    }
+    return sums;
+}
+
+std::uint64_t Capture::missed_runs() const {
+    return (sockets_ ? sockets_->missed_runs() : 0) + (processes_ ? processes_->missed_runs() : 0);
+}
+
+}  // namespace waggle::sensors

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Capture: the base sensors (sockets and processes) with the maps by which user space talks to them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "bpf/abi/events.h"
+#include "bpf/abi/rules.h"
+#include "sensors/loader.h"
+#include "sensors/map.h"
+#include "sensors/ring.h"
+
+namespace waggle::sensors {
+
+struct CaptureOptions {
+    std::vector<std::string> disabled;
+    std::uint32_t ring_bytes = 4u << 20;
+    std::uint32_t rings = 1;
+    std::uint32_t request_bytes = 16384;
+    std::uint32_t response_bytes = 1024;
+    std::uint32_t unknown_bytes = 4096;
+    std::uint32_t max_targets = 65536;
+};
+
+class Capture {
+  public:
+    // Fails only when no way to see sockets loads; the reports say what works in any case.
+    static Result<std::unique_ptr<Capture>> start(const CaptureOptions& options,
+                                                  std::vector<SensorReport>& reports);
+    ~Capture();
+    Capture(const Capture&) = delete;
+    Capture& operator=(const Capture&) = delete;
+
+    void detach();
+
+    Map<std::uint32_t, wg_target>& targets() { return targets_; }
+    Map<std::uint64_t, wg_connection_rules>& rules() { return rules_; }
+    Map<wg_tail_key, wg_tail>& tails() { return tails_; }
+    Map<wg_program_key, wg_target>& programs() { return programs_; }
+    // The shared page.
+    wg_state& state() { return *state_; }
+    void beat(std::uint64_t now_ns);
+    // Makes rules written before this call known to the programs.
+    void publish_rules();
+
+    int ring_fd(std::size_t index) const { return rings_[index].get(); }
+    std::size_t rings() const { return rings_.size(); }
+    // -1 where processes are not watched.
+    int process_ring_fd() const;
+
+    std::array<std::uint64_t, WG_COUNTERS> counters() const;
+    std::uint64_t missed_runs() const;
+
+  private:
+    Capture() = default;
+
+    std::unique_ptr<Sensor> sockets_;
+    std::unique_ptr<Sensor> processes_;
+    std::vector<Fd> rings_;
+    Map<std::uint32_t, wg_target> targets_;
+    Map<std::uint64_t, wg_connection_rules> rules_;
+    Map<wg_tail_key, wg_tail> tails_;
+    Map<wg_program_key, wg_target> programs_;
+    wg_state* state_ = nullptr;
+    std::size_t state_bytes_ = 0;
+    int counters_fd_ = -1;
+};
+
+// The sensors and their alternatives, for doctor.
+const std::vector<SensorSpec>& base_sensors();
+
+}  // namespace waggle::sensors

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensors/loader.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+
+#include "base/log.h"
+
+namespace waggle::sensors {
+namespace {
+
+// libbpf prints through one global function: keep the last lines for the report of a failure.
+thread_local std::string last_messages;
+
+int keep_message(enum libbpf_print_level level, const char* format, va_list arguments) {
+    if (level == LIBBPF_DEBUG) return 0;
+    char text[1024];
+    std::vsnprintf(text, sizeof(text), format, arguments);
+    if (last_messages.size() < 8192) last_messages += text;
+    return 0;
+}
+
+const btf* kernel_btf() {
+    static const btf* instance = btf__load_vmlinux_btf();
+    return instance;
+}
+
+bool is_present(const Alternative& alternative, const Program& program) {
+    if (program.needs.empty()) return true;
+    return alternative.name == "tp_btf" || program.name == "set_state"
+               ? kernel_has_tracepoint(program.needs)
+               : kernel_has_function(program.needs);
+}
+
+std::string first_line_of_failure() {
+    // The line that says why stands before "-- BEGIN PROG LOAD LOG"; keep one line.
+    const size_t end = last_messages.find('\n');
+    return last_messages.substr(0, std::min<size_t>(end, 200));
+}
+
+}  // namespace
+
+bool kernel_has_tracepoint(std::string_view name) {
+    const std::string type = "btf_trace_" + std::string(name);
+    return kernel_btf() && btf__find_by_name_kind(kernel_btf(), type.c_str(), BTF_KIND_TYPEDEF) > 0;
+}
+
+bool kernel_has_function(std::string_view name) {
+    return kernel_btf() &&
+           btf__find_by_name_kind(kernel_btf(), std::string(name).c_str(), BTF_KIND_FUNC) > 0;
+}
+
+int possible_cpus() { return std::max(1, libbpf_num_possible_cpus()); }
+
+void raise_memory_limit() {
+    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+    ::setrlimit(RLIMIT_MEMLOCK, &unlimited);  // without the capability the load itself will tell
+}
+
+Sensor::~Sensor() {
+    detach();
+    if (object_) bpf_object__close(object_);
+}
+
+void Sensor::detach() {
+    for (bpf_link* link : links_) bpf_link__destroy(link);
+    links_.clear();
+}
+
+int Sensor::map_fd(std::string_view name) const {
+    const bpf_map* map = bpf_object__find_map_by_name(object_, std::string(name).c_str());
+    return map ? bpf_map__fd(map) : -1;
+}
+
+std::uint64_t Sensor::missed_runs() const {
+    std::uint64_t missed = 0;
+    for (const int fd : program_fds_) {
+        bpf_prog_info info{};
+        __u32 size = sizeof(info);
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) missed += info.recursion_misses;
+    }
+    return missed;
+}
+
+namespace {
+
+struct Attempt {
+    bpf_object* object = nullptr;
+    std::vector<bpf_link*> links;
+    std::vector<int> program_fds;
+    std::string failure;
+
+    void undo() {
+        for (bpf_link* link : links) bpf_link__destroy(link);
+        if (object) bpf_object__close(object);
+        *this = Attempt{.failure = std::move(failure)};
+    }
+};
+
+bool configure(bpf_object* object, const LoadOptions& options, std::string& failure) {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        const std::string name = bpf_map__name(map);
+        if (const auto entries = options.map_entries.find(name); entries != options.map_entries.end())
+            bpf_map__set_max_entries(map, entries->second);
+        if (const auto shared = options.shared_maps.find(name); shared != options.shared_maps.end()) {
+            if (bpf_map__reuse_fd(map, shared->second)) {
+                failure = "map " + name + " cannot be shared";
+                return false;
+            }
+        }
+        if (name.ends_with(".rodata")) {
+            if (bpf_map__set_initial_value(map, &options.settings, sizeof(wg_settings))) {
+                failure = "constants do not fit the object";
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const LoadOptions& options,
+                std::vector<std::string>& notes) {
+    Attempt result;
+    size_t size = 0;
+    const void* bytes = spec.object(&size);
+    DECLARE_LIBBPF_OPTS(bpf_object_open_opts, open_options);
+    const std::string name(spec.name);
+    open_options.object_name = name.c_str();
+    last_messages.clear();
+    result.object = bpf_object__open_mem(bytes, size, &open_options);
+    if (!result.object) {
+        result.failure = "object cannot be opened: " + first_line_of_failure();
+        return result;
+    }
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, result.object) bpf_program__set_autoload(program, false);
+    std::vector<bpf_program*> chosen;
+    for (const Program& wanted : alternative.programs) {
+        const std::string program_name(wanted.name);
+        bpf_program* found = bpf_object__find_program_by_name(result.object, program_name.c_str());
+        if (!found || !is_present(alternative, wanted)) {
+            if (found && wanted.is_optional) {
+                notes.push_back(std::string(wanted.needs) + ": not in this kernel");
+                continue;
+            }
+            result.failure = std::string(wanted.needs) + ": not in this kernel";
+            result.undo();
+            return result;
+        }
+        bpf_program__set_autoload(found, true);
+        chosen.push_back(found);
+    }
+    if (!configure(result.object, options, result.failure)) {
+        result.undo();
+        return result;
+    }
+    if (const int error = bpf_object__load(result.object); error) {
+        result.failure = std::string(std::strerror(-error)) + " (" + first_line_of_failure() + ")";
+        log::debug("{} by {}: {}", spec.name, alternative.name, last_messages);
+        result.undo();
+        return result;
+    }
+    for (bpf_program* loaded : chosen) {
+        bpf_link* link = bpf_program__attach(loaded);
+        if (!link) {
+            result.failure = std::string(bpf_program__name(loaded)) + ": attach: " + std::strerror(errno);
+            result.undo();
+            return result;
+        }
+        result.links.push_back(link);
+        result.program_fds.push_back(bpf_program__fd(loaded));
+    }
+    return result;
+}
+
+}  // namespace
+
+std::unique_ptr<Sensor> load(const SensorSpec& spec, const LoadOptions& options, SensorReport& report) {
+    libbpf_set_print(keep_message);
+    report.name = spec.name;
+    report.cost_of_absence = spec.cost_of_absence;
+    for (const Alternative& alternative : spec.alternatives) {
+        if (std::ranges::find(options.disabled, alternative.name) != options.disabled.end()) {
+            report.reasons.push_back(std::string(alternative.name) + ": disabled by configuration");
+            continue;
+        }
+        std::vector<std::string> notes;
+        Attempt result = attempt(spec, alternative, options, notes);
+        if (!result.object) {
+            report.reasons.push_back(std::string(alternative.name) + ": " + result.failure);
+            continue;
+        }
+        report.state = report.reasons.empty() ? SensorState::Active : SensorState::Degraded;
+        report.chosen = alternative.name;
+        for (std::string& note : notes) report.reasons.push_back(std::move(note));
+        std::unique_ptr<Sensor> sensor(new Sensor);
+        sensor->object_ = result.object;
+        sensor->links_ = std::move(result.links);
+        sensor->program_fds_ = std::move(result.program_fds);
+        return sensor;
+    }
+    return nullptr;
+}
+
+}  // namespace waggle::sensors

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of every BPF object: the one place that includes skeletons.
+#include "bpf/abi/rules.h"
+
+#include "process.bpf.h"
+#include "process.skel.h"
+#include "sockets.bpf.h"
+#include "sockets.skel.h"
+
+namespace waggle::bpf {
+
+const void* process(std::size_t* size) { return process_bpf::elf_bytes(size); }
+const void* sockets(std::size_t* size) { return sockets_bpf::elf_bytes(size); }
+
+}  // namespace waggle::bpf

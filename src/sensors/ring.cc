@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensors/ring.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <poll.h>
+
+#include <bit>
+
+namespace waggle::sensors {
+
+Result<Fd> create_ring(std::uint32_t bytes) {
+    const std::uint32_t size = std::bit_ceil(std::max<std::uint32_t>(bytes, 4096));
+    const int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "wg_ring", 0, 0, size, nullptr);
+    if (fd < 0) return fail_errno("creating a ring buffer", -fd);
+    return Fd(fd);
+}
+
+Result<std::unique_ptr<RingReader>> RingReader::open(int ring_fd, Callback callback) {
+    std::unique_ptr<RingReader> reader(new RingReader);
+    reader->callback_ = std::move(callback);
+    reader->ring_ = ring_buffer__new(ring_fd, on_record, reader.get(), nullptr);
+    if (!reader->ring_) return fail_errno("mapping a ring buffer");
+    return reader;
+}
+
+RingReader::~RingReader() { ring_buffer__free(ring_); }
+
+int RingReader::on_record(void* self, void* data, size_t size) {
+    static_cast<RingReader*>(self)->callback_({static_cast<const std::byte*>(data), size});
+    return 0;
+}
+
+int RingReader::consume() { return ring_buffer__consume(ring_); }
+
+int RingReader::wait_and_consume(std::chrono::milliseconds wait) {
+    pollfd poll_fd{.fd = ring_buffer__epoll_fd(ring_), .events = POLLIN, .revents = 0};
+    ::poll(&poll_fd, 1, static_cast<int>(wait.count()));
+    return consume();
+}
+
+}  // namespace waggle::sensors

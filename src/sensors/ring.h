@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rings: creates BPF ring buffers and drains one of them. A reader ticks: records do not wake it,
+// only a ring that is more than a quarter full does.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+struct ring_buffer;
+
+namespace waggle::sensors {
+
+// A new ring of size bytes (rounded up to a power of two of pages).
+Result<Fd> create_ring(std::uint32_t bytes);
+
+class RingReader {
+  public:
+    // Called for each record; the bytes are read-only and valid during the call.
+    using Callback = std::function<void(std::span<const std::byte>)>;
+
+    static Result<std::unique_ptr<RingReader>> open(int ring_fd, Callback callback);
+    ~RingReader();
+    RingReader(const RingReader&) = delete;
+    RingReader& operator=(const RingReader&) = delete;
+
+    // Drains what is there; returns the number of records.
+    int consume();
+    // Waits until the ring asks for attention or the time is over, then drains.
+    int wait_and_consume(std::chrono::milliseconds wait);
+
+  private:
+    RingReader() = default;
+    static int on_record(void* self, void* data, size_t size);
+
+    ring_buffer* ring_ = nullptr;
+    Callback callback_;
+};
+
+}  // namespace waggle::sensors

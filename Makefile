@@ -1,0 +1,49 @@
+# Waggle: see README.md. Every target installs what it needs (tools/setup).
+ARGS ?=
+JOBS ?= $(shell nproc)
+
+.PHONY: run build test test-all bench fuzz format tidy demo clean
+.DEFAULT_GOAL := build
+
+run: build            ## build and run on this host: make run ARGS="--open-port 8080 --print text"
+	@if [ "$$(id -u)" = 0 ]; then exec build/release/waggle $(ARGS); else exec sudo build/release/waggle $(ARGS); fi
+
+build:                ## release build: build/release/waggle
+	@tools/setup build
+	@cmake --preset release >/dev/null
+	@ninja -C build/release -j $(JOBS) waggle
+
+test:                 ## sanitizer build and every test
+	@tools/setup test
+	@tools/check_layers
+	@tools/check_size
+	@cmake --preset dev >/dev/null
+	@ninja -C build/dev -j $(JOBS)
+	@ctest --test-dir build/dev --output-on-failure -j 1
+
+test-all: test fuzz
+
+bench:                ## docs/performance.md tells what it measures
+	@tools/setup test
+	@cmake --preset bench >/dev/null
+	@ninja -C build/bench -j $(JOBS)
+	@bench/run
+
+fuzz:                 ## every fuzz target for SECONDS (10)
+	@tools/setup test
+	@cmake --preset fuzz >/dev/null
+	@ninja -C build/fuzz -j $(JOBS)
+	@tools/fuzz_smoke build/fuzz $(or $(SECONDS),10)
+
+format:
+	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-19 -i
+
+tidy:
+	@cmake --preset dev >/dev/null && ninja -C build/dev
+	@git diff --name-only --diff-filter=d $(or $(BASE),HEAD~1) -- '*.cc' | xargs -r clang-tidy-19 -p build/dev --quiet
+
+demo: build           ## small real services, load, and the agent on them
+	@tools/demo
+
+clean:
+	@rm -rf build

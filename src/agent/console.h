@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Console: the live summary on a terminal, refreshed in place; plain lines now and then elsewhere. While
+// it owns the terminal, log lines are kept back.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "agent/summary.h"
+
+namespace waggle::agent {
+
+class Console {
+  public:
+    struct Status {
+        std::size_t watched = 0;
+        std::uint64_t open = 0;
+        std::uint64_t lost = 0;
+        std::uint16_t port = 0;
+    };
+    using Rows = std::function<std::vector<Summary::Row>(double seconds)>;
+
+    explicit Console(bool is_wanted);
+    ~Console();
+    Console(const Console&) = delete;
+    Console& operator=(const Console&) = delete;
+
+    std::chrono::milliseconds interval() const;
+    void draw(const Rows& rows, const Status& status);
+    void close();
+
+  private:
+    bool is_wanted_;
+    bool is_live_;
+    std::chrono::steady_clock::time_point last_;
+    std::chrono::steady_clock::time_point started_;
+};
+
+}  // namespace waggle::agent

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Discovery: the thread that knows which processes are watched. Listens to process events, looks again
+// every poll_interval, and writes verdicts to the kernel's target map.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.h"
+#include "discover/watcher.h"
+#include "metrics/self_metrics.h"
+#include "sensors/capture.h"
+#include "sensors/ring.h"
+
+namespace waggle::agent {
+
+class Discovery {
+  public:
+    // The first scan is done when this returns: every selected process is a target.
+    static Result<std::unique_ptr<Discovery>> start(const config::Config& config, sensors::Capture& capture,
+                                                    metrics::SelfMetrics& self);
+    ~Discovery();  // stops
+    Discovery(const Discovery&) = delete;
+    Discovery& operator=(const Discovery&) = delete;
+
+    void stop();
+    // New selectors, from the next turn of the thread on.
+    void reload(const config::Config& config);
+    // From any thread.
+    std::shared_ptr<const discover::TargetTable> table() const { return watcher_->table(); }
+    std::size_t watched() const { return watched_.load(std::memory_order_relaxed); }
+
+  private:
+    Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config,
+              sensors::Capture& capture, metrics::SelfMetrics& self);
+    void run(std::stop_token stop);
+    void on_record(std::span<const std::byte> record);
+    void apply_changes();
+    void select_in_kernel(const config::Config& config);
+
+    sensors::Capture& capture_;
+    std::unique_ptr<discover::Watcher> watcher_;
+    std::chrono::nanoseconds poll_interval_;
+    std::unique_ptr<sensors::RingReader> ring_;
+    metrics::SelfValue& processes_;
+    std::atomic<std::size_t> watched_{0};
+    std::mutex reload_mutex_;
+    std::unique_ptr<config::Config> reloaded_;
+    std::jthread thread_;
+};
+
+}  // namespace waggle::agent

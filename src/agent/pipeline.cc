@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/pipeline.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "decorate/filter.h"
+#include "decorate/routes.h"
+#include "decorate/service.h"
+#include "exporters/console.h"
+
+namespace waggle::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kWait{200};
+
+}  // namespace
+
+Result<Pipeline::Stages> Pipeline::make_stages(const config::Config& config, const TableSource& table) {
+    Stages stages;
+    stages.push_back(std::make_unique<decorate::Service>(table));
+    if (config.routes.is_enabled)
+        stages.push_back(std::make_unique<decorate::Routes>(config.routes, config.profile == config::Profile::Beyla));
+    if (!config.filter_application.empty())
+        stages.push_back(TRY(decorate::Filter::create(config.filter_application)));
+    return stages;
+}
+
+Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config, BatchFlow& flow,
+                                                   metrics::SelfMetrics& self, TableSource table) {
+    std::unique_ptr<Pipeline> pipeline(new Pipeline(config, flow, self, std::move(table)));
+    pipeline->stages_ = TRY(make_stages(config, pipeline->table_));
+    pipeline->trace_delivery_ = TRY(exporters::make_trace_delivery(config, self));
+    pipeline->metric_delivery_ = TRY(exporters::make_metric_delivery(config, self));
+    if (config.prometheus.is_enabled())
+        pipeline->prometheus_ = std::make_unique<metrics::Registry>(exporters::prometheus_registry(config));
+    if (pipeline->metric_delivery_)
+        pipeline->otlp_ = std::make_unique<metrics::Registry>(exporters::otlp_registry(config));
+    pipeline->wanted_ = exporters::trace_filter(config);
+    return pipeline;
+}
+
+Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, TableSource table)
+    : config_(config),
+      flow_(flow),
+      self_(self),
+      table_(std::move(table)),
+      started_ns_(monotonic_now()),
+      next_push_(std::chrono::steady_clock::now() + config.metrics.interval) {
+    auto resource = std::make_shared<spans::Resource>();
+    resource->service_name = config.profile == config::Profile::Beyla ? "beyla-internal" : "waggle";
+    char host[256] = {};
+    ::gethostname(host, sizeof(host) - 1);
+    resource->instance_id = std::string(host) + ":" + std::to_string(::getpid());
+    resource->language = "cpp";
+    resource->attributes = {{"host.name", host}};
+    agent_resource_ = std::move(resource);
+}
+
+Pipeline::~Pipeline() { stop(std::chrono::steady_clock::now()); }
+
+void Pipeline::start() {
+    thread_ = std::thread([this] {
+        ::pthread_setname_np(::pthread_self(), "pipeline");
+        run();
+    });
+}
+
+void Pipeline::stop(std::chrono::steady_clock::time_point deadline) {
+    flow_.full.close();
+    if (thread_.joinable()) thread_.join();
+    else return;
+    if (metric_delivery_) push_metrics();
+    if (trace_delivery_) trace_delivery_->shutdown(deadline);
+    if (metric_delivery_) metric_delivery_->shutdown(deadline);
+    if (config_.trace_printer == config::TracePrinter::Counter) {
+        std::printf("Processed %llu requests\n", static_cast<unsigned long long>(spans()));
+        std::fflush(stdout);
+    }
+}
+
+void Pipeline::run() {
+    for (;;) {
+        auto batch = flow_.full.pop_for(kWait);
+        if (batch) {
+            take(**batch);
+            flow_.give_back(std::move(*batch));
+        } else if (flow_.full.is_closed()) {
+            return;
+        }
+        if (metric_delivery_ && std::chrono::steady_clock::now() >= next_push_) {
+            next_push_ = std::chrono::steady_clock::now() + config_.metrics.interval;
+            push_metrics();
+        }
+    }
+}
+
+void Pipeline::take(spans::SpanBatch& batch) {
+    spans_.fetch_add(batch.size(), std::memory_order_relaxed);
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& stage : stages_) stage->apply(batch);
+        const std::uint64_t now = monotonic_now();
+        if (prometheus_) prometheus_->record(batch, now);
+        if (otlp_) otlp_->record(batch, now);
+        summary_.record(batch);
+    }
+    if (trace_delivery_) trace_delivery_->spans(batch, wanted_);
+    print(batch);
+}
+
+void Pipeline::print(const spans::SpanBatch& batch) {
+    using config::TracePrinter;
+    if (config_.trace_printer == TracePrinter::Disabled || config_.trace_printer == TracePrinter::Counter) return;
+    printed_.clear();
+    if (config_.trace_printer == TracePrinter::Text) exporters::print_text(batch, wall_offset_ns(), printed_);
+    else
+        exporters::print_json(batch, wall_offset_ns(), config_.trace_printer == TracePrinter::JsonIndent, printed_);
+    std::fwrite(printed_.data(), 1, printed_.size(), stdout);
+    std::fflush(stdout);
+}
+
+void Pipeline::append_self(metrics::Snapshot& snapshot) {
+    if (refresh_) refresh_();
+    const metrics::Profile profile = exporters::profile_of(config_);
+    self_.append(snapshot, profile, agent_resource_, started_ns_);
+    if (!config_.prometheus.disable_build_info)
+        metrics::append_info(snapshot, profile, "waggle.build.info", {{"version", WAGGLE_VERSION}}, agent_resource_);
+}
+
+void Pipeline::push_metrics() {
+    std::unique_lock lock(mutex_);
+    metrics::Snapshot snapshot = otlp_->collect(monotonic_now(), wall_offset_ns());
+    lock.unlock();
+    append_self(snapshot);
+    metric_delivery_->metrics(std::move(snapshot));
+}
+
+metrics::Snapshot Pipeline::prometheus_snapshot() {
+    std::unique_lock lock(mutex_);
+    metrics::Snapshot snapshot =
+        prometheus_ ? prometheus_->collect(monotonic_now(), wall_offset_ns()) : metrics::Snapshot{};
+    lock.unlock();
+    append_self(snapshot);
+    return snapshot;
+}
+
+std::vector<Summary::Row> Pipeline::summary(double seconds) {
+    std::lock_guard lock(mutex_);
+    return summary_.take(seconds);
+}
+
+Result<void> Pipeline::reload(const config::Config& config) {
+    Stages stages = TRY(make_stages(config, table_));
+    std::lock_guard lock(mutex_);
+    stages_ = std::move(stages);
+    return {};
+}
+
+}  // namespace waggle::agent

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reader: the thread of one ring. Drains it every tick, turns events into spans and hands them on in
+// batches; writes capture rules back. No lock, no wait on anybody.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <thread>
+
+#include "base/channel.h"
+#include "metrics/self_metrics.h"
+#include "protocols/tracker.h"
+#include "sensors/capture.h"
+#include "spans/span.h"
+
+namespace waggle::agent {
+
+using BatchPtr = std::unique_ptr<spans::SpanBatch>;
+
+// Batches on their way to the pipeline, and empty ones on their way back.
+struct BatchFlow {
+    explicit BatchFlow(std::size_t capacity) : full(capacity), empty(8) {}
+    Channel<BatchPtr> full;
+    Channel<BatchPtr> empty;
+
+    BatchPtr take_empty() {
+        if (auto batch = empty.try_pop()) return std::move(*batch);
+        return std::make_unique<spans::SpanBatch>();
+    }
+    void give_back(BatchPtr batch) {
+        batch->clear();
+        empty.push(std::move(batch));  // beyond its capacity the oldest is freed
+    }
+};
+
+// Sees every record before it is parsed (waggle record).
+using RecordTap = std::function<void(std::span<const std::byte>)>;
+
+struct ReaderOptions {
+    std::size_t ring = 0;
+    std::chrono::milliseconds tick{5};
+    protocols::TrackerConfig tracker;
+    RecordTap tap;
+};
+
+class Reader {
+  public:
+    static Result<std::unique_ptr<Reader>> start(ReaderOptions options, sensors::Capture& capture,
+                                                 BatchFlow& flow, metrics::SelfMetrics& self);
+    ~Reader();  // stops
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    // Drains what is left, gives out what is open as incomplete, ends the thread.
+    void stop();
+    // For the console: exchanges that wait for their response, and traffic nobody could read.
+    std::uint64_t open_exchanges() const { return open_.load(std::memory_order_relaxed); }
+
+  private:
+    Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self);
+    void run(std::stop_token stop);
+    void tick(std::uint64_t now_ns);
+    void hand_on();
+    void write_rules();
+    void publish(std::uint64_t now_ns);
+
+    struct Published;
+
+    ReaderOptions options_;
+    sensors::Capture& capture_;
+    BatchFlow& flow_;
+    metrics::SelfMetrics& self_;
+    protocols::Tracker tracker_;
+    std::unique_ptr<sensors::RingReader> ring_;
+    BatchPtr batch_;
+    std::vector<wg_tail_key> tail_keys_;
+    std::vector<wg_tail> tails_;
+    std::vector<std::uint64_t> rule_keys_;
+    std::vector<wg_connection_rules> rules_;
+    std::unique_ptr<Published> published_;
+    std::uint64_t last_publish_ns_ = 0;
+    std::atomic<std::uint64_t> open_{0};
+    std::jthread thread_;
+};
+
+}  // namespace waggle::agent

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows: the agent itself, what it observes and how.
+#include <array>
+
+#include "config/options.h"
+
+namespace waggle::config {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Profile>, 2> kProfiles{
+    {{"otel", Profile::Otel}, {"beyla", Profile::Beyla}}};
+constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLogLevels{
+    {{"INFO", LogLevel::Info},
+     {"DEBUG", LogLevel::Debug},
+     {"WARN", LogLevel::Warn},
+     {"ERROR", LogLevel::Error}}};
+constexpr std::array<std::pair<std::string_view, TracePrinter>, 6> kPrinters{
+    {{"disabled", TracePrinter::Disabled},
+     {"text", TracePrinter::Text},
+     {"json", TracePrinter::Json},
+     {"json_indent", TracePrinter::JsonIndent},
+     {"counter", TracePrinter::Counter},
+     {"", TracePrinter::Disabled}}};
+
+constexpr std::array kRows{
+    option<[](auto& d) -> auto& { return d.profile; }, AsEnum<kProfiles>>(
+        "profile", "WAGGLE_PROFILE",
+        "metric names, units, buckets and labels: `otel` (semantic conventions) or `beyla`; "
+        "default: `beyla` when the "
+        "file came through `BEYLA_CONFIG_PATH` or `-config` or any `BEYLA_*` variable is set"),
+    option<[](auto& d) -> auto& { return d.config.executable_name; }, AsRegex>(
+        "executable_name", "BEYLA_EXECUTABLE_NAME",
+        "observe processes whose executable's path contains a match"),
+    option<[](auto& d) -> auto& { return d.go_auto_target_exe; }, AsRegex>(
+        "", "OTEL_GO_AUTO_TARGET_EXE", "used when `executable_name` is unset"),
+    option<[](auto& d) -> auto& { return d.config.open_port; }, AsPortsOrNone>(
+        "open_port", "BEYLA_OPEN_PORT",
+        "observe processes that own one of these local ports, e.g. `80,8000-8999`"),
+    option<[](auto& d) -> auto& { return d.config.service_name; }>(
+        "service_name", "OTEL_SERVICE_NAME BEYLA_SERVICE_NAME",
+        "name of the processes selected by the two keys above"),
+    option<[](auto& d) -> auto& { return d.config.service_namespace; }>(
+        "service_namespace", "BEYLA_SERVICE_NAMESPACE", "namespace of the same"),
+    option<[](auto& d) -> auto& { return d.config.log_level; }, AsEnum<kLogLevels>>(
+        "log_level", "BEYLA_LOG_LEVEL", "`DEBUG`, `INFO`, `WARN` or `ERROR`"),
+    option<[](auto& d) -> auto& { return d.config.trace_printer; }, AsEnum<kPrinters>>(
+        "trace_printer", "BEYLA_TRACE_PRINTER",
+        "print each span on standard output: `disabled`, `text`, `json`, `json_indent` or "
+        "`counter`"),
+    option<[](auto& d) -> auto& { return d.config.enforce_sys_caps; }>(
+        "enforce_sys_caps", "BEYLA_ENFORCE_SYS_CAPS",
+        "refuse to start when capabilities are missing"),
+    option<[](auto& d) -> auto& { return d.config.channel_buffer_len; }>(
+        "channel_buffer_len", "BEYLA_CHANNEL_BUFFER_LEN",
+        "batches that may wait between two stages"),
+    pending("profile_port", "BEYLA_PROFILE_PORT", "port", "0", "profiling port", is_not_zero),
+    option<[](auto& d) -> auto& { return d.config.health_port; }>(
+        "health_port", "WAGGLE_HEALTH_PORT",
+        "port of `/healthz` and `/readyz`; 0: only beside `/metrics`"),
+    option<[](auto& d) -> auto& { return d.config.shutdown_timeout; }>(
+        "shutdown_timeout", "WAGGLE_SHUTDOWN_TIMEOUT",
+        "how long a stop may take to deliver what is left"),
+    option<[](auto& d) -> auto& { return d.config.memory_limit; }, AsBytes>(
+        "memory_limit", "WAGGLE_MEMORY_LIMIT",
+        "memory budget of the whole agent, kernel maps included"),
+    option<[](auto& d) -> auto& { return d.config.series_limit; }>(
+        "series_limit", "WAGGLE_SERIES_LIMIT",
+        "series per metric; the rest is summed in one overflow series"),
+    option<[](auto& d) -> auto& { return d.config.sensitive_query_params; }>(
+        "sensitive_query_params", "WAGGLE_SENSITIVE_QUERY_PARAMS",
+        "query parameters to redact, beside the built-in ones"),
+    option<[](auto& d) -> auto& { return d.config.resource_attributes; }, AsPairs>(
+        "resource_attributes", "OTEL_RESOURCE_ATTRIBUTES",
+        "attributes of the agent's own resource"),
+
+    option<[](auto& d) -> auto& { return d.config.ebpf.batch_length; }>(
+        "ebpf.batch_length", "BEYLA_BPF_BATCH_LENGTH", "spans per batch handed to the pipeline"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.batch_timeout; }>(
+        "ebpf.batch_timeout", "BEYLA_BPF_BATCH_TIMEOUT",
+        "hand over an incomplete batch after this"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.track_request_headers; }>(
+        "ebpf.track_request_headers", "BEYLA_BPF_TRACK_REQUEST_HEADERS",
+        "read incoming `traceparent` headers"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.http_request_timeout; }>(
+        "ebpf.http_request_timeout", "BEYLA_BPF_HTTP_REQUEST_TIMEOUT",
+        "report an HTTP request without response as status 408 after this; 0: never. Profile "
+        "`beyla`: 30s unless set"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.max_exchange_age; }>(
+        "ebpf.max_exchange_age", "WAGGLE_BPF_MAX_EXCHANGE_AGE",
+        "export an exchange that is still open after this, once, as incomplete"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.ring_bytes; }, AsBytes>(
+        "ebpf.ring_bytes", "WAGGLE_BPF_RING_BYTES", "size of each ring buffer, a power of two"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.rings; }>(
+        "ebpf.rings", "WAGGLE_BPF_RINGS", "number of ring buffers; 0: min(4, CPUs / 8 + 1)"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.tick; }>("ebpf.tick", "WAGGLE_BPF_TICK",
+                                                                "how often the rings are drained"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.max_connections; }>(
+        "ebpf.max_connections", "WAGGLE_BPF_MAX_CONNECTIONS", "connections followed at once"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.queue_time; }>(
+        "ebpf.queue_time", "WAGGLE_BPF_QUEUE_TIME",
+        "measure how long requests wait before the program reads them"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.disable; }>(
+        "ebpf.disable", "WAGGLE_BPF_DISABLE",
+        "kinds of hooks not to use: `tp_btf`, `fentry`, `kprobe`, `io_uring` …"),
+    pending("ebpf.bpf_debug", "BEYLA_BPF_DEBUG", "boolean", "false",
+            "debug output of the BPF programs", is_on),
+    pending("ebpf.wakeup_len", "BEYLA_BPF_WAKEUP_LEN", "integer", "0",
+            "not needed: rings are drained by timer and fill level"),
+    pending("ebpf.enable_context_propagation", "BEYLA_BPF_ENABLE_CONTEXT_PROPAGATION", "boolean",
+            "false", "write trace context into outgoing traffic", is_on),
+    pending("ebpf.traffic_control_l7_context_propagation", "BEYLA_BPF_TC_L7_CP", "boolean", "false",
+            "write trace context from traffic control", is_on),
+    pending("ebpf.traffic_control_backend", "BEYLA_BPF_TC_BACKEND", "word", "auto",
+            "`tc`, `tcx` or `auto`"),
+    pending("ebpf.disable_black_box_cp", "BEYLA_BPF_DISABLE_BLACK_BOX_CP", "boolean", "false",
+            "do not correlate by connection inside one node"),
+    pending("ebpf.high_request_volume", "BEYLA_BPF_HIGH_REQUEST_VOLUME", "boolean", "false",
+            "report at the first byte of the response", is_on),
+    pending("ebpf.heuristic_sql_detect", "BEYLA_HEURISTIC_SQL_DETECT", "boolean", "false",
+            "take unknown traffic for SQL by its words", is_on),
+    pending("ebpf.instrument_gpu", "BEYLA_INSTRUMENT_GPU", "boolean", "false", "CUDA calls", is_on),
+
+    option<[](auto& d) -> auto& { return d.config.discovery.services; }>(
+        "discovery.services", "", "what to observe: the first entry that matches a process wins"),
+    option<[](auto& d) -> auto& { return d.config.discovery.exclude_services; }>(
+        "discovery.exclude_services", "", "what not to observe"),
+    option<[](auto& d) -> auto& { return d.config.discovery.default_exclude_services; }>(
+        "discovery.default_exclude_services", "",
+        "likewise; observability agents unless replaced, `[]`: observe them too"),
+    option<[](auto& d) -> auto& { return d.config.discovery.poll_interval; }>(
+        "discovery.poll_interval", "BEYLA_DISCOVERY_POLL_INTERVAL",
+        "how often processes and ports are listed; 0: 5s"),
+    option<[](auto& d) -> auto& { return d.config.discovery.system_wide; }>(
+        "discovery.system_wide", "BEYLA_SYSTEM_WIDE",
+        "observe every process; not together with selectors"),
+    option<[](auto& d) -> auto& { return d.config.discovery.skip_go_specific_tracers; }>(
+        "discovery.skip_go_specific_tracers", "BEYLA_SKIP_GO_SPECIFIC_TRACERS",
+        "observe Go programs like any other"),
+    pending("discovery.bpf_pid_filter_off", "BEYLA_BPF_PID_FILTER_OFF", "boolean", "false",
+            "no filtering by process", is_on),
+    option<[](auto& d) -> auto& { return d.config.discovery.exclude_otel_instrumented_services; }>(
+        "discovery.exclude_otel_instrumented_services", "BEYLA_EXCLUDE_OTEL_INSTRUMENTED_SERVICES",
+        "leave out services that send OpenTelemetry data themselves"),
+};
+
+}  // namespace
+
+std::span<const Option> agent_options() { return kRows; }
+
+}  // namespace waggle::config

@@ -108,7 +108,10 @@ WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
         skip = 0;
         if (size > want - copied) size = want - copied;
         size = WG_BOUND(size, WG_TEXT_MAX);
-        const u64 at = WG_BOUND(copied, WG_TEXT_MAX);
+        // copied is below want here; the mask is what verifiers before 6.4 understand.
+        u64 at = copied;
+        asm volatile("" : "+r"(at));
+        at &= WG_TEXT_MAX - 1;
         if (bpf_probe_read_user(to + at, size, (void *)base)) return copied;
         copied = at + size;
     }

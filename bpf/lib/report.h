@@ -19,6 +19,7 @@ struct wg_scratch {
     u8 data[2 * WG_TEXT_MAX];
     struct wg_text text;
     u64 tail;
+    u64 message;  // kernel address of the call's msghdr: global functions take no pointers to kernel types
     u64 is_busy;
 };
 
@@ -47,9 +48,9 @@ __noinline u32 wg_find_in_registers(u32 slot, u32 message) {
     return 0;
 }
 
-__noinline u32 wg_find_in_message(u32 slot, u64 message, u64 moved) {
+__noinline u32 wg_find_in_message(u32 slot, u64 moved) {
     struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (s) wg_text_from_message(&s->text, (struct msghdr *)message, moved);
+    if (s) wg_text_from_message(&s->text, (struct msghdr *)s->message, moved);
     return 0;
 }
 
@@ -297,7 +298,10 @@ WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 resu
     wg_refresh_rules(conn, page);
     s->text.kind = WG_TEXT_NONE;
     const bool is_discarded = direction == WG_RECEIVE && flags & MSG_TRUNC_;
-    if (message && !is_discarded) wg_find_in_message(slot, (u64)message, result);
+    if (message && !is_discarded) {
+        s->message = (u64)message;
+        wg_find_in_message(slot, result);
+    }
     wg_move(sk, direction, result, s, slot, conn, task, now, message || is_discarded);
 }
 

@@ -103,7 +103,7 @@ struct FlagRow {
     std::string_view key;
 };
 constexpr FlagRow kFlags[] = {
-    {&Flags::open_port, "--port", "open_port"},
+    {&Flags::open_port, "--open-port", "open_port"},
     {&Flags::executable_name, "--exe", "executable_name"},
     {&Flags::service_name, "--service-name", "service_name"},
     {&Flags::system_wide, "--all", "discovery.system_wide"},

@@ -27,7 +27,7 @@ Environment process_environment();
 // Command-line values, as text; parsed by the same table as the file. The comment is the flag's
 // name in messages.
 struct Flags {
-    std::optional<std::string> open_port;        // --port
+    std::optional<std::string> open_port;        // --open-port
     std::optional<std::string> executable_name;  // --exe
     std::optional<std::string> service_name;     // --service-name
     std::optional<std::string> system_wide;      // --all ("true")
@@ -46,7 +46,7 @@ struct Flags {
 struct Setting {
     std::string key;
     std::string value;   // YAML flow text, secrets masked
-    std::string origin;  // "default", "waggle.yaml:12", "environment NAME", "flag --port"
+    std::string origin;  // "default", "waggle.yaml:12", "environment NAME", "flag --open-port"
 };
 
 struct Loaded {

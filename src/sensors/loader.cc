@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/log.h"
 
@@ -20,9 +21,13 @@ thread_local std::string last_messages;
 
 int keep_message(enum libbpf_print_level level, const char* format, va_list arguments) {
     if (level == LIBBPF_DEBUG) return 0;
-    char text[1024];
-    std::vsnprintf(text, sizeof(text), format, arguments);
-    if (last_messages.size() < 8192) last_messages += text;
+    char* text = nullptr;
+    if (::vasprintf(&text, format, arguments) < 0) return 0;
+    last_messages += text;
+    std::free(text);
+    // A verifier's log is long, and its end says why: keep the first line and the end.
+    constexpr size_t kKept = 16384;
+    if (last_messages.size() > kKept) last_messages.erase(kKept / 4, last_messages.size() - kKept);
     return 0;
 }
 

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every end-to-end test needs: the agent on chosen processes, a sink that receives its OTLP/JSON,
+real services as children, and waiting for conditions. Nothing here sleeps for a fixed time; everything
+is ended by pid, on every exit."""
+import atexit
+import http.client
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WAGGLE = os.environ.get("WAGGLE_BINARY", os.path.join(ROOT, "build/dev/waggle"))
+DEADLINE = float(os.environ.get("WAGGLE_TEST_DEADLINE", "30"))
+
+_children = []
+
+
+def _end_children():
+    for child in reversed(_children):
+        child.stop()
+
+
+atexit.register(_end_children)
+for _signal in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(_signal, lambda *_: os._exit(143) if not _children else (_end_children(), os._exit(143)))
+
+
+def wait_for(condition, what, deadline=DEADLINE):
+    """The first true value of condition(); fails naming what was waited for."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline:.0f} s for {what}")
+        time.sleep(0.02)
+
+
+def free_port(host="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as s:
+        s.bind((host, 0))
+        return s.getsockname()[1]
+
+
+def can_connect(port, host="127.0.0.1"):
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+class Child:
+    """A process of the test, in a session of its own so that all of it can be ended."""
+
+    def __init__(self, argv, cwd=None, env=None, stdout=None, stderr=None, stdin=None):
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(argv, cwd=cwd, env={**os.environ, **(env or {})}, stdin=stdin or subprocess.DEVNULL,
+                                        stdout=stdout or self.log, stderr=stderr or self.log, start_new_session=True)
+        self.pid = self.process.pid
+        _children.append(self)
+
+    def output(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def stop(self, sig=signal.SIGTERM, wait=5):
+        if self in _children:
+            _children.remove(self)
+        if self.process.poll() is None:
+            for attempt in (sig, signal.SIGKILL):
+                try:
+                    os.killpg(self.pid, attempt)
+                except ProcessLookupError:
+                    pass
+                try:
+                    self.process.wait(wait)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+        else:
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        return self.process.returncode
+
+    def wait_port(self, port, host="127.0.0.1", deadline=DEADLINE):
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(f"ended with {self.process.returncode}:\n{self.output()}")
+            return can_connect(port, host)
+        wait_for(ready, f"port {port}", deadline)
+        return self
+
+
+class Sink:
+    """An OTLP receiver for http/json: keeps every span and metric it was sent."""
+
+    def __init__(self):
+        self.spans = []
+        self.metrics = []
+        self.lock = threading.Lock()
+        sink = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    import gzip
+                    body = gzip.decompress(body)
+                sink.take(json.loads(body))
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def take(self, message):
+        with self.lock:
+            for group in message.get("resourceSpans", []):
+                resource = attributes(group.get("resource", {}))
+                for scope in group.get("scopeSpans", []):
+                    self.spans += [Span(s, resource) for s in scope.get("spans", [])]
+            for group in message.get("resourceMetrics", []):
+                self.metrics.append(group)
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def value_of(value):
+    if "intValue" in value:
+        return int(value["intValue"])
+    for kind in ("stringValue", "boolValue", "doubleValue"):
+        if kind in value:
+            return value[kind]
+    return value
+
+
+def attributes(holder):
+    return {a["key"]: value_of(a["value"]) for a in holder.get("attributes", [])}
+
+
+KINDS = {1: "internal", 2: "server", 3: "client"}
+
+
+class Span:
+    def __init__(self, raw, resource):
+        self.raw = raw
+        self.resource = resource
+        self.name = raw["name"]
+        self.kind = KINDS.get(raw.get("kind"), raw.get("kind"))
+        self.attributes = attributes(raw)
+        self.trace_id = raw["traceId"]
+        self.span_id = raw["spanId"]
+        self.parent = raw.get("parentSpanId", "")
+        self.links = raw.get("links", [])
+        self.start = int(raw["startTimeUnixNano"])
+        self.end = int(raw["endTimeUnixNano"])
+        self.is_error = raw.get("status", {}).get("code", 0) == 2
+        self.service = resource.get("service.name")
+
+    def __getitem__(self, key):
+        return self.attributes.get(key)
+
+    def __repr__(self):
+        return f"<{self.kind} {self.name} {self.service} {self.attributes}>"
+
+
+class Agent:
+    """waggle on the given selectors, with an OTLP sink and a Prometheus port."""
+
+    def __init__(self, *arguments, services=None, config="", sink=None, env=None, traces=True, prometheus=True, wait=True):
+        self.sink = sink or Sink()
+        self.prometheus_port = free_port() if prometheus else None
+        self.folder = tempfile.mkdtemp(prefix="waggle-e2e-")
+        path = os.path.join(self.folder, "waggle.yaml")
+        text = config
+        if services is not None:
+            text += "discovery:\n  services:\n" + "".join(f"    - {json.dumps(s)}\n" for s in services)
+        if traces:
+            text += (f"otel_traces_export:\n  endpoint: http://127.0.0.1:{self.sink.port}/v1/traces\n"
+                     "  protocol: http/json\n  batch_timeout: 50ms\n")
+        if prometheus:
+            text += f"prometheus_export:\n  port: {self.prometheus_port}\n  address: 127.0.0.1\n"
+        with open(path, "w") as file:
+            file.write(text)
+        self.child = Child([WAGGLE, "run", "--config", path, *arguments],
+                           env={"ASAN_OPTIONS": "detect_leaks=0", **(env or {})})
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self):
+        def ready():
+            if self.child.process.poll() is not None:
+                raise AssertionError("the agent ended:\n" + self.child.output())
+            return self.get("/readyz", check=False) == 200
+        wait_for(ready, "the agent to be ready")
+
+    def get(self, path, check=True):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.prometheus_port}{path}", timeout=5) as answer:
+                body = answer.read().decode()
+                return body if check else answer.status
+        except (urllib.error.URLError, OSError, http.client.HTTPException):
+            if check:
+                raise
+            return 0
+
+    def metrics(self):
+        """{(name, frozenset(labels)): value} of a scrape."""
+        found = {}
+        for line in self.get("/metrics").splitlines():
+            match = re.match(r'([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)', line)
+            if match and not line.startswith("#"):
+                labels = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2] or "")
+                found[(match[1], frozenset(labels))] = float(match[3])
+        return found
+
+    def metric_sum(self, name, **labels):
+        wanted = set(labels.items())
+        return sum(v for (n, have), v in self.metrics().items() if n == name and wanted <= have)
+
+    def spans(self, where=lambda span: True):
+        with self.sink.lock:
+            return sorted((s for s in self.sink.spans if where(s)), key=lambda s: s.start)
+
+    def expect_spans(self, count, where=lambda span: True, deadline=DEADLINE):
+        """Exactly count spans: waits until they are there, and looks once more after a marker's time."""
+        try:
+            wait_for(lambda: len(self.spans(where)) >= count, f"{count} spans", deadline)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there are {self.spans(where)}\n{self.child.output()[-3000:]}") from None
+        found = self.spans(where)
+        assert len(found) == count, f"{count} spans wanted, {len(found)} found: {found}"
+        return found
+
+    def stop(self, sig=signal.SIGTERM):
+        status = self.child.stop(sig, wait=20)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind:
+            print(self.child.output()[-4000:])
+        self.stop()
+        self.sink.stop()
+
+
+def request(port, method="GET", path="/", body=None, headers=None, host="127.0.0.1", connection=None):
+    """One exchange by Python's client; returns (status, body)."""
+    own = connection or http.client.HTTPConnection(host, port, timeout=10)
+    own.request(method, path, body=body, headers=headers or {})
+    answer = own.getresponse()
+    data = answer.read()
+    if connection is None:
+        own.close()
+    return answer.status, data
+
+
+def raw_request(port, data, host="127.0.0.1", until=None, timeout=10):
+    """Bytes to a socket, everything until the peer closes (or until `until` is in it)."""
+    with socket.create_connection((host, port), timeout=timeout) as s:
+        s.sendall(data)
+        received = b""
+        while not (until and until in received):
+            piece = s.recv(65536)
+            if not piece:
+                break
+            received += piece
+        return received
+
+
+def server_is(span, port):
+    return span.kind == "server" and span["server.port"] == port
+
+
+def subset(span, **expected):
+    """Asserts attributes by name, '__' for '.'."""
+    for key, value in expected.items():
+        name = key.replace("__", ".")
+        assert span[name] == value, f"{name}: {span[name]!r} is not {value!r} in {span}"

@@ -132,7 +132,7 @@ Result<void> replay(const std::string& path, const config::Config& config) {
         if (std::fread(record.data() + sizeof(head), 1, head.length - sizeof(head), file) != head.length - sizeof(head))
             return fail(path + ": ends inside a record");
         tracker.on_event(record, batch);
-        last = std::max(last, head.time_ns);
+        last = std::max<std::uint64_t>(last, head.time_ns);
         if (head.time_ns >= next_tick) {
             tracker.on_tick(head.time_ns, batch);
             next_tick = head.time_ns + kTickNs;

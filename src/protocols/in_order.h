@@ -324,6 +324,7 @@ class InOrderSession final : public Session {
         span.span_id = exchange.ids.span_id;
         span.parent_span_id = exchange.ids.parent;
         span.flags = exchange.ids.flags;
+        span.has_remote_root = exchange.ids.has_remote_root;
         span.parent_source = exchange.ids.source;
         span.links.assign(exchange.ids.links.begin(), exchange.ids.links.end());
         span.process = exchange.process;

@@ -41,6 +41,7 @@ bool Traces::adopt_caller(const Call& call, TraceIds& ids) {
     ids.trace_id = caller->second.trace_id;
     ids.parent = caller->second.span_id;
     ids.flags = caller->second.flags;
+    ids.has_remote_root = caller->second.has_remote_root;
     ids.source = spans::ParentSource::Exact;
     callers_.erase(caller);
     ++joined_;
@@ -55,6 +56,7 @@ void Traces::open_server(const Call& call, TraceIds& ids) {
         ids.trace_id = call.header->trace_id;
         ids.parent = call.header->span_id;
         ids.flags = call.header->flags;
+        ids.has_remote_root = true;
         ids.source = spans::ParentSource::Header;
     } else {
         ids.trace_id = ids_.trace_id();
@@ -64,7 +66,7 @@ void Traces::open_server(const Call& call, TraceIds& ids) {
     }
     if (!call.thread || open_.size() >= kMaxThreads) return;
     std::vector<Open>& open = open_[key_of(call.pid, call.thread)];
-    if (open.size() < kMaxOpenPerThread) open.push_back({ids.trace_id, ids.span_id, ids.parent, ids.flags});
+    if (open.size() < kMaxOpenPerThread) open.push_back({ids.trace_id, ids.span_id, ids.parent, ids.flags, ids.has_remote_root});
 }
 
 void Traces::close_server(const Call& call, const TraceIds& ids) {
@@ -94,12 +96,14 @@ void Traces::open_client(const Call& call, TraceIds& ids) {
                 if (open.trace_id == ids.trace_id && open.parent == call.header->span_id)
                     ids.parent = open.span_id;
         ids.flags = call.header->flags;
+        ids.has_remote_root = true;
         ids.source = spans::ParentSource::Header;
     } else if (has_open && found->second.size() == 1) {
         const Open& parent = found->second.front();
         ids.trace_id = parent.trace_id;
         ids.parent = parent.span_id;
         ids.flags = parent.flags;
+        ids.has_remote_root = parent.has_remote_root;
         ids.source = spans::ParentSource::Thread;
     } else {
         ids.trace_id = ids_.trace_id();
@@ -113,7 +117,7 @@ void Traces::open_client(const Call& call, TraceIds& ids) {
     if (callers_.size() >= kMaxCallers) expire(call.now_ns);
     if (callers_.size() >= kMaxCallers) return;
     const Key key = key_of(call.sequence);
-    callers_[key] = {ids.trace_id, ids.span_id, ids.flags, call.now_ns};
+    callers_[key] = {ids.trace_id, ids.span_id, ids.flags, ids.has_remote_root, call.now_ns};
     order_.emplace_back(call.now_ns, key);
 }
 

@@ -19,6 +19,7 @@ struct TraceIds {
     spans::SpanId span_id;
     spans::SpanId parent;
     std::uint8_t flags = spans::kSampled;
+    bool has_remote_root = false;  // the trace came in by a header: flags are its decision
     spans::ParentSource source = spans::ParentSource::None;
     std::vector<spans::Link> links;
 };
@@ -61,6 +62,7 @@ class Traces {
         spans::TraceId trace_id;
         spans::SpanId span_id;
         std::uint8_t flags;
+        bool has_remote_root;
         std::uint64_t at_ns;
     };
     struct Open {
@@ -68,6 +70,7 @@ class Traces {
         spans::SpanId span_id;
         spans::SpanId parent;
         std::uint8_t flags;
+        bool has_remote_root;
     };
 
     static Key key_of(const spans::SequenceIdentity& sequence);

@@ -74,6 +74,7 @@ struct Span {
     bool is_ignored_for_traces = false;  // set by filters and routes
     bool is_ignored_for_metrics = false;
     bool has_unknown_role = false;       // neither end is known to be the server
+    bool has_remote_root = false;        // another process began the trace: flags are its decision
 
     std::string_view protocol;     // "http", the protocol table's name: config key, log field, metric label
     std::string_view name;         // final span name

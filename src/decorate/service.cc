@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "decorate/service.h"
+
+#include <utility>
+
+namespace waggle::decorate {
+namespace {
+
+// One for all unknown processes: how many there are must not decide how many services there are.
+spans::ResourcePtr unknown_resource() {
+    auto resource = std::make_shared<spans::Resource>();
+    resource->service_name = "unknown_service";
+    resource->instance_id = "unknown";
+    resource->language = "generic";
+    return resource;
+}
+
+const discover::Target* find(const discover::TargetTable& table, const spans::ProcessKey& process) {
+    if (process.start_ns == 0) return table.find(process.pid);
+    return table.find(process.pid, process.start_ns);
+}
+
+}  // namespace
+
+Service::Service(TableSource table)
+    : table_(std::move(table)), unknown_resource_(unknown_resource()) {}
+
+void Service::apply(spans::SpanBatch& batch) {
+    const std::shared_ptr<const discover::TargetTable> table = table_();
+    // Spans of one process come in runs.
+    spans::ProcessKey last;
+    const discover::Target* target = nullptr;
+    for (spans::Span& span : batch) {
+        if (span.resource) continue;
+        if (table && !(span.process == last)) {
+            last = span.process;
+            target = find(*table, last);
+        }
+        if (target == nullptr) unknown_.fetch_add(1, std::memory_order_relaxed);
+        span.resource = target == nullptr ? unknown_resource_ : target->resource;
+    }
+}
+
+}  // namespace waggle::decorate

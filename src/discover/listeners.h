@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listeners: which process listens where. Reads the socket tables once per network namespace and
+// scan, and a process's descriptors only when its namespace got new listening sockets.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "discover/process.h"
+#include "proc/listening.h"
+#include "proc/procfs.h"
+
+namespace waggle::discover {
+
+class Listeners {
+  public:
+    explicit Listeners(const proc::ProcFs& procfs) : procfs_(procfs) {}
+
+    // Forgets what it knows: all namespaces have new listening sockets in the next scan.
+    void reset(bool with_unix) {
+        with_unix_ = with_unix;
+        namespaces_.clear();
+    }
+    void begin_scan();
+    // Forgets namespaces that no process was asked about since begin_scan.
+    void end_scan();
+    // Has the process's network namespace listening sockets that the scan before did not have?
+    bool has_new(const Process& process);
+    // By descriptor order, without repeats. Reads the descriptors.
+    std::vector<Listen> of(const Process& process);
+
+  private:
+    struct Namespace {
+        proc::ListeningSockets sockets;
+        bool is_fresh = false;
+        bool has_new = false;
+    };
+    static constexpr size_t kMaxNamespaces = 16384;
+
+    Namespace& refresh(const Process& process);
+
+    const proc::ProcFs& procfs_;
+    bool with_unix_ = true;
+    std::map<std::uint64_t, Namespace> namespaces_;
+    Namespace overflow_;
+};
+
+}  // namespace waggle::discover

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "discover/target.h"
+
+#include <bit>
+
+#include "discover/process.h"
+
+namespace waggle::discover {
+namespace {
+
+size_t slot_of(std::uint32_t pid, size_t slots) { return (pid * 0x9E3779B1u) & (slots - 1); }
+
+}  // namespace
+
+TargetTable::TargetTable(std::vector<std::shared_ptr<const Target>> targets)
+    : targets_(std::move(targets)), slots_(std::bit_ceil(targets_.size() * 2 + 2), 0) {
+    for (size_t i = 0; i < targets_.size(); ++i) {
+        size_t slot = slot_of(targets_[i]->pid, slots_.size());
+        while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+        slots_[slot] = static_cast<std::uint32_t>(i + 1);
+    }
+}
+
+const Target* TargetTable::find(std::uint32_t pid) const {
+    if (targets_.empty()) return nullptr;
+    for (size_t slot = slot_of(pid, slots_.size()); slots_[slot] != 0;
+         slot = (slot + 1) & (slots_.size() - 1)) {
+        const Target& target = *targets_[slots_[slot] - 1];
+        if (target.pid == pid) return &target;
+    }
+    return nullptr;
+}
+
+const Target* TargetTable::find(std::uint32_t pid, std::uint64_t start_ns) const {
+    const Target* target = find(pid);
+    return target != nullptr && is_same_start(target->start_ns, start_ns) ? target : nullptr;
+}
+
+}  // namespace waggle::discover

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The watcher's own look at /proc: everything at the start, later what the events did not tell.
+#include <algorithm>
+
+#include "base/clock.h"
+#include "discover/process_reader.h"
+#include "discover/watcher.h"
+
+namespace waggle::discover {
+namespace {
+
+// A runtime has loaded its libraries after this time.
+constexpr std::uint64_t kSettledNs = 10'000'000'000;
+
+}  // namespace
+
+void Watcher::start() { rescan(); }
+
+void Watcher::rescan() {
+    ++scan_;
+    std::vector<std::uint32_t> fresh;
+    for (const std::uint32_t pid : procfs_.pids()) scan_process(pid, fresh);
+    std::vector<std::uint32_t> gone;
+    for (const auto& [pid, entry] : entries_)
+        if (entry.scan != scan_) gone.push_back(pid);
+    for (const std::uint32_t pid : gone) remove(pid);
+    std::erase_if(kernel_threads_, [&](const auto& thread) { return thread.second != scan_; });
+    scan_listeners();
+    // Parents before children; equal start times are settled below.
+    std::ranges::sort(fresh, {},
+                      [&](std::uint32_t pid) { return entries_.at(pid).process.start_ns; });
+    for (const std::uint32_t pid : fresh) evaluate(entries_.at(pid));
+    settle();
+    detect_late_languages();
+}
+
+void Watcher::scan_process(std::uint32_t pid, std::vector<std::uint32_t>& fresh) {
+    if (const auto thread = kernel_threads_.find(pid); thread != kernel_threads_.end()) {
+        thread->second = scan_;
+        // Its pid may be another's by now.
+        if (scan_ % 16 != 0) return;
+    }
+    const auto stat = procfs_.stat(pid);
+    if (!stat || stat->is_dead) return;
+    if (stat->is_kernel_thread) {
+        if (kernel_threads_.size() < kMaxProcesses) kernel_threads_[pid] = scan_;
+        return;
+    }
+    kernel_threads_.erase(pid);
+    Entry* known = find(pid);
+    if (known != nullptr && is_same_start(known->process.start_ns, stat->start_ns)) {
+        known->scan = scan_;
+        known->process.ppid = stat->ppid;
+        const auto file = procfs_.exe_file(pid);
+        if (!file || *file == known->process.program) return;
+    }
+    auto process = read_process(procfs_, pid, *stat);
+    if (!process) return;
+    if (known != nullptr && known->scan == scan_) {
+        // An exec that no event told of.
+        process->start_ns = known->process.start_ns;
+        process->kernel_tgid = known->process.kernel_tgid;
+    }
+    if (add(std::move(*process)) != nullptr) fresh.push_back(pid);
+}
+
+void Watcher::scan_listeners() {
+    if (!selectors_.needs().ports) return;
+    listeners_.begin_scan();
+    std::vector<std::uint32_t> changed;
+    for (auto& [pid, entry] : entries_) {
+        const bool is_first_look = !std::exchange(entry.has_listens, true);
+        if (!listeners_.has_new(entry.process) && !is_first_look) continue;
+        std::vector<Listen> listens = listeners_.of(entry.process);
+        if (listens.size() > kMaxListens) listens.resize(kMaxListens);
+        if (listens == entry.process.listens) continue;
+        entry.process.listens = std::move(listens);
+        changed.push_back(pid);
+    }
+    listeners_.end_scan();
+    for (const std::uint32_t pid : changed) evaluate(entries_.at(pid));
+}
+
+void Watcher::detect_late_languages() {
+    const std::uint64_t now = clock_ns(CLOCK_BOOTTIME);
+    for (auto& [pid, entry] : entries_) {
+        if (!entry.target || entry.has_final_language) continue;
+        describe(entry);
+        if (now > entry.process.start_ns + kSettledNs) entry.has_final_language = true;
+    }
+}
+
+}  // namespace waggle::discover

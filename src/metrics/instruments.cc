@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/instruments.h"
+
+#include <limits>
+
+#include "spans/attribute_names.h"
+
+namespace waggle::metrics {
+namespace {
+
+using spans::Span;
+using spans::SpanClass;
+using spans::SpanKind;
+using spans::Value;
+
+namespace when {
+bool http_server(const Span& s) {
+    return s.span_class == SpanClass::Http && s.kind == SpanKind::Server;
+}
+bool http_client(const Span& s) {
+    return s.span_class == SpanClass::Http && s.kind == SpanKind::Client;
+}
+bool any(const Span&) { return true; }
+bool client(const Span& s) { return s.kind == SpanKind::Client || s.kind == SpanKind::Producer; }
+bool server(const Span& s) { return s.kind == SpanKind::Server || s.kind == SpanKind::Consumer; }
+bool call(const Span& s) { return s.kind != SpanKind::Internal; }
+bool failed_call(const Span& s) { return call(s) && s.status == spans::Status::Error; }
+}  // namespace when
+
+namespace value {
+double size_or_nan(const Span& s, std::string_view key) {
+    const std::int64_t size = s.attributes.number(key, -1);
+    return size < 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(size);
+}
+double seconds(const Span& s) { return s.seconds(); }
+double one(const Span&) { return 1; }
+double request_size(const Span& s) { return size_or_nan(s, attr::http_request_body_size); }
+double response_size(const Span& s) { return size_or_nan(s, attr::http_response_body_size); }
+}  // namespace value
+
+namespace get {
+bool text(std::string_view from, Value& to) {
+    to = from;
+    return !from.empty();
+}
+std::string_view own_name(const Span& s) { return s.resource ? s.resource->service_name : ""; }
+std::string_view own_namespace(const Span& s) {
+    return s.resource ? s.resource->service_namespace : "";
+}
+bool service(const Span& s, Value& to) { return text(own_name(s), to); }
+bool service_namespace(const Span& s, Value& to) { return text(own_namespace(s), to); }
+bool span_name(const Span& s, Value& to) { return text(s.name, to); }
+bool span_kind(const Span& s, Value& to) {
+    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
+                                           "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
+                                           "SPAN_KIND_CONSUMER"};
+    return text(kNames[static_cast<std::size_t>(s.kind)], to);
+}
+bool status_code(const Span& s, Value& to) {
+    to = std::int64_t{s.status == spans::Status::Error};
+    return true;
+}
+bool source_waggle(const Span&, Value& to) { return text("waggle", to); }
+bool source_beyla(const Span&, Value& to) { return text("beyla", to); }
+// One end of a call: the service itself on its own side, the address of the other.
+bool graph_client(const Span& s, Value& to) {
+    return text(when::client(s) ? own_name(s) : s.attributes.text(attr::client_address), to);
+}
+bool graph_server(const Span& s, Value& to) {
+    return text(when::client(s) ? s.attributes.text(attr::server_address) : own_name(s), to);
+}
+bool beyla_client(const Span& s, Value& to) {
+    const std::string_view address = s.attributes.text(attr::client_address);
+    return text(address.empty() && when::client(s) ? own_name(s) : address, to);
+}
+bool beyla_server(const Span& s, Value& to) {
+    const std::string_view address = s.attributes.text(attr::server_address);
+    return text(address.empty() && !when::client(s) ? own_name(s) : address, to);
+}
+bool client_namespace(const Span& s, Value& to) {
+    return when::client(s) && text(own_namespace(s), to);
+}
+bool server_namespace(const Span& s, Value& to) {
+    return !when::client(s) && text(own_namespace(s), to);
+}
+}  // namespace get
+
+constexpr double kSecondsOtel[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
+                                   0.5,   0.75, 1,     2.5,  5,     7.5, 10};
+constexpr double kSecondsBeyla[] = {0,   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
+                                    0.5, 0.75,  1,    2.5,   5,    7.5,   10};
+constexpr double kBytesOtel[] = {0,     64,     256,     1024,    4096,     16384,
+                                 65536, 262144, 1048576, 4194304, 16777216, 67108864};
+constexpr double kBytesBeyla[] = {0, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
+
+constexpr AttributeRow kHttpServer[] = {
+    {attr::http_request_method},
+    {attr::url_scheme},
+    {attr::error_type},
+    {attr::http_response_status_code},
+    {attr::http_route},
+    {attr::network_protocol_version},
+    {attr::network_protocol_name, Shown::Optional},
+    {attr::server_address, Shown::Optional},
+    {attr::server_port, Shown::Optional},
+    {attr::client_address, Shown::Optional},
+    {attr::url_path, Shown::Optional},
+};
+constexpr AttributeRow kHttpClient[] = {
+    {attr::http_request_method},
+    {attr::server_address},
+    {attr::server_port},
+    {attr::error_type},
+    {attr::http_response_status_code},
+    {attr::network_protocol_version},
+    {attr::network_protocol_name, Shown::Optional},
+    {attr::http_route, Shown::Optional},
+    {attr::url_scheme, Shown::Optional},
+    {attr::url_path, Shown::Optional},
+};
+constexpr AttributeRow kHttpActive[] = {
+    {attr::http_request_method},
+    {attr::url_scheme},
+};
+constexpr AttributeRow kHttpServerBeyla[] = {
+    {attr::http_request_method},
+    {attr::http_response_status_code},
+    {attr::http_route},
+    {attr::server_address},
+    {attr::server_port},
+    {attr::client_address, Shown::Optional},
+    {attr::url_path, Shown::Optional},
+};
+constexpr AttributeRow kHttpClientBeyla[] = {
+    {attr::http_request_method}, {attr::http_response_status_code},
+    {attr::http_route},          {attr::server_address},
+    {attr::server_port},         {attr::url_path, Shown::Optional},
+};
+constexpr AttributeRow kSpan[] = {
+    {"service", Shown::Default, get::service},
+    {"service.namespace", Shown::Default, get::service_namespace},
+    {"source", Shown::Default, get::source_waggle},
+    {"span.kind", Shown::Default, get::span_kind},
+    {"span.name", Shown::Default, get::span_name},
+    {"status.code", Shown::Default, get::status_code},
+};
+constexpr AttributeRow kSpanBeyla[] = {
+    {"service", Shown::Default, get::service},
+    {"service.namespace", Shown::Default, get::service_namespace},
+    {"source", Shown::Default, get::source_beyla},
+    {"span.kind", Shown::Default, get::span_kind},
+    {"span.name", Shown::Default, get::span_name},
+    {"status.code", Shown::Default, get::status_code},
+};
+constexpr AttributeRow kGraph[] = {
+    {"client", Shown::Default, get::graph_client},
+    {"client_service_namespace", Shown::Default, get::client_namespace},
+    {"server", Shown::Default, get::graph_server},
+    {"server_service_namespace", Shown::Default, get::server_namespace},
+    {"source", Shown::Default, get::source_waggle},
+};
+constexpr AttributeRow kGraphBeyla[] = {
+    {"client", Shown::Default, get::beyla_client},
+    {"client_service_namespace", Shown::Default, get::client_namespace},
+    {"server", Shown::Default, get::beyla_server},
+    {"server_service_namespace", Shown::Default, get::server_namespace},
+    {"source", Shown::Default, get::source_beyla},
+};
+
+constexpr std::string_view kApplication = "application";
+constexpr std::string_view kSpans = "application_span";
+constexpr std::string_view kServiceGraph = "application_service_graph";
+
+constexpr Instrument kInstruments[] = {
+    {.feature = kApplication,
+     .instrumentation = "http",
+     .when = when::http_server,
+     .value = value::seconds,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"http.server.request.duration", "s", kHttpServer, kSecondsOtel},
+     .beyla = {"http.server.request.duration", "s", kHttpServerBeyla, kSecondsBeyla},
+     .description = "Duration of HTTP server requests."},
+    {.feature = kApplication,
+     .instrumentation = "http",
+     .when = when::http_client,
+     .value = value::seconds,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"http.client.request.duration", "s", kHttpClient, kSecondsOtel},
+     .beyla = {"http.client.request.duration", "s", kHttpClientBeyla, kSecondsBeyla},
+     .description = "Duration of HTTP client requests."},
+    {.feature = kApplication,
+     .instrumentation = "http",
+     .when = when::http_server,
+     .value = value::request_size,
+     .bounds_kind = BoundsKind::Size,
+     .otel = {"http.server.request.body.size", "By", kHttpServer, kBytesOtel},
+     .beyla = {"http.server.request.body.size", "By", kHttpServerBeyla, kBytesBeyla},
+     .description = "Size of HTTP server request bodies."},
+    {.feature = kApplication,
+     .instrumentation = "http",
+     .when = when::http_client,
+     .value = value::request_size,
+     .bounds_kind = BoundsKind::Size,
+     .otel = {"http.client.request.body.size", "By", kHttpClient, kBytesOtel},
+     .beyla = {"http.client.request.body.size", "By", kHttpClientBeyla, kBytesBeyla},
+     .description = "Size of HTTP client request bodies."},
+    {.feature = kApplication,
+     .instrumentation = "http",
+     .when = when::http_server,
+     .value = value::response_size,
+     .bounds_kind = BoundsKind::Size,
+     .otel = {"http.server.response.body.size", "By", kHttpServer, kBytesOtel},
+     .description = "Size of HTTP server response bodies."},
+    {.feature = kApplication,
+     .instrumentation = "http",
+     .when = when::http_client,
+     .value = value::response_size,
+     .bounds_kind = BoundsKind::Size,
+     .otel = {"http.client.response.body.size", "By", kHttpClient, kBytesOtel},
+     .description = "Size of HTTP client response bodies."},
+    {.kind = Kind::UpDownCounter,
+     .feature = kApplication,
+     .instrumentation = "http",
+     .is_integer = true,
+     .otel = {"http.server.active_requests", "{request}", kHttpActive},
+     .description = "HTTP server requests that have begun and not ended."},
+    {.feature = kSpans,
+     .when = when::any,
+     .value = value::seconds,
+     .is_selectable = false,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"traces_spanmetrics_latency", "", kSpan, kSecondsOtel},
+     .beyla = {"traces_spanmetrics_latency", "", kSpanBeyla, kSecondsBeyla},
+     .description = "Duration of spans in seconds."},
+    {.kind = Kind::Counter,
+     .feature = kSpans,
+     .when = when::any,
+     .value = value::one,
+     .is_integer = true,
+     .is_selectable = false,
+     .otel = {"traces_spanmetrics_calls_total", "", kSpan},
+     .beyla = {"traces_spanmetrics_calls_total", "", kSpanBeyla},
+     .description = "Number of spans."},
+    {.kind = Kind::Counter,
+     .feature = kSpans,
+     .when = when::any,
+     .value = value::request_size,
+     .is_selectable = false,
+     .otel = {"traces_spanmetrics_size_total", "", kSpan},
+     .beyla = {"traces_spanmetrics_size_total", "", kSpanBeyla},
+     .description = "Bytes of the requests of spans."},
+    {.feature = kServiceGraph,
+     .when = when::client,
+     .value = value::seconds,
+     .is_selectable = false,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"traces_service_graph_request_client", "s", kGraph, kSecondsOtel},
+     .beyla = {"traces_service_graph_request_client", "s", kGraphBeyla, kSecondsBeyla},
+     .description = "Duration of calls between two services as the client saw it."},
+    {.feature = kServiceGraph,
+     .when = when::server,
+     .value = value::seconds,
+     .is_selectable = false,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"traces_service_graph_request_server", "s", kGraph, kSecondsOtel},
+     .beyla = {"traces_service_graph_request_server", "s", kGraphBeyla, kSecondsBeyla},
+     .description = "Duration of calls between two services as the server saw it."},
+    {.kind = Kind::Counter,
+     .feature = kServiceGraph,
+     .when = when::call,
+     .value = value::one,
+     .is_integer = true,
+     .is_selectable = false,
+     .otel = {"traces_service_graph_request_total", "", kGraph},
+     .beyla = {"traces_service_graph_request_total", "", kGraphBeyla},
+     .description = "Number of calls between two services."},
+    {.kind = Kind::Counter,
+     .feature = kServiceGraph,
+     .when = when::failed_call,
+     .value = value::one,
+     .is_integer = true,
+     .is_selectable = false,
+     .otel = {"traces_service_graph_request_failed_total", "", kGraph},
+     .beyla = {"traces_service_graph_request_failed_total", "", kGraphBeyla},
+     .description = "Number of failed calls between two services."},
+};
+
+}  // namespace
+
+std::span<const Instrument> instruments() { return kInstruments; }
+
+}  // namespace waggle::metrics

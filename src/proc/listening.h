@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The listening sockets of a network namespace, by socket inode: /proc/<pid>/net/{tcp,tcp6,unix}.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "proc/procfs.h"
+
+namespace waggle::proc {
+
+struct ListeningSocket {
+    std::uint16_t port = 0;  // TCP
+    std::string path;        // UNIX; '@' begins an abstract name
+    friend bool operator==(const ListeningSocket&, const ListeningSocket&) = default;
+};
+
+using ListeningSockets = std::unordered_map<std::uint64_t, ListeningSocket>;
+
+// As the process's network namespace has them. At most 65536.
+ListeningSockets read_listening(const ProcFs& procfs, std::uint32_t pid, bool with_unix);
+
+}  // namespace waggle::proc

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spans/span_copy.h"
+
+namespace waggle::spans {
+
+Span& copy_span(const Span& from, SpanBatch& to) {
+    Span& span = to.add();
+    // Assignment keeps the memory that the vectors of a recycled span have.
+    span = from;
+    span.protocol = to.text(from.protocol);
+    span.name = to.text(from.name);
+    span.trace_state = to.text(from.trace_state);
+    span.attributes.clear();
+    for (const Attribute& attribute : from.attributes) {
+        Value value = attribute.value;
+        if (auto* text = std::get_if<std::string_view>(&value)) *text = to.text(*text);
+        span.attributes.add(to.text(attribute.key), value);
+    }
+    return span;
+}
+
+}  // namespace waggle::spans

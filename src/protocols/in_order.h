@@ -11,39 +11,12 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <memory>
 
+#include "protocols/exchange.h"
 #include "protocols/protocol.h"
 
 namespace waggle::protocols {
-
-enum class Reply : std::uint8_t { Interim, Final, Switch };  // Switch: another protocol follows
-
-template <typename Codec>
-struct Exchange {
-    typename Codec::Request request;
-    typename Codec::Response response;
-    std::uint64_t request_position = 0;
-    std::uint64_t request_order = 0;  // how far the response direction had been written (server)
-    std::uint64_t response_position = 0;
-    std::uint64_t start_ns = 0;
-    std::uint64_t request_end_ns = 0;
-    std::uint64_t first_byte_ns = 0;
-    std::uint64_t end_ns = 0;
-    std::uint64_t thread = 0;
-    std::uint64_t request_body = 0;
-    std::uint64_t response_body = 0;
-    bool is_request_done = false;
-    bool is_request_body_known = false;
-    bool is_response_body_known = false;
-    bool has_response = false;
-    bool is_reported = false;  // exported at its age limit; still waits for its response
-    spans::Incomplete incomplete = spans::Incomplete::No;
-    spans::ProcessKey process;
-    TraceIds ids;
-    std::optional<spans::TraceContext> header;
-};
 
 template <typename Codec>
 class InOrderSession final : public Session {
@@ -72,46 +45,19 @@ class InOrderSession final : public Session {
             read_requests(context);
             read_responses(context);
         }
-        while (open_count() > 0) {
-            front().incomplete = reason;
+        while (open_.size() > 0) {
+            open_.front().incomplete = reason;
             finish(context, last_time(context));
         }
     }
 
-    std::size_t open_exchanges() const override { return open_count(); }
+    std::size_t open_exchanges() const override { return open_.size(); }
     bool is_over() const override { return is_over_; }
     void set_thread(std::uint64_t thread) override { context_ = thread; }
+    bool is_pipelined() const override { return is_pipelined_; }
 
   private:
     using Open = Exchange<Codec>;
-
-    // Exchanges are recycled: the deque never shrinks below what was needed once, up to a bound.
-    std::size_t open_count() const { return count_; }
-    Open& front() { return exchanges_[first_]; }
-    Open& at(std::size_t index) { return exchanges_[(first_ + index) % exchanges_.size()]; }
-
-    Open& push() {
-        if (count_ == exchanges_.size()) {
-            std::rotate(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(first_),
-                        exchanges_.end());
-            first_ = 0;
-            exchanges_.emplace_back();
-        }
-        Open& fresh = exchanges_[(first_ + count_++) % exchanges_.size()];
-        auto request = std::move(fresh.request);
-        auto response = std::move(fresh.response);
-        auto links = std::move(fresh.ids.links);
-        fresh = Open{};
-        fresh.request = std::move(request);
-        fresh.response = std::move(response);
-        fresh.ids.links = std::move(links);
-        return fresh;
-    }
-
-    void pop() {
-        first_ = (first_ + 1) % exchanges_.size();
-        --count_;
-    }
 
     void skip_all() {
         requests_.skip_to(requests_.end());
@@ -151,12 +97,14 @@ class InOrderSession final : public Session {
             needs_turn_ = true;
             return requests_.skip_to_next_turn();
         }
-        if (open_count() >= kMaxOpen) {
+        // Several requests in flight: their answers may share a turn, of which the rule sees the front only.
+        if (open_.size() > 0) is_pipelined_ = true;
+        if (open_.size() >= kMaxOpen) {
             context.counts.add(Cause::QueueFull);
-            front().incomplete = spans::Incomplete::Hole;
+            open_.front().incomplete = spans::Incomplete::Hole;
             finish(context, last_time(context));
         }
-        Open& exchange = push();
+        Open& exchange = open_.push();
         std::swap(exchange.request, scratch_request_);
         exchange.request_position = requests_.head();
         exchange.request_order = requests_.order();
@@ -175,8 +123,8 @@ class InOrderSession final : public Session {
 
     void end_request() {
         reading_body_ = false;
-        if (open_count() == 0) return;
-        Open& exchange = at(open_count() - 1);
+        if (open_.size() == 0) return;
+        Open& exchange = open_.at(open_.size() - 1);
         exchange.is_request_done = true;
         exchange.request_body = request_body_.size();
         exchange.is_request_body_known = request_body_.is_size_known();
@@ -186,7 +134,7 @@ class InOrderSession final : public Session {
     void read_responses(Context& context) {
         for (;;) {
             if (is_over_) return;
-            if (open_count() == 0) {
+            if (open_.size() == 0) {
                 // A server's request is always read before its answer is sent; a client's request may
                 // be reported after its answer: those bytes wait for it.
                 if (is_received_ || responses_.order() <= requests_.end()) drop_unmatched(context);
@@ -204,9 +152,9 @@ class InOrderSession final : public Session {
 
     // Where the current response must have ended, since the next request's begins there.
     bool end_lost_body() {
-        if (!response_body_.is_lost() || open_count() < 2) return false;
-        const std::uint64_t limit = response_start(at(1));
-        if (limit <= front().response_position || limit > responses_.end()) return false;
+        if (!response_body_.is_lost() || open_.size() < 2) return false;
+        const std::uint64_t limit = response_start(open_.at(1));
+        if (limit <= open_.front().response_position || limit > responses_.end()) return false;
         response_body_.end_at(responses_, limit);
         return true;
     }
@@ -219,30 +167,30 @@ class InOrderSession final : public Session {
 
     bool read_response_head(Context& context) {
         if (responses_.is_empty()) return false;
-        const std::uint64_t start = response_start(front());
+        const std::uint64_t start = response_start(open_.front());
         if (responses_.head() < start) {
             const bool is_leftover = responses_.end() > responses_.head();
             responses_.skip_to(std::min(start, responses_.end()));
-            if (is_leftover && !front().has_response) context.counts.add(Cause::Unmatched);
+            if (is_leftover && !open_.front().has_response) context.counts.add(Cause::Unmatched);
             if (responses_.is_empty()) return false;
         }
         if (responses_.hole()) {
             context.counts.add(Cause::Hole);
-            front().incomplete = spans::Incomplete::Hole;
+            open_.front().incomplete = spans::Incomplete::Hole;
             lose_response(context);
             return true;
         }
         const std::string_view bytes = responses_.bytes();
         const bool is_final = responses_.is_cut() || responses_.is_closed();
-        const auto size = Codec::parse_response(bytes, is_final, front().response);
+        const auto size = Codec::parse_response(bytes, is_final, open_.front().response);
         if (!size) {
             if (size.error() == Stop::NeedMore && !is_final) return false;
             context.counts.add(Cause::ParseInvalid);
-            front().incomplete = spans::Incomplete::Hole;
+            open_.front().incomplete = spans::Incomplete::Hole;
             lose_response(context);
             return true;
         }
-        Open& exchange = front();
+        Open& exchange = open_.front();
         if (!exchange.first_byte_ns) exchange.first_byte_ns = responses_.first_ns();
         exchange.response_position = responses_.head();
         const std::uint64_t head_end_ns = responses_.time_before(responses_.head() + *size);
@@ -264,7 +212,7 @@ class InOrderSession final : public Session {
 
     // The head of the front's response is not readable: its end is told by the next request.
     void lose_response(Context& context) {
-        Open& exchange = front();
+        Open& exchange = open_.front();
         if (!exchange.first_byte_ns) exchange.first_byte_ns = responses_.first_ns();
         exchange.response_position = responses_.head();
         exchange.end_ns = responses_.end_ns();
@@ -273,7 +221,12 @@ class InOrderSession final : public Session {
     }
 
     void end_response(Context& context) {
-        Open& exchange = front();
+        Open& exchange = open_.front();
+        // Answered before its body was read: what the head declared is its size.
+        if (open_.size() == 1 && reading_body_ && request_body_.is_size_declared()) {
+            exchange.request_body = request_body_.size();
+            exchange.is_request_body_known = true;
+        }
         exchange.response_body = response_body_.size();
         exchange.is_response_body_known = response_body_.is_size_known();
         finish(context, std::max(exchange.end_ns, response_body_.end_ns()));
@@ -281,10 +234,10 @@ class InOrderSession final : public Session {
 
     // Gives the front exchange out as a span and forgets it.
     void finish(Context& context, std::uint64_t end_ns) {
-        Open& exchange = front();
+        Open& exchange = open_.front();
         exchange.end_ns = std::max(end_ns, exchange.start_ns);
         report(exchange, context);
-        if (open_count() == 1 && reading_body_ && !exchange.is_request_done) {
+        if (open_.size() == 1 && reading_body_) {
             // Answered before its request ended: what still comes of it is no new request.
             if (request_body_.is_lost()) {
                 reading_body_ = false;
@@ -292,7 +245,7 @@ class InOrderSession final : public Session {
             }
         }
         responding_ = false;
-        pop();
+        open_.pop();
     }
 
     void report(Open& exchange, Context& context) {
@@ -373,13 +326,13 @@ class InOrderSession final : public Session {
     // Answers whose request was never reported: after a while it is lost, not late.
     void drop_orphans(Context& context) {
         constexpr std::uint64_t kWaitNs = 100'000'000;
-        if (open_count() == 0 && !responses_.is_empty() && responses_.first_ns() + kWaitNs < context.now_ns)
+        if (open_.size() == 0 && !responses_.is_empty() && responses_.first_ns() + kWaitNs < context.now_ns)
             drop_unmatched(context);
     }
 
     void check_ages(Context& context) {
-        for (std::size_t i = 0; i < open_count(); ++i) {
-            Open& exchange = at(i);
+        for (std::size_t i = 0; i < open_.size(); ++i) {
+            Open& exchange = open_.at(i);
             if (exchange.is_reported) continue;
             const std::uint64_t age = context.now_ns > exchange.start_ns ? context.now_ns - exchange.start_ns : 0;
             const std::uint64_t timeout = context.options.http_request_timeout_ns;
@@ -406,9 +359,7 @@ class InOrderSession final : public Session {
     streams::Stream& responses_;
     const bool is_received_;
     const Direction request_direction_;
-    std::vector<Open> exchanges_;
-    std::size_t first_ = 0;
-    std::size_t count_ = 0;
+    OpenExchanges<Codec> open_;
     typename Codec::Request scratch_request_;
     typename Codec::Body request_body_;
     typename Codec::Body response_body_;
@@ -417,6 +368,7 @@ class InOrderSession final : public Session {
     bool responding_ = false;
     bool needs_turn_ = false;
     bool is_over_ = false;
+    bool is_pipelined_ = false;
 };
 
 }  // namespace waggle::protocols

@@ -96,6 +96,8 @@ class Session {
     virtual std::size_t open_exchanges() const = 0;
     // True when the rest of the connection is of no interest: capture can be muted.
     virtual bool is_over() const { return false; }
+    // Requests were sent before earlier ones were answered: every call's front is worth copying.
+    virtual bool is_pipelined() const { return false; }
     // The thread of the event that is handled next.
     virtual void set_thread(std::uint64_t) {}
 };

@@ -49,6 +49,7 @@ struct Tracker::Connection {
     std::size_t protocol = 0;  // index in all()
     int tries = 0;
     bool is_muted = false;
+    bool is_whole = false;    // captured call by call
     bool is_waiting = false;  // stands in waiting_list_
     bool has_tail[2] = {};
     std::uint64_t retry_ns = 0;  // muted until
@@ -215,6 +216,7 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
     Context with = context(connection, now_ns, batch);
     connection.session->on_bytes(direction, with);
     if (connection.session->is_over() && !connection.is_muted) mute(connection, 0);
+    if (connection.session->is_pipelined() && !connection.is_whole) capture_whole(connection);
     if (connection.session->open_exchanges() > 0) {
         if (connection.is_waiting) return;
         connection.is_waiting = true;
@@ -300,6 +302,14 @@ void Tracker::mute(Connection& connection, std::uint64_t retry_ns) {
         streams::Stream& stream = connection.streams.of(direction);
         stream.skip_to(stream.end());
     }
+}
+
+// The front of every call, since messages may begin anywhere in a turn.
+void Tracker::capture_whole(Connection& connection) {
+    connection.is_whole = true;
+    wg_connection_rules rules{};
+    for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_WHOLE, .padding = {}, .bytes = 16384};
+    rule_changes_.push_back({connection.info.id, rules});
 }
 
 void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch) {

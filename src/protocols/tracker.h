@@ -84,6 +84,7 @@ class Tracker {
     bool try_protocols(Connection& connection, Direction direction);
     void give_up(Connection& connection, Direction direction);
     void mute(Connection& connection, std::uint64_t retry_ns);
+    void capture_whole(Connection& connection);
     void forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch);
     void sweep(std::uint64_t now_ns, spans::SpanBatch& batch);
     Context context(const Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);

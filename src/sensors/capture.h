@@ -23,7 +23,7 @@ struct CaptureOptions {
     std::uint32_t ring_bytes = 4u << 20;
     std::uint32_t rings = 1;
     std::uint32_t request_bytes = 16384;
-    std::uint32_t response_bytes = 1024;
+    std::uint32_t response_bytes = 4096;
     std::uint32_t unknown_bytes = 4096;
     std::uint32_t max_targets = 65536;
 };

@@ -27,6 +27,8 @@ class Body {
     // Content bytes; only when is_size_known.
     std::uint64_t size() const { return size_; }
     bool is_size_known() const { return is_size_known_; }
+    // The head said how long it is.
+    bool is_size_declared() const { return kind_ == Kind::Length; }
 
   private:
     enum class Chunk : std::uint8_t { Size, Data, Trailer };

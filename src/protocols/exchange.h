@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exchange: one request with its response while it is open, for sessions that pair in order; and the
+// queue of them on one connection.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "protocols/protocol.h"
+
+namespace waggle::protocols {
+
+enum class Reply : std::uint8_t { Interim, Final, Switch };  // Switch: another protocol follows
+
+template <typename Codec>
+struct Exchange {
+    typename Codec::Request request;
+    typename Codec::Response response;
+    std::uint64_t request_position = 0;
+    std::uint64_t request_order = 0;  // how far the response direction had been written (server)
+    std::uint64_t response_position = 0;
+    std::uint64_t start_ns = 0;
+    std::uint64_t request_end_ns = 0;
+    std::uint64_t first_byte_ns = 0;
+    std::uint64_t end_ns = 0;
+    std::uint64_t thread = 0;
+    std::uint64_t request_body = 0;
+    std::uint64_t response_body = 0;
+    bool is_request_done = false;
+    bool is_request_body_known = false;
+    bool is_response_body_known = false;
+    bool has_response = false;
+    bool is_reported = false;  // exported at its age limit; still waits for its response
+    spans::Incomplete incomplete = spans::Incomplete::No;
+    spans::ProcessKey process;
+    TraceIds ids;
+    std::optional<spans::TraceContext> header;
+};
+
+// A ring that recycles: it never shrinks below what was needed once, and an exchange keeps its buffers.
+template <typename Codec>
+class OpenExchanges {
+  public:
+    std::size_t size() const { return count_; }
+    Exchange<Codec>& front() { return ring_[first_]; }
+    const Exchange<Codec>& front() const { return ring_[first_]; }
+    Exchange<Codec>& at(std::size_t index) { return ring_[(first_ + index) % ring_.size()]; }
+
+    Exchange<Codec>& push() {
+        if (count_ == ring_.size()) {
+            std::rotate(ring_.begin(), ring_.begin() + static_cast<std::ptrdiff_t>(first_), ring_.end());
+            first_ = 0;
+            ring_.emplace_back();
+        }
+        Exchange<Codec>& fresh = ring_[(first_ + count_++) % ring_.size()];
+        auto request = std::move(fresh.request);
+        auto response = std::move(fresh.response);
+        auto links = std::move(fresh.ids.links);
+        fresh = Exchange<Codec>{};
+        fresh.request = std::move(request);
+        fresh.response = std::move(response);
+        fresh.ids.links = std::move(links);
+        return fresh;
+    }
+
+    void pop() {
+        first_ = (first_ + 1) % ring_.size();
+        --count_;
+    }
+
+  private:
+    std::vector<Exchange<Codec>> ring_;
+    std::size_t first_ = 0;
+    std::size_t count_ = 0;
+};
+
+}  // namespace waggle::protocols

@@ -35,6 +35,7 @@ inline std::vector<std::string_view> split(std::string_view text, char separator
         from = to + 1;
     }
 }
+std::vector<std::string_view> split(std::string&& text, char separator) = delete;  // the parts would dangle
 
 // The whole text as a number in the base, else nothing.
 template <typename Int>

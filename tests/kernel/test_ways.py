@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every way to move bytes on a stream socket, over every family: each exchange is seen once at each
+end, with its text, true sizes and pairing; what cannot be read is a hole, and counted."""
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from harness import ROOT, Agent, Child, wait_for  # noqa: E402
+
+WAYS = os.path.join(os.environ.get("WAGGLE_BUILD", os.path.join(ROOT, "build/dev")), "tests/kernel/ways")
+READS = ["read", "readv", "preadv2", "recv", "recvfrom", "recvmsg", "recvmmsg", "peek", "byte"]
+WRITES = ["write", "writev", "pwritev2", "send", "sendto", "sendmsg", "sendmmsg"]
+FAMILIES = ["ipv4", "ipv6", "mapped", "mptcp", "unix"]
+
+
+class Ways(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.agent = Agent(services=[{"exe_path": "*/ways"}], config=cls.config())
+        cls.child = Child([WAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert cls.line() == "ready"
+        cls.number = 0
+
+    @classmethod
+    def config(cls):
+        return ""
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.child.stop()
+        cls.agent.stop()
+        cls.agent.sink.stop()
+
+    @classmethod
+    def line(cls):
+        return cls.child.process.stdout.readline().decode().strip()
+
+    @classmethod
+    def say(cls, command):
+        cls.child.process.stdin.write(command.encode() + b"\n")
+        cls.child.process.stdin.flush()
+
+    @classmethod
+    def tag(cls):
+        cls.number += 1
+        return f"t{cls.number}"
+
+    def exchange(self, family, read, write, body=3000, count=3):
+        """(server spans, client spans) of COUNT exchanges."""
+        tag = self.tag()
+        self.say(f"{family} {read} {write} {body} {count} {tag}")
+        self.assertEqual(self.line(), "done")
+        return self.of(tag, count)
+
+    def of(self, tag, count, deadline=30):
+        spans = self.agent.expect_spans(2 * count, lambda s: (s["url.path"] or "").startswith(f"/{tag}/"), deadline)
+        by_number = lambda s: int(s["url.path"].split("/")[2])  # noqa: E731
+        return (sorted((s for s in spans if s.kind == "server"), key=by_number),
+                sorted((s for s in spans if s.kind == "client"), key=by_number))
+
+    def check(self, family, read, write, body=3000, count=3):
+        servers, clients = self.exchange(family, read, write, body, count)
+        for spans in (servers, clients):
+            self.assertEqual([s["url.path"].split("/")[2] for s in spans], [str(i) for i in range(count)])
+            for span in spans:
+                self.assertEqual(span["http.request.method"], "POST")
+                self.assertEqual(span["http.response.status_code"], 200)
+                self.assertEqual(span["http.request.body.size"], 100)
+                self.assertEqual(span["http.response.body.size"], body)
+                self.assertGreaterEqual(span.end, span.start)
+        for server, client in zip(servers, clients):
+            if family in ("ipv4", "ipv6", "mapped"):
+                self.assertEqual((server.trace_id, server.parent), (client.trace_id, client.span_id))
+            if family == "unix":
+                self.assertEqual(server["network.transport"], "unix")
+            elif family == "ipv6":
+                self.assertEqual(server["client.address"], "::1")
+            else:
+                self.assertEqual(server["client.address"], "127.0.0.1")
+
+    def test_every_read_and_write(self):
+        for i in range(max(len(READS), len(WRITES))):
+            read, write = READS[i % len(READS)], WRITES[i % len(WRITES)]
+            with self.subTest(read=read, write=write):
+                self.check("ipv4", read, write)
+
+    def test_every_family(self):
+        for family in FAMILIES:
+            for read, write in (("read", "write"), ("recvmsg", "sendmsg"), ("readv", "writev")):
+                with self.subTest(family=family, read=read, write=write):
+                    self.check(family, read, write, body=20000)
+
+    def test_bodies_in_pages(self):
+        for family in ("ipv4", "mptcp", "unix"):
+            for read, write in (("read", "sendfile"), ("read", "splice_write"), ("splice_read", "write")):
+                with self.subTest(family=family, read=read, write=write):
+                    self.check(family, read, write, body=300000)
+
+    def test_io_uring_has_text(self):
+        for family in ("ipv4", "ipv6", "unix"):
+            for read, write in (("uring_read", "uring_write"), ("uring_recv", "uring_send"),
+                                ("uring_recv_async", "uring_send_async")):
+                with self.subTest(family=family, read=read, write=write):
+                    self.check(family, read, write)
+
+    def test_io_uring_vectors_are_holes(self):
+        for read, write in (("read", "uring_sendmsg"), ("read", "uring_writev"), ("uring_recvmsg", "write"),
+                            ("uring_readv", "write")):
+            with self.subTest(read=read, write=write):
+                before = self.holes()
+                tag = self.tag()
+                self.say(f"ipv4 {read} {write} 50 2 {tag}")
+                self.assertEqual(self.line(), "done")
+                wait_for(lambda: self.holes() > before, "holes to be counted")
+                # Nothing is invented: where the request was read as text, its answer is what was not.
+                spans = self.agent.spans(lambda s: (s["url.path"] or "").startswith(f"/{tag}/"))
+                for span in spans:
+                    self.assertIsNone(span["http.response.status_code"])
+
+    def holes(self):
+        return self.agent.metric_sum("waggle_capture_unreadable_total")
+
+    def test_one_writer_and_one_reader_thread(self):
+        tag, count = self.tag(), 3000
+        self.say(f"duplex {count} {tag}")
+        self.assertEqual(self.line(), "done")
+        for spans in self.of(tag, count, deadline=60):
+            self.assertEqual(len(spans), count)
+            for i, span in enumerate(spans):
+                self.assertEqual(span["url.path"], f"/{tag}/{i}")
+                self.assertEqual(span["http.response.status_code"], 200)
+                self.assertEqual(span["http.response.body.size"], i % 5000)
+
+    def test_an_answer_in_a_thousand_pieces(self):
+        tag = self.tag()
+        before = self.agent.metric_sum("waggle_capture_events_total")
+        self.say(f"pieces 1000 {tag}")
+        self.assertEqual(self.line(), "answered")
+        # Promptly: the connection stays open, and no request follows.
+        servers, clients = self.of(tag, 1)
+        self.assertEqual(servers[0]["http.response.body.size"], 100000)
+        self.assertEqual(clients[0]["http.response.body.size"], 100000)
+        self.say("")
+        self.assertEqual(self.line(), "done")
+        self.assertLess(self.agent.metric_sum("waggle_capture_events_total") - before, 300)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

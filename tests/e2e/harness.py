@@ -253,9 +253,10 @@ class Agent:
         try:
             wait_for(lambda: len(self.spans(where)) >= count, f"{count} spans", deadline)
         except AssertionError as error:
-            raise AssertionError(f"{error}; there are {self.spans(where)}\n{self.child.output()[-3000:]}") from None
+            found = self.spans(where)
+            raise AssertionError(f"{error}; there are {len(found)}: {found[:6]}\n{self.child.output()[-3000:]}") from None
         found = self.spans(where)
-        assert len(found) == count, f"{count} spans wanted, {len(found)} found: {found}"
+        assert len(found) == count, f"{count} spans wanted, {len(found)} found: {found[:20]}"
         return found
 
     def stop(self, sig=signal.SIGTERM):

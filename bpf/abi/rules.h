@@ -46,6 +46,8 @@ struct wg_state {
     __u64 heartbeat_ns;     // programs copy nothing when it is stale
     __u64 rule_generation;  // moves after a batch of rules was written
     __u32 is_off;           // kill switch
+    __u32 has_io_uring;     // its completions are watched: text comes with them
+    __u32 padding;
     __u32 select_listeners; // a process that listens on TCP becomes a target at once
     __u64 listen_ports[1024]; // bit per port: a process that listens there becomes a target at once
 };

@@ -24,9 +24,11 @@ enum wg_syscall {
     WG_SYS_SENDMMSG = 307,
     WG_SYS_PREADV2 = 327,
     WG_SYS_PWRITEV2 = 328,
+    WG_SYS_IO_URING_ENTER = 426,
 };
 
 WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->orig_ax; }
+WG_INLINE u64 wg_argument_1(struct pt_regs *regs) { return regs->di; }
 WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->si; }
 WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->dx; }
 // TS_COMPAT: an int80 or compat call, whose structures have another shape.
@@ -36,6 +38,7 @@ WG_INLINE bool wg_is_compat(struct task_struct *task) { return task->thread_info
 
 struct pt_regs {
     u64 regs[31];
+    u64 orig_x0;
     s32 syscallno;
 } __attribute__((preserve_access_index));
 
@@ -52,9 +55,12 @@ enum wg_syscall {
     WG_SYS_SENDMMSG = 269,
     WG_SYS_PREADV2 = 286,
     WG_SYS_PWRITEV2 = 287,
+    WG_SYS_IO_URING_ENTER = 426,
 };
 
 WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->syscallno; }
+// The first register also takes the result; this is what the call came with.
+WG_INLINE u64 wg_argument_1(struct pt_regs *regs) { return regs->orig_x0; }
 WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->regs[1]; }
 WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->regs[2]; }
 WG_INLINE bool wg_is_compat(struct task_struct *task) {

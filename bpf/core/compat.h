@@ -7,10 +7,6 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct socket {
-    struct sock *sk;
-};
-
 // 6.4 on (commit de4f5fed3f23): one user buffer is its own kind, and vectors are called __iov.
 enum iter_type {
     ITER_UBUF,

@@ -72,12 +72,22 @@ struct super_block {
     u32 s_dev;
 };
 struct inode {
+    unsigned short i_mode;
     unsigned long i_ino;
     struct super_block *i_sb;
 };
 struct file {
     struct inode *f_inode;
+    void *private_data;
 };
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+struct files_struct {
+    struct fdtable *fdt;
+};
+struct io_uring_task;
 struct mm_struct {
     unsigned long arg_start;
     unsigned long arg_end;
@@ -117,7 +127,12 @@ struct task_struct {
     struct signal_struct *signal;
     struct css_set *cgroups;
     struct nsproxy *nsproxy;
+    struct files_struct *files;
+    struct io_uring_task *io_uring;
     char comm[16];
+};
+struct socket {
+    struct sock *sk;
 };
 
 struct in6_addr {

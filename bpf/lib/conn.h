@@ -7,6 +7,7 @@
 #include "bpf/core/kernel.h"
 #include "bpf/core/ring.h"
 #include "bpf/core/settings.h"
+#include "bpf/lib/pending.h"
 #include "bpf/lib/turn.h"
 
 // In the socket's storage: charged to its option memory, so at most 256 bytes.
@@ -29,7 +30,7 @@ struct wg_conn {
     u8 has_tail[2];  // the turn has an entry in tails
     u8 is_open;      // position known, connection reported
     u8 is_closed;
-    u8 padding[2];
+    u8 has_pending[2];  // an io_uring operation whose completion brings the text
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");
 
@@ -166,4 +167,27 @@ WG_INLINE void wg_refresh_rules(struct wg_conn *conn, const struct wg_state *pag
     if (!found) return;
     conn->rule[WG_SEND] = found->by_direction[WG_SEND];
     conn->rule[WG_RECEIVE] = found->by_direction[WG_RECEIVE];
+}
+
+WG_INLINE void wg_flush_pending(struct wg_conn *conn) {
+    for (u32 i = 0; i < 2; i++) {
+        if (!conn->has_pending[i]) continue;
+        conn->has_pending[i] = 0;
+        const struct wg_tail_key key = {.connection = conn->id, .direction = i};
+        struct wg_pending *waiting = bpf_map_lookup_elem(&pending, &key);
+        if (!waiting) continue;  // its completion took it up
+        wg_emit_unread(waiting);
+        bpf_map_delete_elem(&pending, &key);
+    }
+}
+
+// False when it cannot wait: no completions are watched, or the map is full.
+WG_INLINE bool wg_keep_pending(struct wg_conn *conn, const struct wg_data_event *event, u64 wanted,
+                               const struct wg_state *page) {
+    if (!page->has_io_uring) return false;
+    const struct wg_tail_key key = {.connection = conn->id, .direction = event->direction};
+    struct wg_pending waiting = {.event = *event, .wanted = wanted, .ring = conn->ring};
+    if (bpf_map_update_elem(&pending, &key, &waiting, BPF_ANY)) return false;
+    conn->has_pending[event->direction & 1] = 1;
+    return true;
 }

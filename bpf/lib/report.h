@@ -4,55 +4,12 @@
 #pragma once
 
 #include "bpf/abi/events.h"
-#include "bpf/core/compat.h"
 #include "bpf/lib/conn.h"
-#include "bpf/lib/iov.h"
+#include "bpf/lib/pending.h"
+#include "bpf/lib/scratch.h"
 #include "bpf/lib/task.h"
 
 enum : u64 { WG_STALE_NS = 2000000000, WG_IDLE_NS = 60000000000 };
-
-// A record under construction: one slot per CPU and direction (per-CPU arrays end at 32 KiB). On
-// preemptible kernels a fexit program may be interrupted by another on its CPU: that one finds the
-// slot busy, and its event is counted as lost.
-struct wg_scratch {
-    struct wg_data_event event;
-    u8 data[2 * WG_TEXT_MAX];
-    struct wg_text text;
-    u64 tail;
-    u64 message;  // kernel address of the call's msghdr: global functions take no pointers to kernel types
-    u64 is_busy;
-};
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 2);  // set at load: twice the possible CPUs
-    __type(key, u32);
-    __type(value, struct wg_scratch);
-} scratch SEC(".maps");
-
-// Global functions: the verifier looks at each once, not at every way to reach it.
-
-__noinline u32 wg_copy_text(u32 slot, u64 want) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    return s ? wg_text_copy(&s->text, want, s->data) : 0;
-}
-
-__noinline u32 wg_copy_tail(u32 slot, u64 size) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    return s && wg_text_tail(&s->text, size, &s->tail);
-}
-
-__noinline u32 wg_find_in_registers(u32 slot, u32 message) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (s) wg_text_from_registers(&s->text, bpf_get_current_task_btf(), message);
-    return 0;
-}
-
-__noinline u32 wg_find_in_message(u32 slot, u64 moved) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (s) wg_text_from_message(&s->text, (struct msghdr *)s->message, moved);
-    return 0;
-}
 
 WG_INLINE void wg_report_connection(struct wg_conn *conn, struct sock *sk, struct task_struct *task,
                                     u8 from_start, u64 now) {
@@ -194,7 +151,9 @@ WG_INLINE u64 wg_wanted(const struct wg_conn *conn, enum wg_direction direction,
 
 // The body behind every hook. `text` is where the bytes are, or NULL: ask the registers.
 WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, struct wg_scratch *s, u32 slot,
-                      struct wg_conn *conn, struct task_struct *task, u64 now, bool has_text) {
+                      struct wg_conn *conn, struct task_struct *task, u64 now, bool has_text,
+                      const struct wg_state *page) {
+    wg_flush_pending(conn);
     u64 order;
     const u64 position = wg_position(conn, sk, direction, size, &order);
     const bool is_new_turn = direction == WG_RECEIVE ? wg_turn_receive(&conn->turns, order)
@@ -215,10 +174,13 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         return 0;
     }
     const u64 wanted = wg_wanted(conn, direction, position, size);
+    bool is_io_uring = false;
     if (!has_text) {
         u32 message;
         s->text.kind = WG_TEXT_NONE;
-        if (wg_message_index(conn, task, &message)) wg_find_in_registers(slot, message);
+        s->sk = (u64)sk;
+        is_io_uring = wg_is_io_uring(slot);
+        if (!is_io_uring && wg_message_index(conn, task, &message)) wg_find_in_registers(slot, message);
     }
     if (!wanted && !is_new_turn) {
         wg_update_tail(conn, s, slot, direction, position + size, size, last);
@@ -240,6 +202,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
     event->direction = direction;
     event->flags = is_new_turn ? WG_DATA_TURN_START : 0;
     if (is_new_turn && conn->has_tail[direction]) wg_take_tail(conn, event, direction);
+    if (is_io_uring && wg_keep_pending(conn, event, wanted, page)) return 0;
     u64 captured = 0;
     if (s->text.kind == WG_TEXT_NONE) {
         event->flags |= WG_DATA_UNREADABLE;
@@ -266,6 +229,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
 WG_INLINE int wg_report_end(struct sock *sk, struct wg_conn *conn, struct wg_scratch *s,
                             struct task_struct *task, u64 now) {
     struct wg_data_event *event = &s->event;
+    wg_flush_pending(conn);
     __builtin_memset(event, 0, sizeof(*event));
     event->head.type = WG_EVENT_DATA;
     event->head.version = WG_EVENT_VERSION;
@@ -302,7 +266,7 @@ WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 resu
         s->message = (u64)message;
         wg_find_in_message(slot, result);
     }
-    wg_move(sk, direction, result, s, slot, conn, task, now, message || is_discarded);
+    wg_move(sk, direction, result, s, slot, conn, task, now, message || is_discarded, page);
 }
 
 // A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
@@ -350,10 +314,23 @@ WG_INLINE int wg_pages(struct sock *sk, enum wg_direction direction, s64 result)
     return wg_moved(sk, direction, result, direction == WG_RECEIVE ? MSG_TRUNC_ : 0, NULL);
 }
 
+// What was spliced away has no event on kernels whose socket tracepoints do not see it: TCP's own count
+// tells. A FIN that was read counts one.
+WG_INLINE void wg_catch_up(struct wg_conn *conn, struct sock *sk) {
+    struct tcp_sock *tcp = conn->kind == WG_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    if (!tcp) return;
+    u32 end = tcp->copied_seq;
+    if (sk->sk_shutdown & RCV_SHUTDOWN_ && end == tcp->rcv_nxt) end--;
+    const u64 position = wg_unwrap(conn->next[WG_RECEIVE], end);
+    if (position > conn->next[WG_RECEIVE]) conn->next[WG_RECEIVE] = position;
+}
+
 WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
     struct wg_conn *conn = bpf_sk_storage_get(&connections, sk, 0, 0);
     if (!conn || !conn->is_open || conn->is_closed) return 0;
     if (!is_half) conn->is_closed = 1;
+    wg_flush_pending(conn);
+    wg_catch_up(conn, sk);
     struct wg_close_event event = {};
     event.head.type = WG_EVENT_CLOSE;
     event.head.version = WG_EVENT_VERSION;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/abi/rules.h"
+#include "bpf/core/arch.h"
 #include "bpf/core/kernel.h"
 #include "bpf/core/settings.h"
 
@@ -35,4 +36,15 @@ WG_INLINE u32 wg_agent_pid(struct task_struct *task) {
 WG_INLINE u32 wg_current_agent_pid(struct task_struct *task) {
     if (settings.agent_pid_level == 0) return bpf_get_current_pid_tgid() >> 32;
     return wg_agent_pid(task);
+}
+
+// The socket behind a file descriptor of the task, 0 when it is none.
+WG_INLINE u64 wg_socket_of(struct task_struct *task, u64 fd) {
+    struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+    if (!table || fd >= BPF_CORE_READ(table, max_fds)) return 0;
+    struct file **files = BPF_CORE_READ(table, fd);
+    struct file *file = NULL;
+    if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file) return 0;
+    struct socket *socket = BPF_CORE_READ(file, private_data);
+    return (u64)BPF_CORE_READ(socket, sk);
 }

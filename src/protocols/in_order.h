@@ -21,7 +21,7 @@ namespace waggle::protocols {
 template <typename Codec>
 class InOrderSession final : public Session {
   public:
-    static constexpr std::size_t kMaxOpen = 1024;
+    static constexpr std::size_t kMaxOpen = 4096;
 
     InOrderSession(const ConnectionInfo& info, Streams& streams, Direction requests)
         : info_(info), requests_(streams.of(requests)), responses_(streams.of(opposite(requests))),
@@ -100,9 +100,8 @@ class InOrderSession final : public Session {
         // Several requests in flight: their answers may share a turn, of which the rule sees the front only.
         if (open_.size() > 0) is_pipelined_ = true;
         if (open_.size() >= kMaxOpen) {
-            context.counts.add(Cause::QueueFull);
-            open_.front().incomplete = spans::Incomplete::Hole;
-            finish(context, last_time(context));
+            give_up(context);
+            return false;
         }
         Open& exchange = open_.push();
         std::swap(exchange.request, scratch_request_);
@@ -119,6 +118,17 @@ class InOrderSession final : public Session {
         reading_body_ = true;
         open_traces(exchange, context);
         return true;
+    }
+
+    // More requests in flight than are kept: without one of them the answers cannot be told apart.
+    void give_up(Context& context) {
+        context.counts.add(Cause::QueueFull);
+        while (open_.size() > 0) {
+            open_.front().incomplete = spans::Incomplete::Hole;
+            finish(context, last_time(context));
+        }
+        is_over_ = true;
+        skip_all();
     }
 
     void end_request() {

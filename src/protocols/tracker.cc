@@ -162,12 +162,11 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
         if (connection->session) connection->session->set_thread(event.context);
     }
     handle(*connection, direction, event.head.time_ns, batch);
-    // A UNIX socket's close is not reported: after the peer's end nothing more can come.
+    // A UNIX socket's close is not reported: after the peer's end nothing more can come. What went
+    // beyond the rules is still to be read from the tails.
     if (event.flags & WG_DATA_END && connection->info.kind == WG_UNIX) {
-        const std::uint64_t peer = event.order;
-        const std::uint64_t id = event.connection;
-        forget(id, spans::Incomplete::Closed, event.head.time_ns, batch);
-        if (peer && peer != id) forget(peer, spans::Incomplete::Closed, event.head.time_ns, batch);
+        ended_.push_back(event.connection);
+        if (event.order && event.order != event.connection) ended_.push_back(event.order);
     }
 }
 
@@ -330,6 +329,8 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
 
 void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     now_ns_ = now_ns;
+    for (const std::uint64_t id : ended_) forget(id, spans::Incomplete::Closed, now_ns, batch);
+    ended_.clear();
     if (now_ns < last_sweep_ns_ + kSweepNs) return;
     last_sweep_ns_ = now_ns;
     std::size_t kept = 0;

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/strings.h"
+#include "io_uring.bpf.h"
 #include "process.bpf.h"
 #include "sockets.bpf.h"
 
@@ -64,6 +65,10 @@ const std::vector<SensorSpec>& base_sensors() {
             {"process_exit", "sched_process_exit"},
             {"process_listen", "inet_sock_set_state"}}}},
          "new processes are found by looking every poll_interval: short-lived ones are missed"},
+        {"io_uring",
+         bpf::io_uring,
+         {{"tp_btf", {{"io_complete", "io_uring_complete"}}}},
+         "what programs move by io_uring is counted, not read"},
     };
     return specs;
 }
@@ -91,10 +96,13 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
         for (const std::string& reason : sockets.reasons) reasons += "\n  " + reason;
         return fail("no way to see socket traffic on this kernel:" + reasons);
     }
-    for (const char* shared : {"targets", "counters", "state"})
+    // Where the sockets are seen by fexit, the message is at hand and so is io_uring's text.
+    const bool wants_io_uring = sockets.chosen == "tp_btf";
+    for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending"})
         load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
     SensorReport& processes = reports.emplace_back();
     capture->processes_ = load(base_sensors()[1], load_options, processes);
+    if (wants_io_uring) capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
 
     const Sensor& sensor = *capture->sockets_;
     capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");
@@ -110,6 +118,7 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
                           sensor.map_fd("state"), 0);
     if (mapped == MAP_FAILED) return fail_errno("mapping the shared page");
     capture->state_ = static_cast<wg_state*>(mapped);
+    capture->state_->has_io_uring = capture->io_uring_ != nullptr;
 
     const int outer = sensor.map_fd("rings");
     for (std::uint32_t i = 0; i < load_options.settings.ring_count; ++i) {
@@ -129,6 +138,7 @@ Capture::~Capture() {
 void Capture::detach() {
     if (sockets_) sockets_->detach();
     if (processes_) processes_->detach();
+    if (io_uring_) io_uring_->detach();
 }
 
 void Capture::beat(std::uint64_t now_ns) {
@@ -152,7 +162,8 @@ std::array<std::uint64_t, WG_COUNTERS> Capture::counters() const {
 }
 
 std::uint64_t Capture::missed_runs() const {
-    return (sockets_ ? sockets_->missed_runs() : 0) + (processes_ ? processes_->missed_runs() : 0);
+    return (sockets_ ? sockets_->missed_runs() : 0) + (processes_ ? processes_->missed_runs() : 0) +
+           (io_uring_ ? io_uring_->missed_runs() : 0);
 }
 
 }  // namespace waggle::sensors

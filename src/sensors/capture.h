@@ -61,6 +61,7 @@ class Capture {
     Capture() = default;
 
     std::unique_ptr<Sensor> sockets_;
+    std::unique_ptr<Sensor> io_uring_;  // null where the sockets' own hook gives its text
     std::unique_ptr<Sensor> processes_;
     std::vector<Fd> rings_;
     Map<std::uint32_t, wg_target> targets_;

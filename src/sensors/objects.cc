@@ -2,6 +2,8 @@
 // The bytes of every BPF object: the one place that includes skeletons.
 #include "bpf/abi/rules.h"
 
+#include "io_uring.bpf.h"
+#include "io_uring.skel.h"
 #include "process.bpf.h"
 #include "process.skel.h"
 #include "sockets.bpf.h"
@@ -9,6 +11,7 @@
 
 namespace waggle::bpf {
 
+const void* io_uring(std::size_t* size) { return io_uring_bpf::elf_bytes(size); }
 const void* process(std::size_t* size) { return process_bpf::elf_bytes(size); }
 const void* sockets(std::size_t* size) { return sockets_bpf::elf_bytes(size); }
 

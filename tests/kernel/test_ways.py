@@ -19,9 +19,10 @@ FAMILIES = ["ipv4", "ipv6", "mapped", "mptcp", "unix"]
 class Ways(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.agent = Agent(services=[{"exe_path": "*/ways"}], config=cls.config())
+        cls.agent = Agent(services=[{"exe_path": "/ways$"}], config=cls.config())
         cls.child = Child([WAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert cls.line() == "ready"
+        wait_for(lambda: cls.agent.metric_sum("waggle_processes_watched") == 1, "the program to be watched")
         cls.number = 0
 
     @classmethod
@@ -126,13 +127,16 @@ class Ways(unittest.TestCase):
     def test_one_writer_and_one_reader_thread(self):
         tag, count = self.tag(), 3000
         self.say(f"duplex {count} {tag}")
+        self.assertEqual(self.line(), "warm")
+        self.of(tag, 10)
+        self.say("")
         self.assertEqual(self.line(), "done")
         for spans in self.of(tag, count, deadline=60):
             self.assertEqual(len(spans), count)
             for i, span in enumerate(spans):
                 self.assertEqual(span["url.path"], f"/{tag}/{i}")
                 self.assertEqual(span["http.response.status_code"], 200)
-                self.assertEqual(span["http.response.body.size"], i % 5000)
+                self.assertEqual(span["http.response.body.size"], i % 500)
 
     def test_an_answer_in_a_thousand_pieces(self):
         tag = self.tag()

@@ -4,8 +4,10 @@
 //   FAMILY READ WRITE BODY COUNT TAG
 //     COUNT exchanges on one connection; request POST /TAG/I with a body of 100 bytes, response 200
 //     with one of BODY bytes. Both ends read by READ and write by WRITE.
-//   duplex COUNT TAG    one writer and one reader thread on the client's end, pipelined
-//   pieces COUNT TAG    one response, in COUNT writes of 100 bytes
+//   duplex COUNT TAG    one writer and one reader thread on the client's end, pipelined; "warm" after
+//                       ten exchanges, goes on at the next line
+//   pieces COUNT TAG    one response, in COUNT writes of 100 bytes; "answered" when it was read, ends
+//                       at the next line
 #define _GNU_SOURCE
 #include "ways.h"
 
@@ -22,11 +24,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { REQUEST_BODY = 100, BUFFER = 1 << 20 };
+enum { REQUEST_BODY = 100, BUFFER = 1 << 20, WARM_UP = 10 };
 
 struct talk {
     const struct way *read, *write;
     int listener;
+    size_t chunk;  // most that one call reads
     size_t body;
     int count;
     char tag[64];
@@ -40,6 +43,13 @@ static void check(bool is_fine, const char *what) {
     printf("failed: %s\n", problem);
     fflush(stdout);
     exit(1);
+}
+
+static void wait_for_line(const char *state) {
+    char line[64];
+    printf("%s\n", state);
+    fflush(stdout);
+    check(fgets(line, sizeof(line), stdin), "a line");
 }
 
 // ---- sockets
@@ -104,14 +114,16 @@ static size_t content_length(const char *head) {
 }
 
 // Reads one message; false at the end of the stream. `left` bytes of the next one stay in the buffer.
-static bool read_message(const struct way *way, int fd, char *buffer, size_t *left) {
+static bool read_message(const struct talk *talk, int fd, char *buffer, size_t *left) {
+    const struct way *way = talk->read;
     size_t have = *left, whole = 0;
     for (;;) {
         buffer[have] = 0;
         char *end = strstr(buffer, "\r\n\r\n");
         if (end) whole = (size_t)(end + 4 - buffer) + content_length(buffer);
         if (whole && have >= whole) break;
-        const ssize_t got = way->move(fd, buffer + have, BUFFER - 1 - have, whole != 0);
+        const size_t room = BUFFER - 1 - have;
+        const ssize_t got = way->move(fd, buffer + have, talk->chunk < room ? talk->chunk : room, whole != 0);
         check(got >= 0, way->name);
         if (got == 0) return false;
         have += (size_t)got;
@@ -158,7 +170,7 @@ static void *serve(void *argument) {
     check(fd >= 0, "accept");
     char *buffer = malloc(BUFFER);
     size_t left = 0;
-    for (int i = 0; read_message(talk->read, fd, buffer, &left); i++) write_response(talk, fd, talk->body);
+    for (int i = 0; read_message(talk, fd, buffer, &left); i++) write_response(talk, fd, talk->body);
     free(buffer);
     close(fd);
     return NULL;
@@ -173,7 +185,7 @@ static void run_exchanges(const char *family, struct talk *talk) {
     size_t left = 0;
     for (int i = 0; i < talk->count; i++) {
         write_request(talk, fd, i);
-        check(read_message(talk->read, fd, buffer, &left), "an answer");
+        check(read_message(talk, fd, buffer, &left), "an answer");
     }
     free(buffer);
     close(fd);
@@ -188,7 +200,7 @@ static void *serve_numbered(void *argument) {
     check(fd >= 0, "accept");
     char *buffer = malloc(BUFFER);
     size_t left = 0;
-    for (size_t i = 0; read_message(talk->read, fd, buffer, &left); i++) write_response(talk, fd, i % 5000);
+    for (size_t i = 0; read_message(talk, fd, buffer, &left); i++) write_response(talk, fd, i % 500);
     free(buffer);
     close(fd);
     return NULL;
@@ -201,7 +213,7 @@ struct writer {
 
 static void *write_all(void *argument) {
     const struct writer *writer = argument;
-    for (int i = 0; i < writer->talk->count; i++) write_request(writer->talk, writer->fd, i);
+    for (int i = WARM_UP; i < writer->talk->count; i++) write_request(writer->talk, writer->fd, i);
     return NULL;
 }
 
@@ -210,10 +222,14 @@ static void run_duplex(struct talk *talk) {
     talk->listener = open_listener("ipv4");
     pthread_create(&server, NULL, serve_numbered, talk);
     struct writer writer = {talk, open_client("ipv4", talk->listener)};
-    pthread_create(&writing, NULL, write_all, &writer);
     char *buffer = malloc(BUFFER);
     size_t left = 0;
-    for (int i = 0; i < talk->count; i++) check(read_message(talk->read, writer.fd, buffer, &left), "an answer");
+    // A few pipelined requests first, so that the agent knows what it looks at.
+    for (int i = 0; i < WARM_UP; i++) write_request(talk, writer.fd, i);
+    for (int i = 0; i < WARM_UP; i++) check(read_message(talk, writer.fd, buffer, &left), "an answer");
+    wait_for_line("warm");
+    pthread_create(&writing, NULL, write_all, &writer);
+    for (int i = WARM_UP; i < talk->count; i++) check(read_message(talk, writer.fd, buffer, &left), "an answer");
     free(buffer);
     pthread_join(writing, NULL);
     close(writer.fd);
@@ -229,14 +245,14 @@ static void *serve_pieces(void *argument) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     char *buffer = malloc(BUFFER);
     size_t left = 0;
-    check(read_message(talk->read, fd, buffer, &left), "a request");
+    check(read_message(talk, fd, buffer, &left), "a request");
     char head[128], piece[100];
     const int size = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 100 * talk->count);
     check(write(fd, head, (size_t)size) == size, "write");
     memset(piece, 'p', sizeof(piece));
     for (int i = 0; i < talk->count; i++) check(write(fd, piece, sizeof(piece)) == sizeof(piece), "write");
     // Open until the client has looked at what is known of the exchange meanwhile.
-    while (read_message(talk->read, fd, buffer, &left)) {
+    while (read_message(talk, fd, buffer, &left)) {
     }
     free(buffer);
     close(fd);
@@ -251,12 +267,9 @@ static void run_pieces(struct talk *talk) {
     char *buffer = malloc(BUFFER);
     size_t left = 0;
     write_request(talk, fd, 0);
-    check(read_message(talk->read, fd, buffer, &left), "an answer");
+    check(read_message(talk, fd, buffer, &left), "an answer");
     free(buffer);
-    printf("answered\n");
-    fflush(stdout);
-    char line[64];
-    check(fgets(line, sizeof(line), stdin), "a line");
+    wait_for_line("answered");
     close(fd);
     pthread_join(server, NULL);
     close(talk->listener);
@@ -265,10 +278,11 @@ static void run_pieces(struct talk *talk) {
 static void run(char *line) {
     char words[6][64] = {};
     const int n = sscanf(line, "%63s %63s %63s %63s %63s %63s", words[0], words[1], words[2], words[3], words[4], words[5]);
-    struct talk talk = {.read = find_way("read"), .write = find_way("write")};
+    struct talk talk = {.read = find_way("read"), .write = find_way("write"), .chunk = BUFFER};
     if (n == 3) {
         talk.count = atoi(words[1]);
         memcpy(talk.tag, words[2], sizeof(talk.tag));
+        talk.chunk = 8192;
         if (!strcmp(words[0], "duplex")) run_duplex(&talk);
         else run_pieces(&talk);
         return;

@@ -230,7 +230,8 @@ Sniff sniff(std::string_view bytes, Side side) {
     if (!line) {
         // A target has no control characters; a long one is as good as a version.
         for (std::size_t i = at + 1; i < bytes.size(); ++i)
-            if (static_cast<unsigned char>(bytes[i]) < 0x20) return Sniff::No;
+            if (static_cast<unsigned char>(bytes[i]) < 0x20 && !(bytes[i] == '\r' && i + 1 == bytes.size()))
+                return Sniff::No;
         return bytes.size() >= 1024 && bytes[at + 1] == '/' ? Sniff::Yes : Sniff::NeedMore;
     }
     const std::string_view text = bytes.substr(at + 1, line->end - at - 1);

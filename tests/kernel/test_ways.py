@@ -97,6 +97,8 @@ class Ways(unittest.TestCase):
     def test_bodies_in_pages(self):
         for family in ("ipv4", "mptcp", "unix"):
             for read, write in (("read", "sendfile"), ("read", "splice_write"), ("splice_read", "write")):
+                if family == "unix" and read == "splice_read":
+                    continue  # the socket tracepoints do not see it, and UNIX sockets count no bytes
                 with self.subTest(family=family, read=read, write=write):
                     self.check(family, read, write, body=300000)
 

@@ -29,11 +29,18 @@ poweroff -f
 """
 
 
-def find_kernel(version):
-    """The newest cloud kernel of this version in the configured package lists, unpacked."""
+def package_names(version):
     names = subprocess.run(["apt-cache", "pkgnames", f"linux-image-{version}"], capture_output=True, text=True,
                            check=True).stdout.split()
-    names = [n for n in names if re.fullmatch(rf"linux-image-{re.escape(version)}[.-][\d.+a-z-]*-cloud-amd64", n)]
+    return [n for n in names if re.fullmatch(rf"linux-image-{re.escape(version)}[.-][\d.+a-z-]*-cloud-amd64", n)]
+
+
+def find_kernel(version):
+    """The newest cloud kernel of this version in the configured package lists, unpacked."""
+    names = package_names(version)
+    if not names:
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        names = package_names(version)
     if not names:
         sys.exit(f"no cloud kernel {version} in the package lists (apt-get update?)")
     name = max(names, key=lambda n: [int(x) for x in re.findall(r"\d+", n)])

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the programs of tests/services that need a compiler, under build/services, when their sources are newer."""
+import os
+import subprocess
+
+from harness import ROOT
+
+SOURCES = os.path.join(ROOT, "tests/services")
+OUT = os.path.join(ROOT, "build/services")
+
+
+def _is_newer(source, product):
+    paths = [os.path.join(folder, f) for folder, _, files in os.walk(source) for f in files] or [source]
+    return not os.path.exists(product) or max(map(os.path.getmtime, paths)) > os.path.getmtime(product)
+
+
+def _make(source, product, *commands, cwd=None, env=None):
+    os.makedirs(os.path.dirname(product), exist_ok=True)
+    if _is_newer(source, product):
+        for command in commands:
+            done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True)
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return product
+
+
+def go_program():
+    """Its file is called server, so that only Go's own build information can name it."""
+    product = os.path.join(OUT, "go/server")
+    return _make(os.path.join(SOURCES, "go"), product, ["go", "build", "-o", product, "."],
+                 cwd=os.path.join(SOURCES, "go"), env={"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"})
+
+
+def java_class(source, name, classpath=""):
+    """The folder of classes with the class of that name in it."""
+    folder = os.path.join(OUT, "java", name.replace(".", "-").lower())
+    product = os.path.join(folder, name.replace(".", "/") + ".class")
+    path = os.path.join(SOURCES, "java", source)
+    _make(path, product, ["javac", "-nowarn", "-cp", classpath, "-d", folder, path])
+    return folder
+
+
+def java_archive(source, name, archive):
+    product = os.path.join(OUT, "java", archive)
+    folder = java_class(source, name)
+    return _make(os.path.join(SOURCES, "java", source), product, ["jar", "cfe", product, name, "-C", folder, "."])
+
+
+def erlang_module(name):
+    """The folder with the module."""
+    source = os.path.join(SOURCES, "erlang", name + ".erl")
+    folder = os.path.join(OUT, "erlang")
+    _make(source, os.path.join(folder, name + ".beam"), ["erlc", "-o", folder, source])
+    return folder
+
+
+def rust_program():
+    """From Debian's own folder of crates: no network."""
+    source = os.path.join(SOURCES, "rust")
+    target = os.path.join(OUT, "rust")
+    # Cargo writes its lock file beside the manifest, which must not be the tree's.
+    copy = os.path.join(OUT, "rust-source")
+    return _make(source, os.path.join(target, "debug/parcels"),
+                 ["rm", "-rf", copy], ["cp", "-r", source, copy],
+                 ["cargo", "build", "--offline", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target,
+                  "--config", "source.crates-io.replace-with='debian'",
+                  "--config", "source.debian.directory='/usr/share/cargo/registry'"], cwd=OUT)

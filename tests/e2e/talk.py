@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The standard talk with an HTTP server, and all that the agent must show of it: every server of tests/services
+answers the same, so that a server is one line of a table (test_python.py and its neighbours)."""
+import http.client
+import os
+import unittest
+from dataclasses import dataclass, field
+
+from harness import Agent, Child, free_port, request
+
+BIG = 1 << 20
+AGENT_HEADER = "talk/1"
+
+
+@dataclass(frozen=True)
+class Turn:
+    method: str
+    path: str
+    status: int
+    response: int
+    query: str = ""
+    body: bytes | None = None
+    error: str | None = None
+
+
+TALK = (
+    Turn("GET", "/hello", 200, 5, query="name=ann"),
+    Turn("POST", "/echo", 200, 300, body=b"b" * 300),
+    Turn("GET", "/missing", 404, 7),
+    Turn("GET", "/broken", 500, 6, error="500"),
+    Turn("GET", "/big", 200, BIG),
+    Turn("GET", "/chunked", 200, 11),
+    Turn("HEAD", "/hello", 200, 0),
+    Turn("GET", "/hello", 200, 5),
+)
+
+
+def say(turn, port, connection=None, headers=None, host="127.0.0.1"):
+    """One turn; the answer must be what the talk says, or the server is not the one that was meant."""
+    target = turn.path + ("?" + turn.query if turn.query else "")
+    status, body = request(port, turn.method, target, body=turn.body, connection=connection, host=host,
+                           headers={"User-Agent": AGENT_HEADER, **(headers or {})})
+    assert (status, len(body)) == (turn.status, turn.response), f"{turn}: {status}, {len(body)} bytes: {body[:500]}"
+
+
+def talk(port):
+    """The talk on one connection, then again with one for each turn; returns the turns."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for turn in TALK:
+        say(turn, port, connection)
+    connection.close()
+    for turn in TALK:
+        say(turn, port, headers={"Connection": "close"})
+    return TALK + TALK
+
+
+def expected_server(turn, port, **more):
+    """All attributes of a server span but the two that differ from run to run."""
+    wanted = {"http.request.method": turn.method, "http.response.status_code": turn.status, "url.path": turn.path,
+              "url.scheme": "http", "server.address": "127.0.0.1", "server.port": port, "client.address": "127.0.0.1",
+              "network.peer.address": "127.0.0.1", "network.protocol.version": "1.1",
+              "user_agent.original": AGENT_HEADER, "http.request.body.size": len(turn.body or b""),
+              "http.response.body.size": turn.response, "http.route": turn.path}
+    if turn.query:
+        wanted["url.query"] = turn.query
+    if turn.error:
+        wanted["error.type"] = turn.error
+    wanted.update(more)
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def expected_client(turn, port, **more):
+    """The same of a client's span: no address of the peer's peer, no route."""
+    return expected_server(turn, port, **{"client.address": None, "http.route": None, "url.path": None,
+                                          "url.query": None, "user_agent.original": AGENT_HEADER, **more})
+
+
+def steady(span):
+    """A span's attributes without those that differ from run to run, which are checked here."""
+    found = dict(span.attributes)
+    assert found.pop("waggle.time_to_first_byte") > 0, span
+    if span.kind == "server":
+        assert 1024 <= found.pop("network.peer.port") <= 65535, span
+    return found
+
+
+@dataclass
+class Server:
+    """A server of the table. argv may hold {port}; ready: what starts it when argv does not suffice."""
+    name: str
+    service: str
+    language: str
+    argv: tuple = ()
+    cwd: str | None = None
+    env: dict = field(default_factory=dict)
+    runtime: str | None = "same as the language"
+    differs: dict = field(default_factory=dict)
+    port: int = 0
+    child: Child | None = None
+
+    def start(self):
+        self.port = free_port()
+        argv = [a.replace("{port}", str(self.port)) for a in self.argv]
+        self.child = Child(argv, cwd=self.cwd, env=self.env)
+
+    def wait(self):
+        self.child.wait_port(self.port)
+
+
+class ServerTest(unittest.TestCase):
+    """Fill in SERVERS by @talks(...): one agent on all of them, one test for each."""
+    SERVERS: tuple = ()
+
+    @classmethod
+    def setUpClass(cls):
+        for server in cls.SERVERS:
+            server.start()
+        for server in cls.SERVERS:
+            server.wait()
+        cls.agent = Agent(services=[{"open_ports": ",".join(str(s.port) for s in cls.SERVERS)}])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.agent.stop()
+        cls.agent.sink.stop()
+        for server in cls.SERVERS:
+            server.child.stop()
+
+    def check_server(self, server):
+        turns = talk(server.port)
+        spans = self.agent.expect_spans(len(turns), lambda s: s["server.port"] == server.port)
+        self.maxDiff = None
+        for turn, span in zip(turns, spans):
+            with self.subTest(server=server.name, turn=turn):
+                self.check_span(server, turn, span)
+        self.check_identity(server, spans)
+        self.check_metrics(server, turns)
+
+    def check_span(self, server, turn, span):
+        self.assertEqual(steady(span), expected_server(turn, server.port, **server.differs))
+        self.assertEqual((span.kind, span.name), ("server", f"{turn.method} {turn.path}"))
+        self.assertEqual(span.is_error, turn.error is not None)
+        self.assertEqual((span.parent, span.links), ("", []))
+        self.assertGreater(span.end, span.start)
+
+    def check_identity(self, server, spans):
+        self.assertEqual(len({s.trace_id for s in spans}), len(spans))
+        language = "" if server.runtime is None else server.language
+        self.assertEqual({(s.service, s.resource["telemetry.sdk.language"], s.resource.get("process.runtime.name", ""))
+                          for s in spans}, {(server.service, server.language, language)})
+        self.assertEqual(len({s.resource["service.instance.id"] for s in spans}), 1)
+
+    def check_metrics(self, server, turns):
+        """What was counted is what was said, by method, path and status."""
+        told = {}
+        for (name, labels), value in self.agent.metrics().items():
+            labels = dict(labels)
+            if name == "http_server_request_duration_seconds_count" and labels["job"] == server.service:
+                key = (labels["http_request_method"], labels["http_route"], labels["http_response_status_code"])
+                told[key] = told.get(key, 0) + value
+        said = {}
+        for turn in turns:
+            key = (turn.method, turn.path, str(turn.status))
+            said[key] = said.get(key, 0) + 1
+        self.assertEqual(told, said)
+
+
+def talks(*servers):
+    """Gives a ServerTest its servers, and a test for each."""
+    def fill(cls):
+        cls.SERVERS = servers
+        for server in servers:
+            def test(self, server=server):
+                self.check_server(server)
+            setattr(cls, f"test_{server.name}", test)
+        return cls
+    return fill
+
+
+def service_folder(*names):
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "services", *names)

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The talk's server (tests/e2e/talk.py) with Express: node server.js <port>
+const express = require('express');
+
+const app = express();
+app.get('/hello', (request, response) => response.send('hello'));
+app.get('/missing', (request, response) => response.status(404).send('missing'));
+app.get('/broken', (request, response) => response.status(500).send('broken'));
+app.get('/big', (request, response) => response.send('x'.repeat(1 << 20)));
+app.get('/chunked', (request, response) => {
+  for (const piece of ['one', 'two', 'three']) response.write(piece);
+  response.end();
+});
+app.post('/echo', express.text({type: '*/*'}), (request, response) => response.send(request.body));
+app.listen(Number(process.argv[2]), '127.0.0.1');

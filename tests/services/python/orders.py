@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The talk's server (tests/e2e/talk.py) with the standard library only: orders.py <port>"""
+import http.server
+import sys
+
+TEXTS = {"/hello": (200, b"hello"), "/missing": (404, b"missing"), "/broken": (500, b"broken"),
+         "/big": (200, b"x" * (1 << 20))}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        if path != "/chunked":
+            self.answer(*TEXTS[path])
+            return
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in (b"one", b"two", b"three"):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    do_HEAD = do_GET
+
+    def do_POST(self):
+        self.answer(200, self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, *_):
+        pass
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

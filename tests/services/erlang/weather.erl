@@ -11,6 +11,8 @@ start([Port, Folder]) ->
                                   {server_root, atom_to_list(Folder)},
                                   {document_root, atom_to_list(Folder)}, {modules, [?MODULE]}]).
 
+do(#mod{method = "HEAD"}) ->
+    {proceed, [{response, {response, [{code, 200}, {content_length, "5"}], []}}]};
 do(#mod{request_uri = Uri} = Request) ->
     case hd(string:split(Uri, "?")) of
         "/hello" -> say(200, "hello");

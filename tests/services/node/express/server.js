@@ -11,5 +11,5 @@ app.get('/chunked', (request, response) => {
   for (const piece of ['one', 'two', 'three']) response.write(piece);
   response.end();
 });
-app.post('/echo', express.text({type: '*/*'}), (request, response) => response.send(request.body));
+app.post('/echo', express.raw({type: () => true}), (request, response) => response.send(request.body));
 app.listen(Number(process.argv[2]), '127.0.0.1');

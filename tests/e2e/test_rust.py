@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Rust: tiny_http, a pool of threads; a reader for each connection hands requests to others."""
+import unittest
+
+from artefacts import rust_program
+from talk import Server, ServerTest, talks
+
+
+@talks(Server("tiny_http", "parcels", "rust", (rust_program(), "{port}"), runtime=None))
+class Rust(ServerTest):
+    pass
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

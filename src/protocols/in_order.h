@@ -98,7 +98,10 @@ class InOrderSession final : public Session {
             return requests_.skip_to_next_turn();
         }
         // Several requests in flight: their answers may share a turn, of which the rule sees the front only.
-        if (open_.size() > 0) is_pipelined_ = true;
+        if (open_.size() > 0) {
+            if (is_being_answered(open_.at(open_.size() - 1))) leave_threads(context);
+            else is_pipelined_ = true;
+        }
         if (open_.size() >= kMaxOpen) {
             give_up(context);
             return false;
@@ -118,6 +121,19 @@ class InOrderSession final : public Session {
         reading_body_ = true;
         open_traces(exchange, context);
         return true;
+    }
+
+    // Before the request at the head of the stream came. Only where the answer ended is not known yet,
+    // when it went beyond the rule: that the peer goes on says that it has.
+    bool is_being_answered(const Open& exchange) const {
+        return exchange.has_response || (is_received_ && requests_.order() > exchange.request_order);
+    }
+
+    // What was served before on this connection is not what its threads do from now on.
+    void leave_threads(Context& context) {
+        if (!context.options.wants_traces || info_.role != Role::Server) return;
+        for (std::size_t i = 0; i < open_.size(); ++i)
+            context.traces.close_server(call_of(open_.at(i), context), open_.at(i).ids);
     }
 
     // More requests in flight than are kept: without one of them the answers cannot be told apart.

@@ -4,6 +4,7 @@ answers the same, so that a server is one line of a table (test_python.py and it
 import http.client
 import os
 import unittest
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness import Agent, Child, free_port, request
@@ -22,6 +23,13 @@ class Turn:
     body: bytes | None = None
     error: str | None = None
 
+    def __str__(self):
+        return f"{self.method} {self.target} {self.status}"
+
+    @property
+    def target(self):
+        return self.path + ("?" + self.query if self.query else "")
+
 
 TALK = (
     Turn("GET", "/hello", 200, 5, query="name=ann"),
@@ -37,8 +45,7 @@ TALK = (
 
 def say(turn, port, connection=None, headers=None, host="127.0.0.1"):
     """One turn; the answer must be what the talk says, or the server is not the one that was meant."""
-    target = turn.path + ("?" + turn.query if turn.query else "")
-    status, body = request(port, turn.method, target, body=turn.body, connection=connection, host=host,
+    status, body = request(port, turn.method, turn.target, body=turn.body, connection=connection, host=host,
                            headers={"User-Agent": AGENT_HEADER, **(headers or {})})
     assert (status, len(body)) == (turn.status, turn.response), f"{turn}: {status}, {len(body)} bytes: {body[:500]}"
 
@@ -70,9 +77,10 @@ def expected_server(turn, port, **more):
 
 
 def expected_client(turn, port, **more):
-    """The same of a client's span: no address of the peer's peer, no route."""
-    return expected_server(turn, port, **{"client.address": None, "http.route": None, "url.path": None,
-                                          "url.query": None, "user_agent.original": AGENT_HEADER, **more})
+    """The same of a client's span, which says the whole URL."""
+    error = str(turn.status) if turn.status >= 400 else None
+    return expected_server(turn, port, **{"client.address": None, "http.route": None, "network.peer.port": port, "error.type": error,
+                                          "url.full": f"http://127.0.0.1:{port}{turn.target}", **more})
 
 
 def steady(span):
@@ -86,11 +94,11 @@ def steady(span):
 
 @dataclass
 class Server:
-    """A server of the table. argv may hold {port}; ready: what starts it when argv does not suffice."""
+    """A server of the table. argv: its command with {port} in it, or a function from port to command."""
     name: str
     service: str
     language: str
-    argv: tuple = ()
+    argv: tuple | Callable = ()
     cwd: str | None = None
     env: dict = field(default_factory=dict)
     runtime: str | None = "same as the language"
@@ -100,7 +108,7 @@ class Server:
 
     def start(self):
         self.port = free_port()
-        argv = [a.replace("{port}", str(self.port)) for a in self.argv]
+        argv = self.argv(self.port) if callable(self.argv) else [a.replace("{port}", str(self.port)) for a in self.argv]
         self.child = Child(argv, cwd=self.cwd, env=self.env)
 
     def wait(self):
@@ -110,6 +118,7 @@ class Server:
 class ServerTest(unittest.TestCase):
     """Fill in SERVERS by @talks(...): one agent on all of them, one test for each."""
     SERVERS: tuple = ()
+    maxDiff = None
 
     @classmethod
     def setUpClass(cls):
@@ -129,9 +138,8 @@ class ServerTest(unittest.TestCase):
     def check_server(self, server):
         turns = talk(server.port)
         spans = self.agent.expect_spans(len(turns), lambda s: s["server.port"] == server.port)
-        self.maxDiff = None
         for turn, span in zip(turns, spans):
-            with self.subTest(server=server.name, turn=turn):
+            with self.subTest(turn=str(turn)):
                 self.check_span(server, turn, span)
         self.check_identity(server, spans)
         self.check_metrics(server, turns)

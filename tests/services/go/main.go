@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The talk's server (tests/e2e/talk.py) with net/http; with a second argument a client that gets
-// each of the URLs given.
+// The talk's server (tests/e2e/talk.py) with net/http: server <port>; without a port the
+// client of tests/e2e/test_clients.py.
 package main
 
 import (
@@ -32,16 +32,35 @@ func relay(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, answer.Body)
 }
 
-func main() {
-	if len(os.Args) > 2 {
-		for _, url := range os.Args[2:] {
-			answer, err := http.Get(url)
-			if err != nil {
-				panic(err)
-			}
-			io.Copy(io.Discard, answer.Body)
-			answer.Body.Close()
+// Each line of the input is a method and a URL.
+func client() {
+	lines, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		panic(err)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(lines)), "\n") {
+		method, url, _ := strings.Cut(line, " ")
+		var body io.Reader
+		if method == "POST" {
+			body = strings.NewReader(strings.Repeat("b", 300))
 		}
+		request, err := http.NewRequest(method, url, body)
+		if err != nil {
+			panic(err)
+		}
+		request.Header.Set("User-Agent", "talk/1")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			panic(err)
+		}
+		io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+	}
+}
+
+func main() {
+	if len(os.Args) == 1 {
+		client()
 		return
 	}
 	http.Handle("/hello", text(200, "hello"))

@@ -2,14 +2,19 @@
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 
-/** A client (tests/e2e/test_clients.py): gets each of the URLs given, then waits for its input's end. */
+/** A client (tests/e2e/test_clients.py) by HttpClient: each line of its input is a method and a URL. */
 public class Courier {
-    public static void main(String[] urls) throws Exception {
+    public static void main(String[] arguments) throws Exception {
         HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-        System.in.read();
-        for (String url : urls)
-            client.send(HttpRequest.newBuilder(URI.create(url)).build(), BodyHandlers.ofByteArray());
+        for (String line : new String(System.in.readAllBytes()).split("\n")) {
+            String[] words = line.split(" ");
+            var body = words[0].equals("POST") ? BodyPublishers.ofString("b".repeat(300)) : BodyPublishers.noBody();
+            client.send(HttpRequest.newBuilder(URI.create(words[1])).method(words[0], body)
+                                .header("User-Agent", "talk/1").build(),
+                        BodyHandlers.ofByteArray());
+        }
     }
 }

@@ -83,4 +83,5 @@ WG_INLINE void wg_text_from_message(struct wg_text *text, struct msghdr *message
     text->kind = WG_TEXT_VECTORS;
     text->skip = offset;
     text->count = count;
+    text->more = 0;
 }

@@ -6,7 +6,7 @@
 #include "bpf/core/arch.h"
 #include "bpf/core/kernel.h"
 
-enum { WG_TEXT_MAX = 16384, WG_VECTORS = 16 };
+enum { WG_TEXT_MAX = 16384, WG_VECTORS = 16, WG_VECTORS_MAX = 1024 /* UIO_MAXIOV */ };
 
 struct wg_vector {
     u64 base;
@@ -21,6 +21,8 @@ struct wg_text {
     u64 base;
     u64 skip;
     u32 count;
+    u32 more;          // vectors after those fetched here, still to be read
+    u64 user_vectors;  // where the fetched ones stand
     struct wg_vector vectors[WG_VECTORS];
 };
 
@@ -40,6 +42,8 @@ WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count
     const u64 n = WG_BOUND(count, WG_VECTORS);
     if (bpf_probe_read_user(text->vectors, n * sizeof(struct wg_vector), (void *)user_vectors)) return;
     text->count = n;
+    text->more = count > n && count <= WG_VECTORS_MAX ? count - n : 0;
+    text->user_vectors = user_vectors;
     if (n == 1) {
         text->kind = WG_TEXT_FLAT;
         text->base = text->vectors[0].base;
@@ -53,6 +57,7 @@ WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count
 WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *task, u32 message) {
     text->kind = WG_TEXT_NONE;
     text->skip = 0;
+    text->more = 0;
     if (task->flags & (PF_KTHREAD_ | PF_USER_WORKER_ | PF_IO_WORKER_) || wg_is_compat(task)) return;
     struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
     struct wg_user_msghdr header;
@@ -118,9 +123,36 @@ WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
     return copied;
 }
 
+// Moves the fetched vectors on until they hold `end`, half of them at a time so that those before it
+// are there too; returns where the first of them begins. Node's streams write hundreds in one call.
+WG_INLINE u64 wg_text_seek(struct wg_text *text, u64 end) {
+    enum { HALF = WG_VECTORS / 2 };
+    u64 at = 0;
+    for (u32 i = 0; i < WG_VECTORS_MAX / HALF; i++) {
+        u64 first_half = 0;
+        u64 second_half = 0;
+        for (u32 k = 0; k < HALF; k++) {
+            first_half += text->vectors[k].size;
+            second_half += text->vectors[HALF + k].size;
+        }
+        if (!text->more || at + first_half + second_half >= end) break;
+        const u64 fresh = WG_BOUND((u64)text->more, HALF);
+        at += first_half;
+        text->user_vectors += HALF * sizeof(struct wg_vector);
+        text->more -= fresh;
+        text->count = HALF + fresh;
+        if (bpf_probe_read_user(text->vectors, (HALF + fresh) * sizeof(struct wg_vector),
+                                (void *)text->user_vectors)) {
+            text->count = 0;
+            break;
+        }
+    }
+    return at;
+}
+
 // The last eight of `size` bytes as they stand in memory, the very last one in the highest byte.
 // False: unreadable.
-WG_INLINE bool wg_text_tail(const struct wg_text *text, u64 size, u64 *tail) {
+WG_INLINE bool wg_text_tail(struct wg_text *text, u64 size, u64 *tail) {
     *tail = 0;
     if (text->kind == WG_TEXT_NONE) return false;
     u64 piece = 0;
@@ -132,7 +164,7 @@ WG_INLINE bool wg_text_tail(const struct wg_text *text, u64 size, u64 *tail) {
     }
     // Offsets over all vectors; every vector that reaches into the last eight bytes adds its piece.
     const u64 end = text->skip + size;
-    u64 at = 0;
+    u64 at = text->more ? wg_text_seek(text, end) : 0;
     for (u32 i = 0; i < WG_VECTORS; i++) {
         if (i >= text->count || at >= end) break;
         const u64 from = at;

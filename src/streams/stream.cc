@@ -43,6 +43,8 @@ std::uint64_t Stream::append(const Piece& piece) {
 
 void Stream::progress(std::uint64_t end, std::uint64_t end_ns, std::uint64_t tail) {
     if (!is_started_ || end <= end_) return;
+    // Of fewer than eight new bytes only these are told; what stands before them may be known.
+    if (const std::uint64_t size = end - end_; size < 8) tail |= tail_ >> (8 * size);
     push({end_, end - end_, end_ns, end_ns, 0, 0, true, false}, {});
     end_ns_ = end_ns;
     tail_ = tail;

@@ -7,6 +7,8 @@ namespace waggle::protocols::http1 {
 namespace {
 
 // "\r\n0\r\n\r\n" in the last seven bytes: the last chunk, with no trailer.
+constexpr std::uint64_t kLastChunkSize = 5;  // "0\r\n\r\n"
+
 bool is_last_chunk(std::uint64_t tail) { return tail >> 8 == 0x0a0d0a0d300a0du; }
 
 }  // namespace
@@ -57,7 +59,16 @@ bool Body::advance_chunks(streams::Stream& stream) {
             chunk_ = Chunk::Size;
         }
         if (stream.is_empty()) return false;
-        if (stream.hole()) return lose(stream);
+        if (stream.hole()) {
+            // A large chunk was passed over by its length: the tail shows whether it was the only one.
+            const std::uint64_t rest = stream.end() - stream.head();
+            if (chunk_ != Chunk::Size || rest > kLastChunkSize) return lose(stream);
+            if (rest < kLastChunkSize) return false;
+            if (!is_last_chunk(stream.tail())) return lose(stream);
+            end_ns_ = stream.end_ns();
+            stream.skip_to(stream.end());
+            return true;
+        }
         const std::string_view bytes = stream.bytes();
         const std::uint64_t now = stream.time_before(stream.head() + bytes.size());
         if (chunk_ == Chunk::Size) {

@@ -19,6 +19,7 @@ class Turn:
     path: str
     status: int
     response: int
+    is_size_told: bool = True  # else the framing went beyond what is captured, and the span says no size
     query: str = ""
     body: bytes | None = None
     error: str | None = None
@@ -34,10 +35,12 @@ class Turn:
 TALK = (
     Turn("GET", "/hello", 200, 5, query="name=ann"),
     Turn("POST", "/echo", 200, 300, body=b"b" * 300),
+    Turn("POST", "/echo", 200, BIG, body=b"u" * BIG),
     Turn("GET", "/missing", 404, 7),
     Turn("GET", "/broken", 500, 6, error="500"),
     Turn("GET", "/big", 200, BIG),
     Turn("GET", "/chunked", 200, 11),
+    Turn("GET", "/stream", 200, BIG, is_size_told=False),
     Turn("HEAD", "/hello", 200, 0),
     Turn("GET", "/hello", 200, 5),
 )
@@ -48,6 +51,9 @@ def say(turn, port, connection=None, headers=None, host="127.0.0.1"):
     status, body = request(port, turn.method, turn.target, body=turn.body, connection=connection, host=host,
                            headers={"User-Agent": AGENT_HEADER, **(headers or {})})
     assert (status, len(body)) == (turn.status, turn.response), f"{turn}: {status}, {len(body)} bytes: {body[:500]}"
+
+
+STREAM = next(turn for turn in TALK if turn.path == "/stream")
 
 
 def talk(port):
@@ -68,6 +74,8 @@ def expected_server(turn, port, **more):
               "network.peer.address": "127.0.0.1", "network.protocol.version": "1.1",
               "user_agent.original": AGENT_HEADER, "http.request.body.size": len(turn.body or b""),
               "http.response.body.size": turn.response, "http.route": turn.path}
+    if not turn.is_size_told:
+        del wanted["http.response.body.size"]
     if turn.query:
         wanted["url.query"] = turn.query
     if turn.error:
@@ -141,8 +149,20 @@ class ServerTest(unittest.TestCase):
         for turn, span in zip(turns, spans):
             with self.subTest(turn=str(turn)):
                 self.check_span(server, turn, span)
+        for before, after in zip(spans, spans[1:]):
+            self.assertLessEqual(before.end, after.start, (before, after))
         self.check_identity(server, spans)
         self.check_metrics(server, turns)
+        self.check_end_of_stream(server)
+
+    def check_end_of_stream(self, server):
+        """A response far beyond what is captured ends when it ends: neither the next request nor a close tells."""
+        seen = {span.span_id for span in self.agent.spans()}
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        say(STREAM, server.port, connection)
+        span, = self.agent.expect_spans(1, lambda s: s.span_id not in seen and s["server.port"] == server.port)
+        self.check_span(server, STREAM, span)
+        connection.close()
 
     def check_span(self, server, turn, span):
         self.assertEqual(steady(span), expected_server(turn, server.port, **server.differs))

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients of a watched server: their own spans, and the server's joined to them. They wait for their input, so that
 the agent knows them before they speak."""
+import atexit
+import os
 import subprocess
+import tempfile
 import unittest
 from dataclasses import dataclass
 
@@ -14,11 +17,19 @@ PYTHON = "/usr/bin/python3"
 
 
 def lines(port, turns):
-    return "".join(f"{turn.method} http://127.0.0.1:{port}{turn.target}\n" for turn in turns)
+    return "".join(f"{turn.method} http://127.0.0.1:{port}{turn.target} {len(turn.body or b'')}\n" for turn in turns)
 
 
 def addresses(port, turns):
     return "".join(f"http://127.0.0.1:{port}{turn.target}\n" for turn in turns)
+
+
+def body_file(size):
+    """The lines of curl's configuration are too short for a body."""
+    with tempfile.NamedTemporaryFile(prefix="waggle-body-", delete=False) as file:
+        file.write(b"b" * size)
+    atexit.register(os.unlink, file.name)
+    return file.name
 
 
 def curl_config(port, turns):
@@ -26,7 +37,7 @@ def curl_config(port, turns):
     parts = []
     for turn in turns:
         part = f'url = "http://127.0.0.1:{port}{turn.target}"\noutput = "/dev/null"\nuser-agent = "talk/1"\nsilent\n'
-        part += f'data-binary = "{turn.body.decode()}"\n' if turn.body else ""
+        part += f'data-binary = "@{body_file(len(turn.body))}"\n' if turn.body else ""
         part += "head\n" if turn.method == "HEAD" else ""
         parts.append(part)
     return "next\n".join(parts)

@@ -20,7 +20,8 @@ do(#mod{request_uri = Uri} = Request) ->
         "/broken" -> say(500, "broken");
         "/big" -> say(200, binary:copy(<<"x">>, 1 bsl 20));
         "/echo" -> say(200, Request#mod.entity_body);
-        "/chunked" -> chunked(Request)
+        "/chunked" -> chunked(Request, ["one", "two", "three"]);
+        "/stream" -> chunked(Request, lists:duplicate(64, binary:copy(<<"y">>, 1 bsl 14)))
     end.
 
 say(Status, Body) ->
@@ -28,8 +29,8 @@ say(Status, Body) ->
             {content_length, integer_to_list(iolist_size(Body))}],
     {proceed, [{response, {response, Head, [Body]}}]}.
 
-chunked(Request) ->
+chunked(Request, Pieces) ->
     httpd_response:send_header(Request, 200, [{transfer_encoding, "chunked"}]),
-    [httpd_response:send_chunk(Request, Piece, false) || Piece <- ["one", "two", "three"]],
+    [httpd_response:send_chunk(Request, Piece, false) || Piece <- Pieces],
     httpd_response:send_final_chunk(Request, false),
-    {proceed, [{response, {already_sent, 200, 11}}]}.
+    {proceed, [{response, {already_sent, 200, iolist_size(Pieces)}}]}.

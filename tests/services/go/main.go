@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,15 @@ func text(status int, body string) http.HandlerFunc {
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 		w.WriteHeader(status)
 		io.WriteString(w, body)
+	}
+}
+
+func pieces(all ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, piece := range all {
+			io.WriteString(w, piece)
+			w.(http.Flusher).Flush()
+		}
 	}
 }
 
@@ -32,19 +42,23 @@ func relay(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, answer.Body)
 }
 
-// Each line of the input is a method and a URL.
+// Each line of the input is a method, a URL, and the size of a body.
 func client() {
 	lines, err := io.ReadAll(os.Stdin)
 	if err != nil {
 		panic(err)
 	}
 	for _, line := range strings.Split(strings.TrimSpace(string(lines)), "\n") {
-		method, url, _ := strings.Cut(line, " ")
-		var body io.Reader
-		if method == "POST" {
-			body = strings.NewReader(strings.Repeat("b", 300))
+		words := strings.Fields(line)
+		size, err := strconv.Atoi(words[2])
+		if err != nil {
+			panic(err)
 		}
-		request, err := http.NewRequest(method, url, body)
+		var body io.Reader
+		if size > 0 {
+			body = strings.NewReader(strings.Repeat("b", size))
+		}
+		request, err := http.NewRequest(words[0], words[1], body)
 		if err != nil {
 			panic(err)
 		}
@@ -67,12 +81,8 @@ func main() {
 	http.Handle("/missing", text(404, "missing"))
 	http.Handle("/broken", text(500, "broken"))
 	http.Handle("/big", text(200, strings.Repeat("x", 1<<20)))
-	http.HandleFunc("/chunked", func(w http.ResponseWriter, r *http.Request) {
-		for _, piece := range []string{"one", "two", "three"} {
-			io.WriteString(w, piece)
-			w.(http.Flusher).Flush()
-		}
-	})
+	http.Handle("/chunked", pieces("one", "two", "three"))
+	http.Handle("/stream", pieces(strings.Fields(strings.Repeat(strings.Repeat("y", 1<<14)+" ", 64))...))
 	http.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Write(body)

@@ -6,6 +6,8 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.File;
 import java.io.IOException;
+import java.util.Collections;
+import java.util.List;
 import org.apache.catalina.Context;
 import org.apache.catalina.startup.Tomcat;
 
@@ -18,12 +20,8 @@ public class HelpDesk extends HttpServlet {
             case "/missing" -> answer(response, 404, "missing".getBytes());
             case "/broken" -> answer(response, 500, "broken".getBytes());
             case "/big" -> answer(response, 200, new byte[1 << 20]);
-            case "/chunked" -> {
-                for (String piece : new String[] {"one", "two", "three"}) {
-                    response.getOutputStream().write(piece.getBytes());
-                    response.flushBuffer();
-                }
-            }
+            case "/chunked" -> chunked(response, List.of("one", "two", "three"));
+            case "/stream" -> chunked(response, Collections.nCopies(64, "y".repeat(1 << 14)));
             default -> throw new IllegalArgumentException(request.getRequestURI());
         }
     }
@@ -31,6 +29,13 @@ public class HelpDesk extends HttpServlet {
     @Override
     protected void doPost(HttpServletRequest request, HttpServletResponse response) throws IOException {
         answer(response, 200, request.getInputStream().readAllBytes());
+    }
+
+    private static void chunked(HttpServletResponse response, List<String> pieces) throws IOException {
+        for (String piece : pieces) {
+            response.getOutputStream().write(piece.getBytes());
+            response.flushBuffer();
+        }
     }
 
     private static void answer(HttpServletResponse response, int status, byte[] body) throws IOException {

@@ -4,6 +4,7 @@ import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
+import java.util.Collections;
 import java.util.concurrent.Executors;
 
 /** The talk's server (tests/e2e/talk.py) with the JDK's own: java -jar payments-2.1.jar <port> */
@@ -16,10 +17,10 @@ public class Payments {
         exchange.close();
     }
 
-    static void chunked(HttpExchange exchange) throws IOException {
+    static void chunked(HttpExchange exchange, String... pieces) throws IOException {
         exchange.sendResponseHeaders(200, 0);
         try (OutputStream out = exchange.getResponseBody()) {
-            for (String piece : new String[] {"one", "two", "three"}) {
+            for (String piece : pieces) {
                 out.write(piece.getBytes());
                 out.flush();
             }
@@ -34,7 +35,8 @@ public class Payments {
         server.createContext("/missing", e -> answer(e, 404, "missing".getBytes()));
         server.createContext("/broken", e -> answer(e, 500, "broken".getBytes()));
         server.createContext("/big", e -> answer(e, 200, new byte[1 << 20]));
-        server.createContext("/chunked", Payments::chunked);
+        server.createContext("/chunked", e -> chunked(e, "one", "two", "three"));
+        server.createContext("/stream", e -> chunked(e, Collections.nCopies(64, "y".repeat(1 << 14)).toArray(new String[0])));
         server.createContext("/echo", e -> answer(e, 200, e.getRequestBody().readAllBytes()));
         server.start();
     }

@@ -9,15 +9,17 @@ const texts = {
   '/big': [200, 'x'.repeat(1 << 20)],
 };
 
+const pieces = {'/chunked': ['one', 'two', 'three'], '/stream': Array(64).fill('y'.repeat(1 << 14))};
+
 http.createServer((request, response) => {
   const path = request.url.split('?')[0];
-  if (path === '/chunked') {
-    for (const piece of ['one', 'two', 'three']) response.write(piece);
+  if (path in pieces) {
+    for (const piece of pieces[path]) response.write(piece);
     response.end();
   } else if (path === '/echo') {
-    const pieces = [];
-    request.on('data', (piece) => pieces.push(piece));
-    request.on('end', () => response.end(Buffer.concat(pieces)));
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => response.end(Buffer.concat(parts)));
   } else {
     const [status, body] = texts[path];
     response.writeHead(status, {'Content-Length': body.length});

@@ -14,9 +14,9 @@ while (my $connection = $daemon->accept) {
     if (fork) { close $connection; next; }
     while (my $request = $connection->get_request) {
         my $path = $request->uri->path;
-        my @pieces = ('one', 'two', 'three');
+        my @pieces = $path eq '/stream' ? ('y' x (1 << 14)) x 64 : ('one', 'two', 'three');
         my ($status, $body) = @{$texts{$path} || [200, $request->content]};
-        $body = sub { shift @pieces // '' } if $path eq '/chunked';
+        $body = sub { shift @pieces // '' } if $path eq '/chunked' or $path eq '/stream';
         my $response = HTTP::Response->new($status, 'Said', ['Content-Type' => 'text/plain'], $body);
         $connection->send_response($response);
     }

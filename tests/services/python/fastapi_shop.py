@@ -32,6 +32,11 @@ async def chunked():
     return StreamingResponse(iter(["one", "two", "three"]))
 
 
+@app.get("/stream")
+async def stream():
+    return StreamingResponse(iter(["y" * (1 << 14)] * 64))
+
+
 @app.post("/echo")
 async def echo(request: Request):
     return Response(await request.body())

@@ -5,6 +5,7 @@ import sys
 
 TEXTS = {"/hello": (200, b"hello"), "/missing": (404, b"missing"), "/broken": (500, b"broken"),
          "/big": (200, b"x" * (1 << 20))}
+PIECES = {"/chunked": [b"one", b"two", b"three"], "/stream": [b"y" * (1 << 14)] * 64}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -20,13 +21,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.partition("?")[0]
-        if path != "/chunked":
+        if path not in PIECES:
             self.answer(*TEXTS[path])
             return
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for piece in (b"one", b"two", b"three"):
+        for piece in PIECES[path]:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
         self.wfile.write(b"0\r\n\r\n")
 

@@ -15,8 +15,10 @@ server.text('/missing', 404, 'missing')
 server.text('/broken', 500, 'broken')
 server.text('/big', 200, 'x' * (1 << 20))
 server.mount_proc('/echo') { |request, response| response.body = request.body }
-server.mount_proc('/chunked') do |_request, response|
-  response.chunked = true
-  response.body = proc { |out| %w[one two three].each { |piece| out.write(piece) } }
+{ '/chunked' => %w[one two three], '/stream' => ['y' * (1 << 14)] * 64 }.each do |path, pieces|
+  server.mount_proc(path) do |_request, response|
+    response.chunked = true
+    response.body = proc { |out| pieces.each { |piece| out.write(piece) } }
+  end
 end
 server.start

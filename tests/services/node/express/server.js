@@ -11,5 +11,9 @@ app.get('/chunked', (request, response) => {
   for (const piece of ['one', 'two', 'three']) response.write(piece);
   response.end();
 });
-app.post('/echo', express.raw({type: () => true}), (request, response) => response.send(request.body));
+app.get('/stream', (request, response) => {
+  for (let i = 0; i < 64; ++i) response.write('y'.repeat(1 << 14));
+  response.end();
+});
+app.post('/echo', express.raw({type: () => true, limit: '2mb'}), (request, response) => response.send(request.body));
 app.listen(Number(process.argv[2]), '127.0.0.1');

@@ -7,10 +7,11 @@ $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 if ($path === '/echo') {
     $texts[$path] = [200, file_get_contents('php://input')];
 }
-if ($path === '/chunked') {
+$pieces = ['/chunked' => ['one', 'two', 'three'], '/stream' => array_fill(0, 64, str_repeat('y', 1 << 14))];
+if (isset($pieces[$path])) {
     // Nothing here chunks by itself: the frame is the program's.
     header('Transfer-Encoding: chunked');
-    foreach (['one', 'two', 'three'] as $piece) {
+    foreach ($pieces[$path] as $piece) {
         printf("%x\r\n%s\r\n", strlen($piece), $piece);
         flush();
     }

@@ -6,6 +6,7 @@ run lambda { |env|
   case env['PATH_INFO']
   when '/echo' then [200, {}, [env['rack.input'].read]]
   when '/chunked' then [200, {}, %w[one two three].each]
+  when '/stream' then [200, {}, (['y' * (1 << 14)] * 64).each]
   else
     status, body = texts[env['PATH_INFO']]
     [status, { 'content-length' => body.length.to_s }, env['REQUEST_METHOD'] == 'HEAD' ? [] : [body]]

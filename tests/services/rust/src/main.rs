@@ -19,6 +19,10 @@ fn answer(mut request: Request) -> io::Result<()> {
             let body = io::Cursor::new(b"onetwothree".to_vec());
             request.respond(Response::new(200.into(), vec![], body, None, None))
         }
+        "/stream" => {
+            let body = io::Cursor::new(vec![b'y'; 1 << 20]);
+            request.respond(Response::new(200.into(), vec![], body, None, None))
+        }
         "/echo" => {
             let mut body = Vec::new();
             request.as_reader().read_to_end(&mut body)?;

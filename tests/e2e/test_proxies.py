@@ -46,6 +46,7 @@ class Proxies(ServerTest):
                                  [turn.status >= 500, turn.status >= 400, turn.status >= 500])
         self.check_identity(proxy, fronts)
         self.check_metrics(proxy, turns)
+        self.check_end_of_stream(proxy, 3)
 
     def test_nginx(self):
         self.check_chain(self.proxies[0])

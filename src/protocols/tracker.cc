@@ -197,7 +197,8 @@ void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
         if (!event.half || direction == Direction::Send) stream.close();
         handle(*connection, direction, event.head.time_ns, batch);
     }
-    if (!event.half) forget(event.connection, spans::Incomplete::Closed, event.head.time_ns, batch);
+    // The peer's reset may come while a send is under way: the bytes are reported after the close.
+    if (!event.half) ended_.push_back(event.connection);
 }
 
 Context Tracker::context(const Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch) {

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The less usual forms of HTTP/1, by curl and a Go server: old versions, bodies that end with the connection, chunked
+requests, a client that waits to be told to go on, names instead of addresses, IPv6's loopback, absolute targets."""
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from artefacts import go_program
+from harness import Agent, raw_request, subset
+from talk import BIG, Server
+
+
+class Forms(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("go", "inventory", "go", (go_program(), "{port}"))
+        cls.server.start()
+        cls.server.wait()
+        cls.port = cls.server.port
+        cls.agent = Agent(services=[{"open_ports": str(cls.port)}])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.agent.stop()
+        cls.agent.sink.stop()
+        cls.server.child.stop()
+
+    def one_span(self, act):
+        seen = {span.span_id for span in self.agent.spans()}
+        act()
+        span, = self.agent.expect_spans(1, lambda s: s.span_id not in seen)
+        self.assertEqual((span.kind, span.service, span.parent, span["waggle.incomplete"]), ("server", "inventory", "", None))
+        return span
+
+    def curl(self, *arguments, size, host="127.0.0.1"):
+        """The span of one call by curl, whose answer has that size."""
+        *options, path = arguments
+
+        def act():
+            done = subprocess.run(["curl", "-sS", *options, f"http://{host}:{self.port}{path}"], capture_output=True, timeout=20)
+            self.assertEqual((done.returncode, len(done.stdout)), (0, size), done.stderr)
+        return self.one_span(act)
+
+    def test_old_version(self):
+        span = self.curl("--http1.0", "/hello", size=5)
+        subset(span, network__protocol__version="1.0", http__response__body__size=5, http__response__status_code=200)
+
+    def test_body_until_close(self):
+        """Without chunks only the connection's end is the body's: its size is known then."""
+        span = self.curl("--http1.0", "/stream", size=BIG)
+        subset(span, network__protocol__version="1.0", http__response__body__size=BIG)
+
+    def test_chunked_request(self):
+        span = self.curl("-H", "Transfer-Encoding: chunked", "--data-binary", "z" * 300, "/echo", size=300)
+        subset(span, http__request__body__size=300, http__response__body__size=300)
+
+    def test_long_chunked_request(self):
+        """Its framing goes beyond what is captured: no size rather than a wrong one."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"z" * BIG)
+            file.flush()
+            span = self.curl("-H", "Transfer-Encoding: chunked", "-T", file.name, "/echo", size=BIG)
+        subset(span, http__request__method="PUT", http__request__body__size=None, http__response__status_code=200)
+
+    def test_waits_to_go_on(self):
+        span = self.curl("-H", "Expect: 100-continue", "--data-binary", "z" * 3000, "/echo", size=3000)
+        subset(span, http__response__status_code=200, http__request__body__size=3000, http__response__body__size=3000)
+
+    def test_name_of_the_host(self):
+        """What the server is called by others is not its address."""
+        span = self.curl("-H", "Host: shop.example:8080", "/hello", size=5)
+        subset(span, server__address="127.0.0.1", server__port=self.port, url__path="/hello")
+
+    def test_absolute_target(self):
+        span = self.one_span(lambda: raw_request(
+            self.port, b"GET http://shop.example/hello?a=1 HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"))
+        subset(span, url__path="/hello", url__query="a=1", http__response__status_code=200)
+
+    def test_broken_request(self):
+        """What the server refuses as no HTTP is no request of a method either."""
+        seen = len(self.agent.spans())
+        self.assertIn(b"400 Bad Request", raw_request(self.port, b"HELLO\r\n\r\n"))
+        # One that follows elsewhere is read as ever.
+        span = self.curl("/hello", size=5)
+        self.assertEqual(span["url.path"], "/hello")
+        self.assertEqual(len(self.agent.spans()), seen + 1)
+
+    def test_caller_gives_up(self):
+        """A caller that goes away: what the server still says to it is its answer."""
+        def act():
+            with socket.create_connection(("127.0.0.1", self.port)) as caller:
+                caller.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this")
+        span = self.one_span(act)
+        subset(span, http__request__method="POST", url__path="/echo", http__response__status_code=200,
+               http__response__body__size=len("only this"))
+        self.assertEqual(self.agent.metric_sum("waggle_connections_unknown_total"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -9,7 +9,7 @@ import unittest
 
 from artefacts import go_program
 from harness import Agent, raw_request, subset
-from talk import BIG, Server
+from talk import BIG, TALK, Server, expected_server, say, service_folder, steady
 
 
 class Forms(unittest.TestCase):
@@ -19,19 +19,23 @@ class Forms(unittest.TestCase):
         cls.server.start()
         cls.server.wait()
         cls.port = cls.server.port
-        cls.agent = Agent(services=[{"open_ports": str(cls.port)}])
+        cls.six = Server("six", "orders", "python", ("/usr/bin/python3", "orders.py", "{port}", "::1"), service_folder("python"))
+        cls.six.start()
+        cls.six.child.wait_port(cls.six.port, "::1")
+        cls.agent = Agent(services=[{"open_ports": f"{cls.port},{cls.six.port}"}])
 
     @classmethod
     def tearDownClass(cls):
         cls.agent.stop()
         cls.agent.sink.stop()
+        cls.six.child.stop()
         cls.server.child.stop()
 
-    def one_span(self, act):
+    def one_span(self, act, service="inventory"):
         seen = {span.span_id for span in self.agent.spans()}
         act()
         span, = self.agent.expect_spans(1, lambda s: s.span_id not in seen)
-        self.assertEqual((span.kind, span.service, span.parent, span["waggle.incomplete"]), ("server", "inventory", "", None))
+        self.assertEqual((span.kind, span.service, span.parent, span["waggle.incomplete"]), ("server", service, "", None))
         return span
 
     def curl(self, *arguments, size, host="127.0.0.1"):
@@ -72,6 +76,11 @@ class Forms(unittest.TestCase):
         """What the server is called by others is not its address."""
         span = self.curl("-H", "Host: shop.example:8080", "/hello", size=5)
         subset(span, server__address="127.0.0.1", server__port=self.port, url__path="/hello")
+
+    def test_ipv6(self):
+        span = self.one_span(lambda: say(TALK[0], self.six.port, host="::1"), "orders")
+        self.assertEqual(steady(span), expected_server(TALK[0], self.six.port, **{
+            "server.address": "::1", "client.address": "::1", "network.peer.address": "::1"}))
 
     def test_absolute_target(self):
         span = self.one_span(lambda: raw_request(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The talk's server (tests/e2e/talk.py) with the standard library only: orders.py <port>"""
+"""The talk's server (tests/e2e/talk.py) with the standard library only: orders.py <port> [<address>]"""
 import http.server
+import socket
 import sys
 
 TEXTS = {"/hello": (200, b"hello"), "/missing": (404, b"missing"), "/broken": (500, b"broken"),
@@ -40,4 +41,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6 if ":" in sys.argv[-1] else socket.AF_INET
+
+
+Server((sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -43,6 +43,9 @@ class Chains(unittest.TestCase):
         cls.back.start()
         upstream = f"127.0.0.1:{cls.back.port}"
         cls.fronts = {"nginx": nginx_proxy(upstream), "apache": apache_proxy(upstream), "haproxy": haproxy(upstream),
+                      "python": Server("python", "front", "python", (PYTHON, "orders.py", "{port}"), service_folder("python"),
+                                       {"OTEL_SERVICE_NAME": "front"}),
+                      "node": Server("node", "basket", "nodejs", ("node", "basket.js", "{port}"), service_folder("node")),
                       "go": Server("go", "inventory", "go", (go_program(), "{port}"))}
         cls.servers = [cls.back, *cls.fronts.values()]
         for front in cls.fronts.values():
@@ -71,6 +74,9 @@ class Chains(unittest.TestCase):
         for found in by_kind:
             self.assertEqual(sorted(found), wanted)
         return {number: tuple(found[number] for found in by_kind) for number in wanted}
+
+    def relay(self):
+        return f"/relay?to=http://127.0.0.1:{self.back.port}/hello%3Fn="
 
     def check_never_wrong(self, chains):
         """The last hop is exact; a call's parent is its own request, or none, and then its own is among the links."""
@@ -108,9 +114,16 @@ class Chains(unittest.TestCase):
         self.check_never_wrong(chains)
         self.assertEqual([number for number, (_, call, _) in chains.items() if not call.parent], [])
 
+    def test_python_gives_each_connection_a_thread(self):
+        chains = self.chains("python", self.relay())
+        self.check_never_wrong(chains)
+        self.assertEqual([number for number, (_, call, _) in chains.items() if not call.parent], [])
+
+    def test_node(self):
+        self.check_never_wrong(self.chains("node", self.relay()))
+
     def test_goroutines_are_no_threads(self):
-        to = f"http://127.0.0.1:{self.back.port}/hello%3Fn="
-        for number, (_, call, back) in self.chains("go", f"/relay?to={to}").items():
+        for number, (_, call, back) in self.chains("go", self.relay()).items():
             with self.subTest(number):
                 self.assertEqual((call.parent, call.links), ("", []))
                 self.assertEqual((back.trace_id, back.parent), (call.trace_id, call.span_id))

@@ -13,7 +13,10 @@ const pieces = {'/chunked': ['one', 'two', 'three'], '/stream': Array(64).fill('
 
 http.createServer((request, response) => {
   const path = request.url.split('?')[0];
-  if (path in pieces) {
+  if (path === '/relay') {
+    const to = new URL(request.url, 'http://here').searchParams.get('to');
+    http.get(to, (answer) => answer.pipe(response));
+  } else if (path in pieces) {
     for (const piece of pieces[path]) response.write(piece);
     response.end();
   } else if (path === '/echo') {

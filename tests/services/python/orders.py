@@ -3,6 +3,8 @@
 import http.server
 import socket
 import sys
+import urllib.parse
+import urllib.request
 
 TEXTS = {"/hello": (200, b"hello"), "/missing": (404, b"missing"), "/broken": (500, b"broken"),
          "/big": (200, b"x" * (1 << 20))}
@@ -21,7 +23,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def do_GET(self):
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        if path == "/relay":
+            with urllib.request.urlopen(urllib.parse.unquote(query.removeprefix("to="))) as answer:
+                self.answer(200, answer.read())
+            return
         if path not in PIECES:
             self.answer(*TEXTS[path])
             return

@@ -14,12 +14,16 @@ def _is_newer(source, product):
     return not os.path.exists(product) or max(map(os.path.getmtime, paths)) > os.path.getmtime(product)
 
 
+def _run(commands, cwd=None, env=None):
+    for command in commands:
+        done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
 def _make(source, product, *commands, cwd=None, env=None):
     os.makedirs(os.path.dirname(product), exist_ok=True)
     if _is_newer(source, product):
-        for command in commands:
-            done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True)
-            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        _run(commands, cwd, env)
     return product
 
 
@@ -64,3 +68,35 @@ def rust_program():
                  ["cargo", "build", "--offline", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target,
                   "--config", "source.crates-io.replace-with='debian'",
                   "--config", "source.debian.directory='/usr/share/cargo/registry'"], cwd=OUT)
+
+
+def _from_index(package):
+    """The folder with a package of Python's index in it: compilers that no distribution has."""
+    folder = os.path.join(ROOT, "build/tools", package)
+    mark = os.path.join(folder, "installed")
+    if not os.path.exists(mark):
+        pip = ["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+        _run([["rm", "-rf", folder], [*pip, folder, package], ["touch", mark]])
+    return folder
+
+
+def zig_program():
+    source = os.path.join(SOURCES, "zig/kiosk.zig")
+    product = os.path.join(OUT, "zig/kiosk")
+    compiler = os.path.join(_from_index("ziglang==0.13.0"), "ziglang/zig")
+    return _make(source, product, [compiler, "build-exe", "-O", "ReleaseSafe", "-femit-bin=" + product, source],
+                 env={"ZIG_GLOBAL_CACHE_DIR": os.path.join(OUT, "zig/cache"), "ZIG_LOCAL_CACHE_DIR": os.path.join(OUT, "zig/cache")})
+
+
+def dotnet_program():
+    """The command of .NET, and the library with the program: compiled by Mono's compiler for .NET's own libraries."""
+    runtime = os.path.join(_from_index("dotnetcore2==3.1.23"), "dotnetcore2/bin")
+    shared = os.path.join(runtime, "shared/Microsoft.NETCore.App")
+    framework = os.path.join(shared, os.listdir(shared)[0])
+    source = os.path.join(SOURCES, "dotnet")
+    product = os.path.join(OUT, "dotnet/warehouse.dll")
+    libraries = [f"-r:{framework}/{name}" for name in sorted(os.listdir(framework))
+                 if name.startswith("System.") and name.endswith(".dll") and "WindowsRuntime" not in name]
+    _make(source, product, ["cp", os.path.join(source, "warehouse.runtimeconfig.json"), os.path.dirname(product)],
+          ["mcs", "-nostdlib", "-noconfig", *libraries, "-out:" + product, os.path.join(source, "Warehouse.cs")])
+    return os.path.join(runtime, "dotnet"), product

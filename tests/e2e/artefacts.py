@@ -72,7 +72,7 @@ def rust_program():
 
 def _from_index(package):
     """The folder with a package of Python's index in it: compilers that no distribution has."""
-    folder = os.path.join(ROOT, "build/tools", package)
+    folder = os.path.join(ROOT, "build/tools", package.replace("==", "-"))
     mark = os.path.join(folder, "installed")
     if not os.path.exists(mark):
         pip = ["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--no-deps", "--target"]

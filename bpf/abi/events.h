@@ -127,6 +127,12 @@ struct wg_process_event {
     char args[WG_ARGS_MAX];  // NUL-separated
 };
 
+// What the task iterator says of each process.
+struct wg_task_numbers {
+    __u32 pid;  // agent's pid namespace
+    __u32 kernel_tgid;
+};
+
 // How a turn goes on beyond its capture rule: one entry per connection and direction in a map.
 struct wg_tail_key {
     __u64 connection;

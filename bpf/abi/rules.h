@@ -54,8 +54,7 @@ struct wg_state {
 
 // Constants of one load (each object's .rodata).
 struct wg_settings {
-    __u32 agent_pid_level;      // of the agent's pid namespace, 0: the first one
-    __u32 agent_pid_namespace;  // its inode
+    __u32 agent_pid_namespace;  // inode of the one the agent lives in, 0: the host's first
     __u32 ring_count;
     // First capture of a connection nobody has looked at: bytes per turn, by role and direction. What
     // a server receives and a client sends is followed further, since that is where requests stand.

@@ -20,21 +20,26 @@ WG_INLINE bool wg_is_target(u32 kernel_tgid) {
     return target && target->flags & WG_TARGET_SELECTED;
 }
 
+// How deep pid namespaces are looked through for the agent's.
+enum { WG_PID_LEVELS = 8 };
+
 // The process's number in the agent's pid namespace, 0 when it is not in there.
 WG_INLINE u32 wg_agent_pid(struct task_struct *task) {
-    if (settings.agent_pid_level == 0) return BPF_CORE_READ(task, tgid);
+    if (settings.agent_pid_namespace == 0) return BPF_CORE_READ(task, tgid);
     struct pid *pid = BPF_CORE_READ(task, signal, pids[1]);
-    if (!pid || BPF_CORE_READ(pid, level) < settings.agent_pid_level) return 0;
-    struct upid number;
-    const u64 at = (u64)bpf_core_field_offset(struct pid, numbers) +
-                   (u64)settings.agent_pid_level * bpf_core_type_size(struct upid);
-    if (bpf_probe_read_kernel(&number, sizeof(number), (void *)pid + at)) return 0;
-    if (BPF_CORE_READ(number.ns, ns.inum) != settings.agent_pid_namespace) return 0;
-    return number.nr;
+    const u32 deepest = pid ? BPF_CORE_READ(pid, level) : 0;
+    for (u32 level = 1; level < WG_PID_LEVELS; level++) {
+        if (level > deepest) return 0;
+        struct upid number;
+        const u64 at = (u64)bpf_core_field_offset(struct pid, numbers) + (u64)level * bpf_core_type_size(struct upid);
+        if (bpf_probe_read_kernel(&number, sizeof(number), (void *)pid + at)) return 0;
+        if (BPF_CORE_READ(number.ns, ns.inum) == settings.agent_pid_namespace) return number.nr;
+    }
+    return 0;
 }
 
 WG_INLINE u32 wg_current_agent_pid(struct task_struct *task) {
-    if (settings.agent_pid_level == 0) return bpf_get_current_pid_tgid() >> 32;
+    if (settings.agent_pid_namespace == 0) return bpf_get_current_pid_tgid() >> 32;
     return wg_agent_pid(task);
 }
 

@@ -35,6 +35,7 @@ Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config
         discovery->ring_ = TRY(sensors::RingReader::open(
             capture.process_ring_fd(), [raw](std::span<const std::byte> record) { raw->on_record(record); }));
     discovery->watcher_->start();
+    discovery->learn_kernel_numbers();
     discovery->apply_changes();
     discovery->thread_ = std::jthread([raw](std::stop_token stop) { raw->run(stop); });
     return discovery;
@@ -89,6 +90,11 @@ void Discovery::on_record(std::span<const std::byte> record) {
     }
 }
 
+// /proc shows the numbers of the agent's own pid namespace; targets are by the kernel's.
+void Discovery::learn_kernel_numbers() {
+    for (const wg_task_numbers& task : capture_.task_numbers()) watcher_->learn_kernel_tgid(task.pid, task.kernel_tgid);
+}
+
 void Discovery::apply_changes() {
     for (const discover::Change& change : watcher_->take_changes()) {
         if (!change.kernel_tgid) continue;
@@ -125,6 +131,7 @@ void Discovery::run(std::stop_token stop) {
         }
         if (std::chrono::steady_clock::now() >= next_look) {
             watcher_->rescan();
+            learn_kernel_numbers();
             next_look = std::chrono::steady_clock::now() + poll_interval_;
         }
         apply_changes();

@@ -39,6 +39,7 @@ class Discovery {
               sensors::Capture& capture, metrics::SelfMetrics& self);
     void run(std::stop_token stop);
     void on_record(std::span<const std::byte> record);
+    void learn_kernel_numbers();
     void apply_changes();
     void select_in_kernel(const config::Config& config);
 

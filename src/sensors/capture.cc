@@ -6,31 +6,26 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <fstream>
+#include <cstring>
 
-#include "base/strings.h"
+#include "base/log.h"
 #include "io_uring.bpf.h"
 #include "process.bpf.h"
 #include "sockets.bpf.h"
+#include "tasks.bpf.h"
 
 namespace waggle::sensors {
 namespace {
 
 constexpr std::uint32_t kMaxRings = 16;
 
-// Level and inode of the pid namespace the agent lives in.
-void locate_agent(wg_settings& settings) {
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);) {
-        if (!line.starts_with("NSpid:")) continue;
-        std::uint32_t numbers = 0;
-        for (const std::string_view part : split(trim(std::string_view(line).substr(6)), '\t'))
-            numbers += !trim(part).empty();
-        // One number is seen from inside: the depth below the first namespace is not; ask the inode.
-        settings.agent_pid_level = numbers ? numbers - 1 : 0;
-    }
+// Inode of the pid namespace the agent lives in, 0 for the host's first (which has a fixed one).
+std::uint32_t own_pid_namespace() {
+    constexpr std::uint32_t kFirst = 0xeffffffc;
     struct stat info{};
-    if (::stat("/proc/self/ns/pid", &info) == 0) settings.agent_pid_namespace = static_cast<std::uint32_t>(info.st_ino);
+    if (::stat("/proc/self/ns/pid", &info) != 0) return 0;
+    const auto inode = static_cast<std::uint32_t>(info.st_ino);
+    return inode == kFirst ? 0 : inode;
 }
 
 }  // namespace
@@ -69,6 +64,10 @@ const std::vector<SensorSpec>& base_sensors() {
          bpf::io_uring,
          {{"tp_btf", {{"io_complete", "io_uring_complete"}}}},
          "what programs move by io_uring is counted, not read"},
+        {"tasks",
+         bpf::tasks,
+         {{"iter", {{"list_tasks", "bpf_iter_task"}}}},
+         "processes older than the agent are not seen from inside its pid namespace"},
     };
     return specs;
 }
@@ -79,13 +78,11 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     std::unique_ptr<Capture> capture(new Capture);
     LoadOptions load_options;
     load_options.disabled = options.disabled;
-    load_options.settings = {.agent_pid_level = 0,
-                             .agent_pid_namespace = 0,
+    load_options.settings = {.agent_pid_namespace = own_pid_namespace(),
                              .ring_count = std::min(options.rings, kMaxRings),
                              .request_bytes = options.request_bytes,
                              .response_bytes = options.response_bytes,
                              .unknown_bytes = options.unknown_bytes};
-    locate_agent(load_options.settings);
     load_options.map_entries["scratch"] = 2 * static_cast<std::uint32_t>(possible_cpus());
     load_options.map_entries["targets"] = options.max_targets;
 
@@ -103,6 +100,8 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     SensorReport& processes = reports.emplace_back();
     capture->processes_ = load(base_sensors()[1], load_options, processes);
     if (wants_io_uring) capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
+    if (load_options.settings.agent_pid_namespace)
+        capture->tasks_ = load(base_sensors()[3], load_options, reports.emplace_back());
 
     const Sensor& sensor = *capture->sockets_;
     capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");
@@ -150,6 +149,19 @@ void Capture::publish_rules() {
 }
 
 int Capture::process_ring_fd() const { return processes_ ? processes_->map_fd("process_ring") : -1; }
+
+std::vector<wg_task_numbers> Capture::task_numbers() const {
+    std::vector<wg_task_numbers> all;
+    if (!tasks_) return all;
+    const auto bytes = tasks_->read_iterator();
+    if (!bytes) {
+        log::warn("processes older than the agent are not seen: {}", bytes.error().message);
+        return all;
+    }
+    all.resize(bytes->size() / sizeof(wg_task_numbers));
+    std::memcpy(all.data(), bytes->data(), all.size() * sizeof(wg_task_numbers));
+    return all;
+}
 
 std::array<std::uint64_t, WG_COUNTERS> Capture::counters() const {
     std::array<std::uint64_t, WG_COUNTERS> sums{};

@@ -54,6 +54,10 @@ class Capture {
     // -1 where processes are not watched.
     int process_ring_fd() const;
 
+    // The kernel's numbers of the processes in the agent's pid namespace; empty where it lives in the
+    // host's first, since they are the same there.
+    std::vector<wg_task_numbers> task_numbers() const;
+
     std::array<std::uint64_t, WG_COUNTERS> counters() const;
     std::uint64_t missed_runs() const;
 
@@ -63,6 +67,7 @@ class Capture {
     std::unique_ptr<Sensor> sockets_;
     std::unique_ptr<Sensor> io_uring_;  // null where the sockets' own hook gives its text
     std::unique_ptr<Sensor> processes_;
+    std::unique_ptr<Sensor> tasks_;  // only in a pid namespace of its own
     std::vector<Fd> rings_;
     Map<std::uint32_t, wg_target> targets_;
     Map<std::uint64_t, wg_connection_rules> rules_;

@@ -5,12 +5,14 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/fd.h"
 #include "base/log.h"
 
 namespace waggle::sensors {
@@ -81,6 +83,21 @@ void Sensor::detach() {
 int Sensor::map_fd(std::string_view name) const {
     const bpf_map* map = bpf_object__find_map_by_name(object_, std::string(name).c_str());
     return map ? bpf_map__fd(map) : -1;
+}
+
+Result<std::string> Sensor::read_iterator() const {
+    if (links_.empty()) return fail("no iterator is attached");
+    const Fd run(bpf_iter_create(bpf_link__fd(links_.front())));
+    if (run.get() < 0) return fail_errno("starting an iterator");
+    std::string all;
+    char buffer[4096];
+    for (;;) {
+        const ssize_t got = ::read(run.get(), buffer, sizeof(buffer));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail_errno("reading an iterator");
+        if (got == 0) return all;
+        all.append(buffer, static_cast<std::size_t>(got));
+    }
 }
 
 std::uint64_t Sensor::missed_runs() const {

@@ -41,6 +41,8 @@ class Sensor {
     Map<Key, Value> map(std::string_view name) const {
         return Map<Key, Value>(map_fd(name));
     }
+    // Everything the object's (only) iterator writes in one run.
+    Result<std::string> read_iterator() const;
     // Times programs were not run because they were running on this CPU already.
     std::uint64_t missed_runs() const;
 

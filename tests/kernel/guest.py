@@ -65,6 +65,7 @@ def libraries(binary):
 def build_initramfs(path, script, binaries, files):
     with tempfile.TemporaryDirectory() as work:
         tree = pathlib.Path(work)
+        tree.chmod(0o755)
         wanted = {}
         for binary, place in binaries.items():
             wanted[place] = binary

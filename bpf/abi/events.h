@@ -67,7 +67,8 @@ enum wg_data_flags : __u8 {
     WG_DATA_PREVIOUS_TAIL = 2,  // previous_* tells how the turn before went on beyond its rule
     WG_DATA_TAIL = 4,           // tail holds the last bytes of this event
     WG_DATA_UNREADABLE = 8,     // captured is 0 since the bytes are in no user buffer (sendfile, splice …)
-    WG_DATA_END = 16,           // the peer has closed its side; size is 0. UNIX: order is the peer's connection
+    WG_DATA_END = 16,           // the peer has closed its side; size is 0
+    WG_DATA_PEER_GONE = 32,     // with END, UNIX: it has closed altogether; order is its connection
 };
 
 // Bytes that went one way. The first `captured` of `size` bytes follow the struct.

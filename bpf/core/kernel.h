@@ -152,8 +152,13 @@ struct sock_common {
     struct in6_addr skc_v6_daddr;
     struct in6_addr skc_v6_rcv_saddr;
 };
+struct sk_buff_head {
+    u32 qlen;
+};
 struct sock {
     struct sock_common __sk_common;
+    struct sk_buff_head sk_receive_queue;
+    struct socket *sk_socket;
     int sk_err;
     u32 sk_max_ack_backlog;
     u8 sk_shutdown;

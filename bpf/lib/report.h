@@ -246,12 +246,15 @@ WG_INLINE int wg_report_end(struct sock *sk, struct wg_conn *conn, struct wg_scr
     event->connection = conn->id;
     event->position = conn->next[WG_RECEIVE];
     event->order = conn->next[WG_SEND];
-    if (conn->kind == WG_UNIX)
-        event->order = BPF_CORE_READ((struct unix_sock *)sk, peer, __sk_common.skc_cookie.counter);
     event->turn = conn->turns.count[WG_RECEIVE];
     event->pid = wg_current_agent_pid(task);
     event->direction = WG_RECEIVE;
     event->flags = WG_DATA_END;
+    struct sock *peer = conn->kind == WG_UNIX ? BPF_CORE_READ((struct unix_sock *)sk, peer) : NULL;
+    if (peer && !BPF_CORE_READ(peer, sk_socket)) {  // closed, not only shut down
+        event->flags |= WG_DATA_PEER_GONE;
+        event->order = BPF_CORE_READ(peer, __sk_common.skc_cookie.counter);
+    }
     if (conn->has_tail[WG_RECEIVE]) wg_take_tail(conn, event, WG_RECEIVE);
     if (!wg_emit(conn->ring, event, sizeof(*event))) wg_count(WG_COUNT_RING_FULL, 1);
     return 0;
@@ -331,6 +334,14 @@ WG_INLINE void wg_catch_up(struct wg_conn *conn, struct sock *sk) {
     if (sk->sk_shutdown & RCV_SHUTDOWN_ && end == tcp->rcv_nxt) end--;
     const u64 position = wg_unwrap(conn->next[WG_RECEIVE], end);
     if (position > conn->next[WG_RECEIVE]) conn->next[WG_RECEIVE] = position;
+}
+
+// True when the program can still read what has come: both ends have said that they send no more, and
+// the kernel ends the connection, before the program has got to it. MPTCP keeps what has come in places
+// of its own.
+WG_INLINE bool wg_has_unread(struct sock *sk) {
+    if (!BPF_CORE_READ(sk, sk_socket)) return false;  // closed by the program
+    return sk->sk_protocol == IPPROTO_MPTCP_ || BPF_CORE_READ(sk, sk_receive_queue.qlen) != 0;
 }
 
 WG_INLINE int wg_closed(struct sock *sk, bool is_half) {

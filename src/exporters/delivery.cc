@@ -77,6 +77,7 @@ struct Delivery::State {
 
     // All of these with the lock held.
     void seal();
+    void tell_queued();
     void enqueue(Item item);
     void make_room(std::size_t spans);
     void drop(const Item& item, metrics::SelfValue& cause);
@@ -120,6 +121,10 @@ void Delivery::State::seal() {
     if (open_size() == 0) return;
     queued_spans += open->size();
     queue.push_back({.spans = std::move(open)});
+}
+
+void Delivery::State::tell_queued() {
+    span_accounts.queued.set(static_cast<std::int64_t>(queued_spans + open_size()));
 }
 
 void Delivery::State::drop(const Item& item, metrics::SelfValue& cause) {
@@ -170,7 +175,10 @@ std::optional<Item> Delivery::State::next(std::unique_lock<std::mutex>& lock) {
         if (!queue.empty() && !is_abandoned) {
             Item item = std::move(queue.front());
             queue.pop_front();
-            if (item.spans) queued_spans -= item.size();
+            if (item.spans) {
+                queued_spans -= item.size();
+                tell_queued();
+            }
             return item;
         }
         idle.notify_all();
@@ -285,8 +293,7 @@ void Delivery::spans(const spans::SpanBatch& batch, const Wanted& wanted) {
         spans::copy_span(span, *state.open);
         if (state.open->size() >= state.batch_size()) state.seal();
     }
-    state.span_accounts.queued.set(
-        static_cast<std::int64_t>(state.queued_spans + state.open_size()));
+    state.tell_queued();
     state.wake.notify_one();
 }
 

@@ -113,6 +113,13 @@ TEST_F(DeliveryTest, SendsAfterTheBatchTimeout) {
     EXPECT_EQ(sent(), 3);
 }
 
+TEST_F(DeliveryTest, NothingIsQueuedOnceItIsSent) {
+    start({.batch_timeout = 1ms});
+    push(3);
+    ASSERT_TRUE(delivery_->flush(Clock::now() + kLong));
+    EXPECT_EQ(self_.value("waggle.export.queued", {{"exporter", "test"}, {"signal", "spans"}}), 0);
+}
+
 TEST_F(DeliveryTest, BatchesUpToTheLimit) {
     start({.max_batch = 10, .max_queue = 100, .batch_timeout = 1h});
     for (int i = 0; i < 7; ++i) push(5);

@@ -162,9 +162,9 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
         if (connection->session) connection->session->set_thread(event.context);
     }
     handle(*connection, direction, event.head.time_ns, batch);
-    // A UNIX socket's close is not reported: after the peer's end nothing more can come. What went
-    // beyond the rules is still to be read from the tails.
-    if (event.flags & WG_DATA_END && connection->info.kind == WG_UNIX) {
+    // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end.
+    // What went beyond the rules is still to be read from the tails.
+    if (event.flags & WG_DATA_PEER_GONE) {
         ended_.push_back(event.connection);
         if (event.order && event.order != event.connection) ended_.push_back(event.order);
     }

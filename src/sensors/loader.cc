@@ -38,9 +38,9 @@ const btf* kernel_btf() {
     return instance;
 }
 
-bool is_present(const Alternative& alternative, const Program& program) {
+bool is_present(const bpf_program* found, const Program& program) {
     if (program.needs.empty()) return true;
-    return alternative.name == "tp_btf" || program.name == "set_state"
+    return std::string_view(bpf_program__section_name(found)).starts_with("tp_btf/")
                ? kernel_has_tracepoint(program.needs)
                : kernel_has_function(program.needs);
 }
@@ -167,7 +167,7 @@ Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const Lo
     for (const Program& wanted : alternative.programs) {
         const std::string program_name(wanted.name);
         bpf_program* found = bpf_object__find_program_by_name(result.object, program_name.c_str());
-        if (!found || !is_present(alternative, wanted)) {
+        if (!found || !is_present(found, wanted)) {
             if (found && wanted.is_optional) {
                 notes.push_back(std::string(wanted.needs) + ": not in this kernel");
                 continue;

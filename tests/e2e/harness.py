@@ -203,7 +203,7 @@ class Agent:
             text += "discovery:\n  services:\n" + "".join(f"    - {json.dumps(s)}\n" for s in services)
         if traces:
             text += (f"otel_traces_export:\n  endpoint: http://127.0.0.1:{self.sink.port}/v1/traces\n"
-                     "  protocol: http/json\n  batch_timeout: 50ms\n")
+                     "  protocol: http/json\n  batch_timeout: 50ms\n  max_queue_size: 200000\n")
         if prometheus:
             text += f"prometheus_export:\n  port: {self.prometheus_port}\n  address: 127.0.0.1\n"
         with open(path, "w") as file:

@@ -140,6 +140,21 @@ class Ways(unittest.TestCase):
                 self.assertEqual(span["http.response.status_code"], 200)
                 self.assertEqual(span["http.response.body.size"], i % 500)
 
+    def test_an_answer_read_after_the_connection_ended(self):
+        for family in ("ipv4", "ipv6", "mptcp", "unix"):
+            with self.subTest(family=family):
+                tag = self.tag()
+                self.say(f"late {family} {tag}")
+                self.assertEqual(self.line(), "closed")
+                # The server's span has left: the agent has looked at the connection's end since.
+                self.agent.expect_spans(1, lambda s: s["url.path"] == f"/{tag}/0" and s.kind == "server")
+                self.say("")
+                self.assertEqual(self.line(), "done")
+                servers, clients = self.of(tag, 1)
+                for span in servers + clients:
+                    self.assertEqual(span["http.response.status_code"], 200)
+                    self.assertEqual(span["http.response.body.size"], 3000)
+
     def test_an_answer_in_a_thousand_pieces(self):
         tag = self.tag()
         before = self.agent.metric_sum("waggle_capture_events_total")

@@ -8,6 +8,8 @@
 //                       ten exchanges, goes on at the next line
 //   pieces COUNT TAG    one response, in COUNT writes of 100 bytes; "answered" when it was read, ends
 //                       at the next line
+//   late FAMILY TAG     one exchange whose answer is read when both ends have closed; "closed" before
+//                       that, goes on at the next line
 #define _GNU_SOURCE
 #include "ways.h"
 
@@ -15,6 +17,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -275,6 +278,28 @@ static void run_pieces(struct talk *talk) {
     close(talk->listener);
 }
 
+// The answer is read long after the connection has ended in the kernel: both ends have said that they
+// send no more.
+static void run_late(const char *family, struct talk *talk) {
+    pthread_t server;
+    talk->listener = open_listener(family);
+    talk->body = 3000;
+    pthread_create(&server, NULL, serve, talk);
+    const int fd = open_client(family, talk->listener);
+    write_request(talk, fd, 0);
+    check(shutdown(fd, SHUT_WR) == 0, "shutdown");
+    struct pollfd hung_up = {.fd = fd, .events = POLLRDHUP};
+    while (!(hung_up.revents & POLLHUP)) check(poll(&hung_up, 1, 10000) == 1, "poll");
+    pthread_join(server, NULL);
+    wait_for_line("closed");
+    char *buffer = malloc(BUFFER);
+    size_t left = 0;
+    check(read_message(talk, fd, buffer, &left), "an answer");
+    free(buffer);
+    close(fd);
+    close(talk->listener);
+}
+
 static void run(char *line) {
     char words[6][64] = {};
     const int n = sscanf(line, "%63s %63s %63s %63s %63s %63s", words[0], words[1], words[2], words[3], words[4], words[5]);
@@ -282,6 +307,7 @@ static void run(char *line) {
     if (n == 3) {
         talk.count = atoi(words[1]);
         memcpy(talk.tag, words[2], sizeof(talk.tag));
+        if (!strcmp(words[0], "late")) return run_late(words[1], &talk);
         talk.chunk = 8192;
         if (!strcmp(words[0], "duplex")) run_duplex(&talk);
         else run_pieces(&talk);

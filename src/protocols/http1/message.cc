@@ -30,9 +30,12 @@ std::size_t find(std::string_view bytes, char c, std::size_t from) {
 }
 
 bool has_list_item(std::string_view list, std::string_view item) {
-    for (std::string_view part : split(list, ','))
-        if (equals_ignoring_case(trim(part, " \t"), item)) return true;
-    return false;
+    for (;;) {
+        const std::size_t comma = list.find(',');
+        if (equals_ignoring_case(trim(list.substr(0, comma), " \t"), item)) return true;
+        if (comma == std::string_view::npos) return false;
+        list.remove_prefix(comma + 1);
+    }
 }
 
 // The end of the line that begins at from: where its text ends, and where the next line begins.

@@ -114,8 +114,8 @@ void Reader::run(std::stop_token stop) {
 void Reader::tick(std::uint64_t now_ns) {
     capture_.beat(now_ns);
     if (tracker_.wants_tails()) {
-        capture_.tails().read_all(tail_keys_, tails_, kMaxTails);
-        for (std::size_t i = 0; i < tail_keys_.size(); ++i)
+        const std::size_t count = capture_.tails().read_all(tail_keys_, tails_, kMaxTails);
+        for (std::size_t i = 0; i < count; ++i)
             tracker_.on_tail(tail_keys_[i], tails_[i], *batch_);
     }
     tracker_.on_tick(now_ns, *batch_);

@@ -32,22 +32,24 @@ class Map {
     bool remove(const Key& key) { return map_delete(fd_, &key) == 0; }
     bool get(const Key& key, Value& value) const { return map_lookup(fd_, &key, &value) == 0; }
 
-    // All entries, bounded by limit; the vectors keep their memory from call to call.
-    void read_all(std::vector<Key>& keys, std::vector<Value>& values, std::uint32_t limit) const {
-        constexpr std::uint32_t kChunk = 4096;
-        keys.clear();
-        values.clear();
+    // The first entries of the vectors become the map's, bounded by limit; returns how many. The vectors
+    // only grow: filling them anew would cost more than the call.
+    std::size_t read_all(std::vector<Key>& keys, std::vector<Value>& values, std::uint32_t limit) const {
+        constexpr std::uint32_t kChunk = 1024;
+        std::size_t count = 0;
         std::uint32_t cursor = 0;
         bool is_last = false;
-        for (bool is_first = true; !is_last && keys.size() < limit; is_first = false) {
-            const size_t at = keys.size();
-            keys.resize(at + kChunk);
-            values.resize(at + kChunk);
-            const int got = map_lookup_batch(fd_, is_first, &cursor, &keys[at], &values[at], kChunk, &is_last);
-            keys.resize(at + (got > 0 ? got : 0));
-            values.resize(keys.size());
-            if (got < 0) return;
+        for (bool is_first = true; !is_last && count < limit; is_first = false) {
+            if (keys.size() < count + kChunk) {
+                keys.resize(count + kChunk);
+                values.resize(count + kChunk);
+            }
+            const int got =
+                map_lookup_batch(fd_, is_first, &cursor, &keys[count], &values[count], kChunk, &is_last);
+            if (got < 0) break;
+            count += static_cast<std::size_t>(got);
         }
+        return count;
     }
     bool set_all(std::span<const Key> keys, std::span<const Value> values) {
         return keys.empty() ||

@@ -8,7 +8,7 @@
 #if defined(__TARGET_ARCH_x86)
 
 struct pt_regs {
-    unsigned long dx, si, di, orig_ax;
+    unsigned long cx, dx, si, di, ax, orig_ax;
 } __attribute__((preserve_access_index));
 
 enum wg_syscall {
@@ -31,6 +31,11 @@ WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->orig_ax; }
 WG_INLINE u64 wg_argument_1(struct pt_regs *regs) { return regs->di; }
 WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->si; }
 WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->dx; }
+// Of a function of the kernel, at its entry and at its return.
+WG_INLINE u64 wg_function_argument_1(struct pt_regs *regs) { return regs->di; }
+WG_INLINE u64 wg_function_argument_2(struct pt_regs *regs) { return regs->si; }
+WG_INLINE u64 wg_function_argument_4(struct pt_regs *regs) { return regs->cx; }
+WG_INLINE u64 wg_function_result(struct pt_regs *regs) { return regs->ax; }
 // TS_COMPAT: an int80 or compat call, whose structures have another shape.
 WG_INLINE bool wg_is_compat(struct task_struct *task) { return task->thread_info.status & 2; }
 
@@ -63,6 +68,10 @@ WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->syscallno; 
 WG_INLINE u64 wg_argument_1(struct pt_regs *regs) { return regs->orig_x0; }
 WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->regs[1]; }
 WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->regs[2]; }
+WG_INLINE u64 wg_function_argument_1(struct pt_regs *regs) { return regs->regs[0]; }
+WG_INLINE u64 wg_function_argument_2(struct pt_regs *regs) { return regs->regs[1]; }
+WG_INLINE u64 wg_function_argument_4(struct pt_regs *regs) { return regs->regs[3]; }
+WG_INLINE u64 wg_function_result(struct pt_regs *regs) { return regs->regs[0]; }
 WG_INLINE bool wg_is_compat(struct task_struct *task) {
     struct thread_info___arm64 {
         unsigned long flags;

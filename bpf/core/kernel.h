@@ -194,6 +194,24 @@ struct linux_binprm {
 
 #pragma clang attribute pop
 
+#define WG_INLINE static __always_inline
+
+// WG_PLAIN: programs that get no typed pointers (kprobes, and every tracing program before 5.11) read
+// fields by the helper, and what else stands beside a socket stands in a hash (lib/storage.h).
+#ifdef WG_PLAIN
+#define WG_GET(pointer, field) BPF_CORE_READ(pointer, field)
+#else
+#define WG_GET(pointer, field) ((pointer)->field)
+#endif
+
+WG_INLINE struct task_struct *wg_current_task(void) {
+#ifdef WG_PLAIN
+    return (struct task_struct *)bpf_get_current_task();
+#else
+    return bpf_get_current_task_btf();
+#endif
+}
+
 // Keeps the compiler from forgetting a bound that the verifier has to see.
 #define WG_BOUND(value, limit)            \
     ({                                    \
@@ -204,6 +222,5 @@ struct linux_binprm {
         bound_value_;                     \
     })
 
-#define WG_INLINE static __always_inline
 
 WG_INLINE u16 bpf_ntohs_(u16 value) { return __builtin_bswap16(value); }

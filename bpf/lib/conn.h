@@ -34,12 +34,7 @@ struct wg_conn {
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");
 
-struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, int);
-    __type(value, struct wg_conn);
-} connections SEC(".maps");
+#include "bpf/lib/storage.h"
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -57,13 +52,13 @@ struct {
 } tails SEC(".maps");
 
 WG_INLINE bool wg_is_stream(struct sock *sk, u8 *kind) {
-    const u16 family = sk->__sk_common.skc_family;
+    const u16 family = WG_GET(sk, __sk_common.skc_family);
     if (family == AF_UNIX) {
         *kind = WG_UNIX;
-        return sk->sk_type == SOCK_STREAM;
+        return WG_GET(sk, sk_type) == SOCK_STREAM;
     }
     if (family != AF_INET && family != AF_INET6) return false;
-    const u16 protocol = sk->sk_protocol;
+    const u16 protocol = WG_GET(sk, sk_protocol);
     *kind = protocol == IPPROTO_MPTCP_ ? WG_MPTCP : WG_TCP;
     return protocol == IPPROTO_TCP_ || protocol == IPPROTO_MPTCP_;
 }
@@ -78,7 +73,7 @@ WG_INLINE u8 wg_role_of(struct sock *sk, u8 kind) {
         if (is_bound == is_peer_bound) return WG_ROLE_UNKNOWN;
         return is_bound ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
     }
-    u32 backlog = sk->sk_max_ack_backlog;
+    u32 backlog = WG_GET(sk, sk_max_ack_backlog);
     if (kind == WG_MPTCP && !backlog) {
         struct sock *first = BPF_CORE_READ((struct mptcp_sock *)sk, first);
         if (first) backlog = BPF_CORE_READ(first, sk_max_ack_backlog);
@@ -95,13 +90,13 @@ WG_INLINE void wg_map_ipv4(u8 *to, u32 address) {
 
 WG_INLINE void wg_fill_tuple(struct sock *sk, struct wg_tuple *tuple) {
     tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-    const u16 family = sk->__sk_common.skc_family;
+    const u16 family = WG_GET(sk, __sk_common.skc_family);
     if (family == AF_UNIX) return;
-    tuple->local_port = sk->__sk_common.skc_num;
-    tuple->remote_port = bpf_ntohs_(sk->__sk_common.skc_dport);
+    tuple->local_port = WG_GET(sk, __sk_common.skc_num);
+    tuple->remote_port = bpf_ntohs_(WG_GET(sk, __sk_common.skc_dport));
     if (family == AF_INET) {
-        wg_map_ipv4(tuple->local_address, sk->__sk_common.skc_rcv_saddr);
-        wg_map_ipv4(tuple->remote_address, sk->__sk_common.skc_daddr);
+        wg_map_ipv4(tuple->local_address, WG_GET(sk, __sk_common.skc_rcv_saddr));
+        wg_map_ipv4(tuple->remote_address, WG_GET(sk, __sk_common.skc_daddr));
     } else {
         bpf_probe_read_kernel(tuple->local_address, 16, &sk->__sk_common.skc_v6_rcv_saddr);
         bpf_probe_read_kernel(tuple->remote_address, 16, &sk->__sk_common.skc_v6_daddr);
@@ -132,17 +127,17 @@ WG_INLINE u64 wg_unwrap(u64 reference, u32 sequence) {
 
 // Where the streams stand before the first event: TCP by its sequence numbers, others from 0.
 WG_INLINE u8 wg_open_positions(struct wg_conn *conn, struct sock *sk, u64 moved[2]) {
-    struct tcp_sock *tcp = conn->kind == WG_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) return 0;
     const u64 epoch = 1ull << 32;
-    conn->next[WG_SEND] = epoch + (u32)(tcp->write_seq - (u32)moved[WG_SEND]);
-    conn->next[WG_RECEIVE] = epoch + (u32)(tcp->copied_seq - (u32)moved[WG_RECEIVE]);
+    conn->next[WG_SEND] = epoch + (u32)(WG_GET(tcp, write_seq) - (u32)moved[WG_SEND]);
+    conn->next[WG_RECEIVE] = epoch + (u32)(WG_GET(tcp, copied_seq) - (u32)moved[WG_RECEIVE]);
     u8 from_start = 0;
     // The SYN counts as acknowledged on the connecting side.
-    if ((u32)conn->next[WG_SEND] - (tcp->snd_una - (u32)tcp->bytes_acked) <= 1)
+    if ((u32)conn->next[WG_SEND] - (WG_GET(tcp, snd_una) - (u32)WG_GET(tcp, bytes_acked)) <= 1)
         from_start |= 1 << WG_SEND;
-    if ((u32)conn->next[WG_RECEIVE] - (tcp->rcv_nxt - (u32)tcp->bytes_received) <= 1 ||
-        tcp->bytes_received == 0)
+    if ((u32)conn->next[WG_RECEIVE] - (WG_GET(tcp, rcv_nxt) - (u32)WG_GET(tcp, bytes_received)) <= 1 ||
+        WG_GET(tcp, bytes_received) == 0)
         from_start |= 1 << WG_RECEIVE;
     return from_start;
 }

@@ -52,6 +52,7 @@ WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count
     }
 }
 
+#ifndef WG_PLAIN
 // The buffer of the system call that the current task is in. sendmmsg and recvmmsg: `message` is the
 // index of the message within the call.
 WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *task, u32 message) {
@@ -91,6 +92,7 @@ WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *
             return;
     }
 }
+#endif
 
 // Copies the first `want` bytes to `to` (room for 2 * WG_TEXT_MAX) and returns how many it got.
 WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {

@@ -19,12 +19,12 @@ WG_INLINE void wg_report_connection(struct wg_conn *conn, struct sock *sk, struc
     event.head.length = sizeof(event);
     event.head.time_ns = now;
     event.connection = conn->id;
-    event.process_start_ns = task->group_leader->start_boottime;
+    event.process_start_ns = wg_start_time(task);
     event.pid = wg_current_agent_pid(task);
-    event.kernel_tgid = task->tgid;
+    event.kernel_tgid = WG_GET(task, tgid);
     event.role = conn->role;
     event.kind = conn->kind;
-    event.family = sk->__sk_common.skc_family;
+    event.family = WG_GET(sk, __sk_common.skc_family);
     event.from_start = from_start;
     wg_fill_tuple(sk, &event.tuple);
     if (conn->kind == WG_UNIX) wg_fill_unix_path(sk, event.unix_path);
@@ -35,25 +35,26 @@ WG_INLINE void wg_report_connection(struct wg_conn *conn, struct sock *sk, struc
 // other direction had been written.
 WG_INLINE u64 wg_position(struct wg_conn *conn, struct sock *sk, enum wg_direction direction, u32 size,
                           u64 *order) {
-    struct tcp_sock *tcp = conn->kind == WG_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) {
         *order = conn->next[WG_SEND];
         return conn->next[direction];
     }
     if (direction == WG_SEND) {
         *order = 0;
-        return wg_unwrap(conn->next[WG_SEND], tcp->write_seq - size);
+        return wg_unwrap(conn->next[WG_SEND], WG_GET(tcp, write_seq) - size);
     }
-    u32 end = tcp->copied_seq;
+    u32 end = WG_GET(tcp, copied_seq);
     // A FIN that was read together with data counts one.
-    if (sk->sk_shutdown & RCV_SHUTDOWN_ && end == tcp->rcv_nxt) {
+    if (WG_GET(sk, sk_shutdown) & RCV_SHUTDOWN_ && end == WG_GET(tcp, rcv_nxt)) {
         const u64 position = wg_unwrap(conn->next[WG_RECEIVE], end - size);
         if (position != conn->next[WG_RECEIVE]) end--;
     }
-    *order = wg_unwrap(conn->next[WG_SEND], tcp->write_seq);
+    *order = wg_unwrap(conn->next[WG_SEND], WG_GET(tcp, write_seq));
     return wg_unwrap(conn->next[WG_RECEIVE], end - size);
 }
 
+#ifndef WG_PLAIN
 // Which message of a sendmmsg or recvmmsg call this is. False when it cannot be told: a receive that
 // filled fewer than it could looks like the next call.
 WG_INLINE bool wg_message_index(struct wg_conn *conn, struct task_struct *task, u32 *index) {
@@ -72,6 +73,7 @@ WG_INLINE bool wg_message_index(struct wg_conn *conn, struct task_struct *task, 
     *index = conn->message_index++;
     return number == WG_SYS_SENDMMSG || *index == 0;
 }
+#endif
 
 WG_INLINE void wg_update_tail(struct wg_conn *conn, struct wg_scratch *s, u32 slot,
                               enum wg_direction direction, u64 end, u64 size, u64 now) {
@@ -121,7 +123,7 @@ WG_INLINE void wg_take_tail(struct wg_conn *conn, struct wg_data_event *event,
 
 WG_INLINE struct wg_conn *wg_open(struct sock *sk, struct task_struct *task, u8 kind,
                                   enum wg_direction direction, u32 size, u64 now) {
-    struct wg_conn *conn = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct wg_conn *conn = wg_conn_create(sk);
     if (!conn) {
         wg_count(WG_COUNT_STORAGE_FAILED, 1);
         return NULL;
@@ -132,10 +134,10 @@ WG_INLINE struct wg_conn *wg_open(struct sock *sk, struct task_struct *task, u8 
         if (now > last + WG_IDLE_NS) wg_report_connection(conn, sk, task, 0, now);
         return conn;
     }
-    conn->id = bpf_get_socket_cookie(sk);
+    conn->id = wg_conn_new_id(sk);
     conn->kind = kind;
     conn->role = wg_role_of(sk, kind);
-    conn->ring = settings.ring_count > 1 ? task->tgid % settings.ring_count : 0;
+    conn->ring = settings.ring_count > 1 ? WG_GET(task, tgid) % settings.ring_count : 0;
     u64 moved[2] = {};
     moved[direction] = size;
     const u8 from_start = wg_open_positions(conn, sk, moved);
@@ -184,11 +186,13 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
     const u64 wanted = wg_wanted(conn, direction, position, size);
     bool is_io_uring = false;
     if (!has_text) {
-        u32 message;
         s->text.kind = WG_TEXT_NONE;
+#ifndef WG_PLAIN
         s->sk = (u64)sk;
+        u32 message;
         is_io_uring = wg_is_io_uring(slot);
         if (!is_io_uring && wg_message_index(conn, task, &message)) wg_find_in_registers(slot, message);
+#endif
     }
     if (!wanted && !is_new_turn) {
         wg_update_tail(conn, s, slot, direction, position + size, size, last);
@@ -203,7 +207,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
     event->order = order;
     event->first_ns = first;
     event->context = (u32)bpf_get_current_pid_tgid();
-    event->process_start_ns = task->group_leader->start_boottime;
+    event->process_start_ns = wg_start_time(task);
     event->size = size;
     event->turn = conn->turns.count[direction];
     event->pid = wg_current_agent_pid(task);
@@ -253,7 +257,7 @@ WG_INLINE int wg_report_end(struct sock *sk, struct wg_conn *conn, struct wg_scr
     struct sock *peer = conn->kind == WG_UNIX ? BPF_CORE_READ((struct unix_sock *)sk, peer) : NULL;
     if (peer && !BPF_CORE_READ(peer, sk_socket)) {  // closed, not only shut down
         event->flags |= WG_DATA_PEER_GONE;
-        event->order = BPF_CORE_READ(peer, __sk_common.skc_cookie.counter);
+        event->order = wg_conn_id_of(peer);
     }
     if (conn->has_tail[WG_RECEIVE]) wg_take_tail(conn, event, WG_RECEIVE);
     if (!wg_emit(conn->ring, event, sizeof(*event))) wg_count(WG_COUNT_RING_FULL, 1);
@@ -263,7 +267,7 @@ WG_INLINE int wg_report_end(struct sock *sk, struct wg_conn *conn, struct wg_scr
 WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 result, u32 flags,
                           struct msghdr *message, struct wg_scratch *s, u32 slot, u8 kind, u64 now,
                           const struct wg_state *page) {
-    struct task_struct *task = bpf_get_current_task_btf();
+    struct task_struct *task = wg_current_task();
     struct wg_conn *conn = wg_open(sk, task, kind, direction, result, now);
     if (!conn) return;
     if (result == 0) {
@@ -316,7 +320,7 @@ WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result,
 // fexit on a socket operation.
 WG_INLINE int wg_message(struct socket *socket, struct msghdr *message, enum wg_direction direction,
                          int flags, s64 result) {
-    return wg_moved(socket->sk, direction, result, flags, message);
+    return wg_moved(WG_GET(socket, sk), direction, result, flags, message);
 }
 
 // fexit on an operation that moves pages: length only.
@@ -328,10 +332,10 @@ WG_INLINE int wg_pages(struct sock *sk, enum wg_direction direction, s64 result)
 // What was spliced away has no event on kernels whose socket tracepoints do not see it: TCP's own count
 // tells. A FIN that was read counts one.
 WG_INLINE void wg_catch_up(struct wg_conn *conn, struct sock *sk) {
-    struct tcp_sock *tcp = conn->kind == WG_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) return;
-    u32 end = tcp->copied_seq;
-    if (sk->sk_shutdown & RCV_SHUTDOWN_ && end == tcp->rcv_nxt) end--;
+    u32 end = WG_GET(tcp, copied_seq);
+    if (WG_GET(sk, sk_shutdown) & RCV_SHUTDOWN_ && end == WG_GET(tcp, rcv_nxt)) end--;
     const u64 position = wg_unwrap(conn->next[WG_RECEIVE], end);
     if (position > conn->next[WG_RECEIVE]) conn->next[WG_RECEIVE] = position;
 }
@@ -341,11 +345,11 @@ WG_INLINE void wg_catch_up(struct wg_conn *conn, struct sock *sk) {
 // of its own.
 WG_INLINE bool wg_has_unread(struct sock *sk) {
     if (!BPF_CORE_READ(sk, sk_socket)) return false;  // closed by the program
-    return sk->sk_protocol == IPPROTO_MPTCP_ || BPF_CORE_READ(sk, sk_receive_queue.qlen) != 0;
+    return WG_GET(sk, sk_protocol) == IPPROTO_MPTCP_ || BPF_CORE_READ(sk, sk_receive_queue.qlen) != 0;
 }
 
 WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
-    struct wg_conn *conn = bpf_sk_storage_get(&connections, sk, 0, 0);
+    struct wg_conn *conn = wg_conn_find(sk);
     if (!conn || !conn->is_open || conn->is_closed) return 0;
     if (!is_half) conn->is_closed = 1;
     wg_flush_pending(conn);
@@ -356,7 +360,7 @@ WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
     event.head.length = sizeof(event);
     event.head.time_ns = bpf_ktime_get_ns();
     event.connection = conn->id;
-    event.error = sk->sk_err;
+    event.error = WG_GET(sk, sk_err);
     event.half = is_half;
     for (u32 i = 0; i < 2; i++) {
         event.bytes[i] = conn->bytes[i];

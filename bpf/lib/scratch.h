@@ -40,15 +40,16 @@ __noinline u32 wg_copy_tail(u32 slot, u64 size) {
     return s && wg_text_tail(&s->text, size, &s->tail);
 }
 
-__noinline u32 wg_find_in_registers(u32 slot, u32 message) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (s) wg_text_from_registers(&s->text, bpf_get_current_task_btf(), message);
-    return 0;
-}
-
 __noinline u32 wg_find_in_message(u32 slot, u64 moved) {
     struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
     if (s) wg_text_from_message(&s->text, (struct msghdr *)s->message, moved);
+    return 0;
+}
+
+#ifndef WG_PLAIN
+__noinline u32 wg_find_in_registers(u32 slot, u32 message) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (s) wg_text_from_registers(&s->text, bpf_get_current_task_btf(), message);
     return 0;
 }
 
@@ -64,3 +65,4 @@ __noinline u32 wg_is_io_uring(u32 slot) {
     if (wg_syscall_number(regs) == WG_SYS_IO_URING_ENTER) return 1;
     return wg_socket_of(task, wg_argument_1(regs)) != s->sk;
 }
+#endif

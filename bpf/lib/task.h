@@ -20,6 +20,12 @@ WG_INLINE bool wg_is_target(u32 kernel_tgid) {
     return target && target->flags & WG_TARGET_SELECTED;
 }
 
+// When its process started, on CLOCK_BOOTTIME.
+WG_INLINE u64 wg_start_time(struct task_struct *task) {
+    struct task_struct *leader = WG_GET(task, group_leader);
+    return WG_GET(leader, start_boottime);
+}
+
 // How deep pid namespaces are looked through for the agent's.
 enum { WG_PID_LEVELS = 8 };
 

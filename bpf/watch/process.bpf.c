@@ -97,10 +97,10 @@ int BPF_PROG(process_exit, struct task_struct *task) {
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(process_listen, struct sock *sk, int old_state, int new_state) {
     if (new_state != TCP_LISTEN_) return 0;
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task();  // 5.10 has no typed one
     const u16 port = sk->__sk_common.skc_num;
     const struct wg_state *page = wg_get_state();
-    const u32 tgid = task->tgid;
+    const u32 tgid = bpf_get_current_pid_tgid() >> 32;
     const struct wg_target *target = bpf_map_lookup_elem(&targets, &tgid);
     if (page && !target &&
         (page->select_listeners || page->listen_ports[(port >> 6) & 1023] & (1ull << (port & 63))))

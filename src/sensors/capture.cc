@@ -12,6 +12,7 @@
 #include "io_uring.bpf.h"
 #include "process.bpf.h"
 #include "sockets.bpf.h"
+#include "sockets_plain.bpf.h"
 #include "tasks.bpf.h"
 
 namespace waggle::sensors {
@@ -28,6 +29,47 @@ std::uint32_t own_pid_namespace() {
     return inode == kFirst ? 0 : inode;
 }
 
+// The ten operations of stream sockets, and how connections end.
+std::vector<Program> exits() {
+    return {{"inet_send", "inet_sendmsg"},
+            {"inet6_send", "inet6_sendmsg", true},
+            {"inet_receive", "inet_recvmsg"},
+            {"inet6_receive", "inet6_recvmsg", true},
+            {"unix_send", "unix_stream_sendmsg", true},
+            {"unix_receive", "unix_stream_recvmsg", true},
+            {"inet_send_page", "inet_sendpage", true},
+            {"unix_send_page", "unix_stream_sendpage", true},
+            {"tcp_splice", "tcp_splice_read", true},
+            {"unix_splice", "unix_stream_splice_read", true},
+            {"set_state", "inet_sock_set_state"},
+            {"destroyed", "tcp_destroy_sock", true}};
+}
+
+std::vector<Program> plain_exits() {
+    std::vector<Program> programs = exits();
+    programs.push_back({"freed", "security_sk_free"});
+    return programs;
+}
+
+std::vector<Probe> socket_probes() {
+    std::vector<Probe> probes = {{.program = "enter_free", .function = "security_sk_free"}};
+    const auto both = [&](std::string_view program, std::string_view function, bool is_optional) {
+        probes.push_back({.program = program, .function = function, .is_optional = is_optional});
+        probes.push_back({.program = "leave", .function = function, .is_return = true, .is_optional = is_optional});
+    };
+    both("enter_send", "inet_sendmsg", false);
+    both("enter_send", "inet6_sendmsg", true);
+    both("enter_send", "unix_stream_sendmsg", true);
+    both("enter_receive", "inet_recvmsg", false);
+    both("enter_receive", "inet6_recvmsg", true);
+    both("enter_receive", "unix_stream_recvmsg", true);
+    both("enter_send_page", "inet_sendpage", true);
+    both("enter_send_page", "unix_stream_sendpage", true);
+    both("enter_splice", "tcp_splice_read", true);
+    both("enter_splice", "unix_stream_splice_read", true);
+    return probes;
+}
+
 }  // namespace
 
 const std::vector<SensorSpec>& base_sensors() {
@@ -40,19 +82,12 @@ const std::vector<SensorSpec>& base_sensors() {
             {"send_begin", "tcp_sendmsg_locked", true},
             {"set_state", "inet_sock_set_state"},
             {"destroyed", "tcp_destroy_sock", true}}},
-          {"fentry",
-           {{"inet_send", "inet_sendmsg"},
-            {"inet6_send", "inet6_sendmsg", true},
-            {"inet_receive", "inet_recvmsg"},
-            {"inet6_receive", "inet6_recvmsg", true},
-            {"unix_send", "unix_stream_sendmsg", true},
-            {"unix_receive", "unix_stream_recvmsg", true},
-            {"inet_send_page", "inet_sendpage", true},
-            {"unix_send_page", "unix_stream_sendpage", true},
-            {"tcp_splice", "tcp_splice_read", true},
-            {"unix_splice", "unix_stream_splice_read", true},
-            {"set_state", "inet_sock_set_state"},
-            {"destroyed", "tcp_destroy_sock", true}}}},
+          {"fentry", exits()},
+          {.name = "fentry_plain", .programs = plain_exits(), .object = bpf::sockets_plain},
+          {.name = "kprobe",
+           .programs = {{"set_state", "inet_sock_set_state"}, {"destroyed", "tcp_destroy_sock", true}},
+           .probes = socket_probes(),
+           .object = bpf::sockets_plain}},
          "no request is seen"},
         {"processes",
          bpf::process,

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "sensors/kprobe.h"
 
 namespace waggle::sensors {
 namespace {
@@ -70,6 +71,8 @@ void raise_memory_limit() {
     ::setrlimit(RLIMIT_MEMLOCK, &unlimited);  // without the capability the load itself will tell
 }
 
+Sensor::Sensor() = default;
+
 Sensor::~Sensor() {
     detach();
     if (object_) bpf_object__close(object_);
@@ -78,6 +81,7 @@ Sensor::~Sensor() {
 void Sensor::detach() {
     for (bpf_link* link : links_) bpf_link__destroy(link);
     links_.clear();
+    probes_.reset();
 }
 
 int Sensor::map_fd(std::string_view name) const {
@@ -115,11 +119,13 @@ namespace {
 struct Attempt {
     bpf_object* object = nullptr;
     std::vector<bpf_link*> links;
+    std::unique_ptr<KernelProbes> probes;
     std::vector<int> program_fds;
     std::string failure;
 
     void undo() {
         for (bpf_link* link : links) bpf_link__destroy(link);
+        probes.reset();
         if (object) bpf_object__close(object);
         *this = Attempt{.failure = std::move(failure)};
     }
@@ -147,39 +153,74 @@ bool configure(bpf_object* object, const LoadOptions& options, std::string& fail
     return true;
 }
 
-Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const LoadOptions& options,
-                std::vector<std::string>& notes) {
-    Attempt result;
+// The object with none but the alternative's programs to be loaded; those are added to chosen.
+bool open_object(const SensorSpec& spec, const Alternative& alternative, Attempt& result,
+                 std::vector<bpf_program*>& chosen, std::vector<std::string>& notes) {
     size_t size = 0;
-    const void* bytes = spec.object(&size);
+    const void* bytes = (alternative.object ? alternative.object : spec.object)(&size);
     DECLARE_LIBBPF_OPTS(bpf_object_open_opts, open_options);
     const std::string name(spec.name);
     open_options.object_name = name.c_str();
-    last_messages.clear();
     result.object = bpf_object__open_mem(bytes, size, &open_options);
     if (!result.object) {
         result.failure = "object cannot be opened: " + first_line_of_failure();
-        return result;
+        return false;
     }
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, result.object) bpf_program__set_autoload(program, false);
-    std::vector<bpf_program*> chosen;
     for (const Program& wanted : alternative.programs) {
-        const std::string program_name(wanted.name);
-        bpf_program* found = bpf_object__find_program_by_name(result.object, program_name.c_str());
+        bpf_program* found = bpf_object__find_program_by_name(result.object, std::string(wanted.name).c_str());
         if (!found || !is_present(found, wanted)) {
             if (found && wanted.is_optional) {
                 notes.push_back(std::string(wanted.needs) + ": not in this kernel");
                 continue;
             }
             result.failure = std::string(wanted.needs) + ": not in this kernel";
-            result.undo();
-            return result;
+            return false;
         }
         bpf_program__set_autoload(found, true);
         chosen.push_back(found);
     }
-    if (!configure(result.object, options, result.failure)) {
+    for (const Probe& probe : alternative.probes)
+        bpf_program__set_autoload(
+            bpf_object__find_program_by_name(result.object, std::string(probe.program).c_str()), true);
+    return true;
+}
+
+bool attach(const Alternative& alternative, const std::vector<bpf_program*>& programs, Attempt& result,
+            std::vector<std::string>& notes) {
+    for (bpf_program* program : programs) {
+        bpf_link* link = bpf_program__attach(program);
+        if (!link) {
+            result.failure = std::string(bpf_program__name(program)) + ": attach: " + std::strerror(errno);
+            return false;
+        }
+        result.links.push_back(link);
+        result.program_fds.push_back(bpf_program__fd(program));
+    }
+    if (alternative.probes.empty()) return true;
+    result.probes = std::make_unique<KernelProbes>();
+    for (const Probe& probe : alternative.probes) {
+        if (!kernel_has_function(probe.function) && probe.is_optional) {
+            notes.push_back(std::string(probe.function) + ": not in this kernel");
+            continue;
+        }
+        const bpf_program* program =
+            bpf_object__find_program_by_name(result.object, std::string(probe.program).c_str());
+        if (auto done = result.probes->add(probe.function, probe.is_return, bpf_program__fd(program)); !done) {
+            result.failure = done.error().message;
+            return false;
+        }
+    }
+    return true;
+}
+
+Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const LoadOptions& options,
+                std::vector<std::string>& notes) {
+    Attempt result;
+    last_messages.clear();
+    std::vector<bpf_program*> chosen;
+    if (!open_object(spec, alternative, result, chosen, notes) || !configure(result.object, options, result.failure)) {
         result.undo();
         return result;
     }
@@ -189,16 +230,7 @@ Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const Lo
         result.undo();
         return result;
     }
-    for (bpf_program* loaded : chosen) {
-        bpf_link* link = bpf_program__attach(loaded);
-        if (!link) {
-            result.failure = std::string(bpf_program__name(loaded)) + ": attach: " + std::strerror(errno);
-            result.undo();
-            return result;
-        }
-        result.links.push_back(link);
-        result.program_fds.push_back(bpf_program__fd(loaded));
-    }
+    if (!attach(alternative, chosen, result, notes)) result.undo();
     return result;
 }
 
@@ -225,6 +257,7 @@ std::unique_ptr<Sensor> load(const SensorSpec& spec, const LoadOptions& options,
         std::unique_ptr<Sensor> sensor(new Sensor);
         sensor->object_ = result.object;
         sensor->links_ = std::move(result.links);
+        sensor->probes_ = std::move(result.probes);
         sensor->program_fds_ = std::move(result.program_fds);
         return sensor;
     }

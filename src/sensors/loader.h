@@ -20,6 +20,8 @@ struct bpf_link;
 
 namespace waggle::sensors {
 
+class KernelProbes;
+
 struct LoadOptions {
     wg_settings settings{};
     std::vector<std::string> disabled;                    // names of alternatives not to use
@@ -48,10 +50,11 @@ class Sensor {
 
   private:
     friend std::unique_ptr<Sensor> load(const SensorSpec&, const LoadOptions&, SensorReport&);
-    Sensor() = default;
+    Sensor();
 
     bpf_object* object_ = nullptr;
     std::vector<bpf_link*> links_;
+    std::unique_ptr<KernelProbes> probes_;
     std::vector<int> program_fds_;
 };
 

@@ -19,9 +19,19 @@ struct Program {
     bool is_optional = false;
 };
 
+// A program that runs at a function of the kernel's, or at its return (sensors/kprobe.h).
+struct Probe {
+    std::string_view program;
+    std::string_view function;
+    bool is_return = false;
+    bool is_optional = false;  // not every kernel has the function
+};
+
 struct Alternative {
     std::string_view name;  // config's ebpf.disable speaks of it: tp_btf, fentry, kprobe
     std::vector<Program> programs;
+    std::vector<Probe> probes = {};
+    const void* (*object)(std::size_t* size) = nullptr;  // null: the sensor's
 };
 
 struct SensorSpec {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Debian 12's own kernel, booted in QEMU: nginx and every way to move bytes are traced there by the
-fexit programs, with the agent that was built here."""
+"""Debian 12's own kernel, booted in QEMU: nginx and every way to move bytes are traced there by each of
+the hooks it has, with the agent that was built here."""
 import json
 import os
 import pathlib
@@ -31,6 +31,7 @@ discovery:
     - exe_path: /ways$
 otel_traces_export: {endpoint: "http://127.0.0.1:4318/cgi-bin/traces", protocol: http/json, compression: none, batch_timeout: 50ms}
 prometheus_export: {port: 9464}
+ebpf: {disable: DISABLE}
 END
 mkdir -p /sink/cgi-bin
 cat > /sink/cgi-bin/traces <<'END'
@@ -56,6 +57,7 @@ exec 3>&-
 wait_for '[ $(grep -c "done\\|failed" /answers) -ge NUMBER ]'
 wait_for '[ $(grep -o traceId /spans | wc -l) -ge SPANS ]'
 kill -TERM $agent; wait $agent; echo "AGENT-STATUS $?"
+echo "PROBES-LEFT $(grep -c waggle /sys/kernel/tracing/kprobe_events)"
 cat /log | sed 's/^/LOG /'; grep failed /answers | sed 's/^/ANSWER /'
 sed 's/^/SPAN /' /spans
 """
@@ -72,12 +74,16 @@ def combinations():
     return rows
 
 
-class Debian12(unittest.TestCase):
+class Debian12:
+    """What holds by every hook; the classes below name one."""
+    hook = ""
+    disable = "[]"
+
     @classmethod
     def setUpClass(cls):
         cls.rows = combinations()
         commands = "".join(f'echo "{f} {r} {w} {b} {COUNT} t{i}" >&3\n' for i, (f, r, w, b) in enumerate(cls.rows))
-        script = (SCRIPT.replace("COMMANDS", commands).replace("NUMBER", str(len(cls.rows)))
+        script = (SCRIPT.replace("COMMANDS", commands).replace("DISABLE", cls.disable).replace("NUMBER", str(len(cls.rows)))
                   .replace("SPANS", str(3 + 2 * COUNT * len(cls.rows))))
         cls.log = guest.run("6.1", script, pathlib.Path(WAGGLE), extra={WAYS: "/usr/bin/ways"}, memory=2048, seconds=400)
         sink = Sink()
@@ -90,8 +96,9 @@ class Debian12(unittest.TestCase):
     def of(self, path):
         return [span for span in self.spans if span["url.path"] == path]
 
-    def test_the_agent_runs_by_fexit_and_ends_clean(self):
-        self.assertIn("sockets: by fentry", self.log, self.log[-6000:])
+    def test_the_agent_runs_and_ends_clean(self):
+        self.assertIn(f"sockets: by {self.hook}\n", self.log.replace("\r", ""), self.log[-6000:])
+        self.assertIn("PROBES-LEFT 0", self.log)
         self.assertIn("AGENT-STATUS 0", self.log, self.log[-6000:])
         self.assertNotIn("WAITED", self.log, self.log[-6000:])
 
@@ -111,6 +118,21 @@ class Debian12(unittest.TestCase):
                         self.assertEqual(span["http.response.status_code"], 200)
                         self.assertEqual(span["http.request.body.size"], 100)
                         self.assertEqual(span["http.response.body.size"], body)
+
+
+class ByFexit(Debian12, unittest.TestCase):
+    hook = "fentry"
+
+
+class ByFexitWithoutTypedPointers(Debian12, unittest.TestCase):
+    """What kernels before 5.11 have."""
+    hook = "fentry_plain"
+    disable = "[fentry]"
+
+
+class ByKprobes(Debian12, unittest.TestCase):
+    hook = "kprobe"
+    disable = "[fentry, fentry_plain]"
 
 
 if __name__ == "__main__":

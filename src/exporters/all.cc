@@ -81,10 +81,18 @@ metrics::Profile profile_of(const Config& config) {
                                                     : metrics::Profile::Otel;
 }
 
+Result<std::unique_ptr<Exporter>> make_trace_exporter(const Config& config) {
+    return make_exporter(config, config.traces);
+}
+
+Result<std::unique_ptr<Exporter>> make_metric_exporter(const Config& config) {
+    return make_exporter(config, config.metrics);
+}
+
 Result<std::unique_ptr<Delivery>> make_trace_delivery(const Config& config,
                                                       metrics::SelfMetrics& self) {
     if (!config.traces.is_enabled()) return nullptr;
-    auto exporter = TRY(make_exporter(config, config.traces));
+    auto exporter = TRY(make_trace_exporter(config));
     DeliveryOptions options = delivery_options(config.traces);
     options.max_batch = config.traces.max_export_batch_size;
     options.max_queue = config.traces.max_queue_size;
@@ -95,7 +103,7 @@ Result<std::unique_ptr<Delivery>> make_trace_delivery(const Config& config,
 Result<std::unique_ptr<Delivery>> make_metric_delivery(const Config& config,
                                                        metrics::SelfMetrics& self) {
     if (!config.metrics.is_enabled()) return nullptr;
-    auto exporter = TRY(make_exporter(config, config.metrics));
+    auto exporter = TRY(make_metric_exporter(config));
     return std::make_unique<Delivery>(std::move(exporter), delivery_options(config.metrics), self);
 }
 

@@ -22,6 +22,10 @@ Result<std::unique_ptr<Delivery>> make_trace_delivery(const config::Config& conf
 Result<std::unique_ptr<Delivery>> make_metric_delivery(const config::Config& config,
                                                        metrics::SelfMetrics& self);
 
+// The same exporters once more, with certificates read anew (Delivery::replace).
+Result<std::unique_ptr<Exporter>> make_trace_exporter(const config::Config& config);
+Result<std::unique_ptr<Exporter>> make_metric_exporter(const config::Config& config);
+
 // One registry per reader.
 metrics::RegistryOptions otlp_registry(const config::Config& config);
 metrics::RegistryOptions prometheus_registry(const config::Config& config);

@@ -29,6 +29,7 @@ struct Accounts {
         : sent(self.counter("waggle.export.sent", labels(exporter, signal))),
           retries(self.counter("waggle.export.retries", labels(exporter, signal))),
           queued(self.gauge("waggle.export.queued", labels(exporter, signal))),
+          skipped(self.counter("waggle.export.skipped", labels(exporter, signal))),
           queue_full(dropped(self, exporter, signal, "queue_full")),
           superseded(dropped(self, exporter, signal, "superseded")),
           export_failed(dropped(self, exporter, signal, "export_failed")),
@@ -47,7 +48,8 @@ struct Accounts {
 
     metrics::SelfValue& sent;
     metrics::SelfValue& retries;
-    metrics::SelfValue& queued;
+    metrics::SelfValue& queued;   // taken in, and neither sent nor dropped yet
+    metrics::SelfValue& skipped;  // not sampled, ignored, or of an instrumentation that is off
     metrics::SelfValue& queue_full;
     metrics::SelfValue& superseded;
     metrics::SelfValue& export_failed;
@@ -77,7 +79,6 @@ struct Delivery::State {
 
     // All of these with the lock held.
     void seal();
-    void tell_queued();
     void enqueue(Item item);
     void make_room(std::size_t spans);
     void drop(const Item& item, metrics::SelfValue& cause);
@@ -91,11 +92,13 @@ struct Delivery::State {
     void run();
     std::optional<Item> next(std::unique_lock<std::mutex>& lock);
     void deliver(Item& item);
+    void change_exporter();
     bool wait_to_retry(milliseconds wait, bool& has_hurried);
     milliseconds jittered(milliseconds wait);
     void note(const Outcome& outcome);
 
-    const std::unique_ptr<Exporter> exporter;
+    std::unique_ptr<Exporter> exporter;  // the worker changes it, with the lock held
+    std::unique_ptr<Exporter> next_exporter;
     const DeliveryOptions options;
     Accounts span_accounts;
     Accounts point_accounts;
@@ -123,12 +126,9 @@ void Delivery::State::seal() {
     queue.push_back({.spans = std::move(open)});
 }
 
-void Delivery::State::tell_queued() {
-    span_accounts.queued.set(static_cast<std::int64_t>(queued_spans + open_size()));
-}
-
 void Delivery::State::drop(const Item& item, metrics::SelfValue& cause) {
     cause.add(static_cast<std::int64_t>(item.size()));
+    accounts(item).queued.add(-static_cast<std::int64_t>(item.size()));
 }
 
 // Drops the oldest spans until that many more may wait.
@@ -175,10 +175,7 @@ std::optional<Item> Delivery::State::next(std::unique_lock<std::mutex>& lock) {
         if (!queue.empty() && !is_abandoned) {
             Item item = std::move(queue.front());
             queue.pop_front();
-            if (item.spans) {
-                queued_spans -= item.size();
-                tell_queued();
-            }
+            if (item.spans) queued_spans -= item.size();
             return item;
         }
         idle.notify_all();
@@ -208,18 +205,23 @@ void Delivery::State::run() {
 
 void Delivery::State::deliver(Item& item) {
     Accounts& counts = accounts(item);
+    const auto settle = [&](metrics::SelfValue& end, std::int64_t amount) {
+        end.add(amount);
+        counts.queued.add(-amount);
+    };
     const auto size = static_cast<std::int64_t>(item.size());
     const auto began = Clock::now();
     milliseconds backoff = options.backoff_initial;
     bool has_hurried = false;
     for (;;) {
+        change_exporter();
         const Outcome outcome =
             item.spans ? exporter->spans(*item.spans) : exporter->metrics(*item.metrics);
         note(outcome);
         if (outcome.kind == Outcome::Kind::Accepted) {
             const auto rejected = std::min(static_cast<std::int64_t>(outcome.rejected), size);
-            counts.sent.add(size - rejected);
-            counts.rejected.add(rejected);
+            settle(counts.sent, size - rejected);
+            settle(counts.rejected, rejected);
             return;
         }
         const milliseconds wait = outcome.after ? *outcome.after : jittered(backoff);
@@ -227,21 +229,28 @@ void Delivery::State::deliver(Item& item) {
         const bool is_too_late = options.backoff_max_elapsed.count() > 0 &&
                                  Clock::now() + wait > began + options.backoff_max_elapsed;
         if (outcome.kind == Outcome::Kind::Permanent || is_too_late) {
-            counts.export_failed.add(size);
+            settle(counts.export_failed, size);
             return;
         }
         if (!wait_to_retry(wait, has_hurried)) {
-            counts.shutdown.add(size);
+            settle(counts.shutdown, size);
             return;
         }
         counts.retries.add();
     }
 }
 
+void Delivery::State::change_exporter() {
+    std::lock_guard lock(mutex);
+    if (next_exporter && !is_abandoned) exporter = std::move(next_exporter);
+}
+
 // False when the end came instead. When it is near, one try goes at once; then the usual waits.
 bool Delivery::State::wait_to_retry(milliseconds wait, bool& has_hurried) {
     std::unique_lock lock(mutex);
-    wake.wait_for(lock, wait, [&] { return is_abandoned || (is_stopping && !has_hurried); });
+    wake.wait_for(lock, wait, [&] {
+        return is_abandoned || next_exporter || (is_stopping && !has_hurried);
+    });
     has_hurried = is_stopping;
     return !is_abandoned;
 }
@@ -275,7 +284,10 @@ void Delivery::spans(const spans::SpanBatch& batch, const Wanted& wanted) {
     State& state = *state_;
     std::lock_guard lock(state.mutex);
     for (const spans::Span& span : batch) {
-        if (!wanted(span)) continue;
+        if (!wanted(span)) {
+            state.span_accounts.skipped.add();
+            continue;
+        }
         if (state.is_stopping) {
             state.span_accounts.shutdown.add();
             continue;
@@ -291,9 +303,9 @@ void Delivery::spans(const spans::SpanBatch& batch, const Wanted& wanted) {
             }
         }
         spans::copy_span(span, *state.open);
+        state.span_accounts.queued.add();
         if (state.open->size() >= state.batch_size()) state.seal();
     }
-    state.tell_queued();
     state.wake.notify_one();
 }
 
@@ -301,12 +313,19 @@ void Delivery::metrics(metrics::Snapshot snapshot) {
     State& state = *state_;
     Item item{.metrics = std::make_unique<metrics::Snapshot>(std::move(snapshot))};
     std::lock_guard lock(state.mutex);
+    state.point_accounts.queued.add(static_cast<std::int64_t>(item.size()));
     if (state.is_stopping) {
         state.drop(item, state.point_accounts.shutdown);
         return;
     }
     state.enqueue(std::move(item));
     state.wake.notify_one();
+}
+
+void Delivery::replace(std::unique_ptr<Exporter> exporter) {
+    std::lock_guard lock(state_->mutex);
+    state_->next_exporter = std::move(exporter);
+    state_->wake.notify_one();
 }
 
 bool Delivery::flush(Clock::time_point deadline) {
@@ -329,12 +348,19 @@ void Delivery::shutdown(Clock::time_point deadline) {
         state.idle.wait_until(lock, deadline, [&] { return state.is_idle(); });
         state.is_abandoned = true;
         state.wake.notify_all();
+        state.exporter->cancel();
     }
-    state.exporter->cancel();
     state.thread.join();
     state.seal();
     for (const Item& item : state.queue) state.drop(item, state.accounts(item).shutdown);
     state.queue.clear();
+}
+
+Delivery::Totals Delivery::span_totals() const {
+    const Accounts& counts = state_->span_accounts;
+    return {.sent = counts.sent.get(),
+            .lost = counts.queue_full.get() + counts.export_failed.get() + counts.rejected.get() +
+                    counts.shutdown.get()};
 }
 
 }  // namespace waggle::exporters

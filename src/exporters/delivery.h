@@ -44,12 +44,20 @@ class Delivery {
     // Copies the spans that are wanted; the caller keeps its batch. Any thread.
     void spans(const spans::SpanBatch& batch, const Wanted& wanted);
     void metrics(metrics::Snapshot snapshot);
+    // Sends by this one from the next try on, which comes at once if one is being waited for.
+    void replace(std::unique_ptr<Exporter> exporter);
 
     // Sends what is queued now, without waiting for batch_timeout. False when the deadline came
     // first.
     bool flush(std::chrono::steady_clock::time_point deadline);
     // flush, then end. What is still queued at the deadline is counted as dropped by shutdown.
     void shutdown(std::chrono::steady_clock::time_point deadline);
+
+    struct Totals {
+        std::int64_t sent = 0;
+        std::int64_t lost = 0;  // by any cause
+    };
+    Totals span_totals() const;
 
   private:
     struct State;

@@ -251,5 +251,44 @@ TEST_F(DeliveryTest, DeltaSnapshotsAreKeptUpToTheLimit) {
     EXPECT_EQ(dropped("queue_full", "metrics"), 2);
 }
 
+TEST_F(DeliveryTest, AReplacedExporterIsTriedAtOnce) {
+    // Without the replacement the next try would come after an hour.
+    script_.outcomes = {Outcome::retry("bad certificate", 1h)};
+    Delivery& delivery =
+        start({.batch_timeout = 1ms, .backoff_initial = 1h, .backoff_max_elapsed = 24h});
+    push(3);
+    ASSERT_TRUE(script_.wait_for_calls(1));
+    Script renewed;
+    delivery.replace(std::make_unique<Scripted>(renewed));
+    EXPECT_TRUE(renewed.wait_for_calls(1));
+    EXPECT_TRUE(delivery.flush(Clock::now() + kLong));
+    EXPECT_EQ(sent(), 3);
+    EXPECT_EQ(delivery.span_totals().sent, 3);
+    delivery_.reset();  // before what it writes to
+}
+
+TEST_F(DeliveryTest, EverySpanIsSentDroppedSkippedOrOnItsWay) {
+    const auto value = [&](std::string name) {
+        return self_.value("waggle.export." + name, {{"exporter", "test"}, {"signal", "spans"}});
+    };
+    script_.block(true);
+    Delivery& delivery = start({.max_batch = 2, .max_queue = 4, .batch_timeout = 1ms});
+    push(2);
+    ASSERT_TRUE(script_.wait_for_calls(1));
+    EXPECT_EQ(value("queued"), 2);  // under way
+    push(7);
+    SpanBatch unwanted;
+    unwanted.add();
+    delivery.spans(unwanted, [](const spans::Span&) { return false; });
+    EXPECT_EQ(value("skipped"), 1);
+    EXPECT_EQ(value("queued") + dropped("queue_full"), 9);
+    EXPECT_GT(dropped("queue_full"), 0);
+    script_.block(false);
+    EXPECT_TRUE(delivery.flush(Clock::now() + kLong));
+    EXPECT_EQ(value("queued"), 0);
+    EXPECT_EQ(sent() + dropped("queue_full"), 9);
+    EXPECT_EQ(delivery.span_totals().lost, dropped("queue_full"));
+}
+
 }  // namespace
 }  // namespace waggle::exporters

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "metrics/instruments.h"
+#include "metrics/self_descriptions.h"
 
 namespace waggle::metrics {
 namespace {
@@ -62,6 +63,17 @@ void print_profile(Profile profile, std::string_view title, std::string& out) {
     }
 }
 
+void print_own(std::string& out) {
+    out +=
+        "\n## The agent's own metrics\n\n"
+        "They are beside the others, under the agent's own name. A request that was seen is exported, or "
+        "counted by\nwhat became of it: no loss is silent.\n\n"
+        "| Metric | Kind | Labels | What |\n|---|---|---|---|\n";
+    for (const SelfDescription& row : self_descriptions())
+        fmt::format_to(std::back_inserter(out), "| `{}` | {} | {} | {} |\n", row.name, row.kind,
+                       row.labels.empty() ? "–" : row.labels, row.text);
+}
+
 }  // namespace
 
 std::string instruments_markdown() {
@@ -87,6 +99,7 @@ std::string instruments_markdown() {
         "\n`traces_target_info` 1 is written once per service when a feature of spans or the "
         "service\n"
         "graph is on.\n";
+    print_own(out);
     return out;
 }
 

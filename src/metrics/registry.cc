@@ -73,6 +73,7 @@ struct Registry::State {
     ResourceState* last_resource = nullptr;
     AttributeSet scratch;
     std::uint64_t interval_start_ns = 0;  // delta: when the current interval began
+    std::int64_t interval_start_unix_ns = 0;
     std::uint64_t overflowed = 0;
 };
 
@@ -203,6 +204,9 @@ Point Registry::State::point_of(Cell& cell, const Active& active, std::uint64_t 
 void Registry::State::collect_row(const View& view, Row& row, Snapshot& snapshot,
                                   std::vector<std::vector<std::size_t>>& places) {
     const bool is_overflow = view.is_overflow(row);
+    // The wall clock is adjusted all the time; a start that moves would be a new series each time.
+    if (row.start_unix_ns == 0)
+        row.start_unix_ns = static_cast<std::int64_t>(row.start_ns) + snapshot.wall_offset_ns;
     std::vector<spans::Attribute> attributes;
     if (is_overflow) {
         attributes.push_back({"otel.metric.overflow", true});
@@ -235,9 +239,12 @@ void Registry::State::collect_row(const View& view, Row& row, Snapshot& snapshot
                                .bounds = active.bounds});
         }
         const bool is_delta = temporality_of(kind) == Temporality::Delta;
-        const std::uint64_t start =
-            is_delta && interval_start_ns > 0 ? interval_start_ns : row.start_ns;
-        Point point = point_of(cell, active, start, snapshot.time_ns);
+        std::int64_t start = row.start_unix_ns;
+        if (is_delta && interval_start_ns > 0) start = interval_start_unix_ns;
+        start = std::clamp<std::int64_t>(start - snapshot.wall_offset_ns, 0,
+                                         static_cast<std::int64_t>(snapshot.time_ns));
+        Point point =
+            point_of(cell, active, static_cast<std::uint64_t>(start), snapshot.time_ns);
         point.attributes = attributes;
         point.is_overflow = is_overflow;
         metrics[place].points.push_back(std::move(point));
@@ -307,6 +314,7 @@ Snapshot Registry::collect(std::uint64_t now_ns, std::int64_t wall_offset_ns) {
     if (state.has_target_info) append_target_info(snapshot, state.options.profile);
     std::erase_if(snapshot.resources, [](const ResourceMetrics& r) { return r.metrics.empty(); });
     state.interval_start_ns = now_ns;
+    state.interval_start_unix_ns = static_cast<std::int64_t>(now_ns) + wall_offset_ns;
     return snapshot;
 }
 

@@ -292,5 +292,29 @@ TEST(Registry, NewDescriptionOfTheSameServiceReplacesTheOld) {
     EXPECT_EQ(snapshot.resources[0].resource->attributes.back().first, "process.pid");
 }
 
+// Two reads of the clocks never give the same offset, and the wall clock is adjusted.
+TEST(Registry, AStartTimeStaysWhileTheWallClockMoves) {
+    for (const Temporality temporality : {Temporality::Cumulative, Temporality::Delta}) {
+        Registry registry({.temporality = temporality});
+        SpanBatch batch;
+        add_server_span(batch, test_resource());
+        std::vector<std::int64_t> starts;
+        std::int64_t last_end = 0;
+        for (const std::int64_t offset : {1000, 1007, 996}) {
+            registry.record(batch, 2 * kSecond);
+            const Snapshot snapshot = registry.collect((starts.size() + 3) * kSecond, offset);
+            const Point& point = find(snapshot, kDuration)->points.at(0);
+            starts.push_back(static_cast<std::int64_t>(point.start_ns) + offset);
+            if (temporality == Temporality::Delta && last_end) {
+                EXPECT_EQ(starts.back(), last_end);
+            }
+            last_end = static_cast<std::int64_t>(point.time_ns) + offset;
+        }
+        if (temporality == Temporality::Cumulative) {
+            EXPECT_EQ(starts, std::vector(3, starts[0]));
+        }
+    }
+}
+
 }  // namespace
 }  // namespace waggle::metrics

@@ -5,6 +5,8 @@
 #include <memory>
 #include <tuple>
 
+#include "metrics/self_descriptions.h"
+
 namespace waggle::metrics {
 namespace {
 
@@ -93,6 +95,7 @@ void SelfMetrics::append(Snapshot& snapshot, Profile profile, spans::ResourcePtr
         if (!last || last->name != entry->name)
             metrics.push_back({.name = profile_name(entry->name, profile, snapshot.arena),
                                .unit = snapshot.arena.copy(entry->unit),
+                               .description = self_description(entry->name),
                                .kind = entry->kind,
                                .is_integer = true});
         last = entry;
@@ -107,6 +110,7 @@ void append_info(Snapshot& snapshot, Profile profile, std::string_view name,
                  const SelfMetrics::Labels& labels, spans::ResourcePtr agent) {
     auto& metrics = agent_metrics(snapshot, std::move(agent)).metrics;
     metrics.push_back({.name = profile_name(name, profile, snapshot.arena),
+                       .description = self_description(name),
                        .kind = Kind::Gauge,
                        .is_integer = true});
     metrics.back().points.push_back({.attributes = to_attributes(labels, snapshot.arena),

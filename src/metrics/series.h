@@ -52,6 +52,7 @@ struct Row {
     std::vector<spans::Value> values;  // text in the row's own storage
     std::unique_ptr<char[]> text;
     std::uint64_t start_ns = 0;
+    std::int64_t start_unix_ns = 0;  // 0: not collected yet
     std::uint64_t last_ns = 0;
     std::vector<Cell> cells;  // by instrument of the view
 };

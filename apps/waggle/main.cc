@@ -8,8 +8,10 @@
 
 #include "agent/agent.h"
 #include "agent/doctor.h"
+#include "agent/record.h"
 #include "agent/replay.h"
 #include "base/log.h"
+#include "config/apply.h"
 #include "config/load.h"
 
 namespace {
@@ -33,13 +35,16 @@ Examples:
 struct CommandLine {
     std::string config_path;
     config::Flags flags;
-    bool is_beyla = false;
+    bool is_beyla = false;   // called as Beyla is: by its flag, or by its variables without a subcommand
+    bool has_beyla_flag = false;
+    std::string checked_path;  // waggle config check FILE: this one, whatever the environment says
 };
 
 void add_options(CLI::App& app, CommandLine& line) {
     app.add_option("-c,--config", line.config_path, "YAML file (Waggle's or Beyla's)");
     app.add_option("--open-port", line.flags.open_port, "watch processes that listen here: 80,443,8000-8999");
     app.add_option("--exe", line.flags.executable_name, "watch executables whose path matches this regular expression");
+    app.add_flag_callback("--all", [&line] { line.flags.system_wide = "true"; }, "watch every process");
     app.add_option("--service-name", line.flags.service_name, "service name of what --open-port and --exe select");
     app.add_option("--print", line.flags.print, "print each span: text, json, json_indent, counter");
     app.add_option("--prometheus-port", line.flags.prometheus_port, "port of the Prometheus endpoint");
@@ -62,8 +67,10 @@ void add_options(CLI::App& app, CommandLine& line) {
 Result<config::Loaded> load(const CommandLine& line) {
     const config::Environment environment = config::process_environment();
     config::Flags flags = line.flags;
-    flags.is_beyla_file = line.is_beyla;
-    return config::load_file(config::config_path(line.config_path, environment), environment, flags);
+    flags.is_beyla_file = line.has_beyla_flag;
+    const std::string path =
+        line.checked_path.empty() ? config::config_path(line.config_path, environment) : line.checked_path;
+    return config::load_file(path, environment, flags);
 }
 
 log::Level native(config::LogLevel level) {
@@ -88,25 +95,21 @@ int fail_with(const CommandLine& line, int status, const Error& error) {
 int run(const CommandLine& line, const std::string& record_path, bool unmasked) {
     auto loaded = load(line);
     if (!loaded) return fail_with(line, kUsage, loaded.error());
-    agent::apply_defaults(loaded->config);
     log::set_level(native(loaded->config.log_level));
     for (const config::Diagnostic& warning : loaded->warnings) log::warn("{}", warning.text());
     agent::RunOptions options;
-    options.config = loaded->config;
-    options.reload = [&line]() -> Result<config::Config> {
-        auto fresh = load(line);
-        if (!fresh) return std::unexpected(fresh.error());
-        return fresh->config;
-    };
+    options.loaded = std::move(*loaded);
+    options.reload = [&line] { return load(line); };
     std::unique_ptr<agent::RecordWriter> writer;
     if (!record_path.empty()) {
         auto opened = agent::RecordWriter::create(record_path, !unmasked);
         if (!opened) return fail_with(line, kUsage, opened.error());
         writer = std::move(*opened);
-        options.tap = [&writer](std::span<const std::byte> record) { writer->write(record); };
+        options.recorder = writer.get();
     }
-    if (auto done = agent::run(std::move(options)); !done) return fail_with(line, kRunFailed, done.error());
-    return 0;
+    auto done = agent::run(std::move(options));
+    if (done && writer) done = writer->finish();
+    return done ? 0 : fail_with(line, kRunFailed, done.error());
 }
 
 int check(const CommandLine& line) {
@@ -183,15 +186,17 @@ int main(int argc, char** argv) {
     replay_command->add_option("file", replay_path, "file to read")->required();
     CLI::App* config_command = app.add_subcommand("config", "about configuration files");
     CLI::App* check_command = config_command->add_subcommand("check", "check a file; print what is in force and why");
-    check_command->add_option("file", line.config_path, "YAML file")->required();
+    check_command->add_option("file", line.checked_path, "YAML file")->required();
     config_command->require_subcommand(1);
 
     try {
-        app.parse(arguments(argc, argv, line.is_beyla));
+        app.parse(arguments(argc, argv, line.has_beyla_flag));
     } catch (const CLI::ParseError& error) {
         const int status = app.exit(error);
-        return status == 0 ? 0 : line.is_beyla ? kBeylaFailed : kUsage;
+        return status == 0 ? 0 : line.has_beyla_flag ? kBeylaFailed : kUsage;
     }
+    line.is_beyla = line.has_beyla_flag ||
+                    (app.get_subcommands().empty() && config::has_beyla_variable(config::process_environment()));
     if (doctor_command->parsed()) return doctor(line, as_json);
     if (explain_command->parsed()) return explain(line, pid);
     if (replay_command->parsed()) return replay(line, replay_path);

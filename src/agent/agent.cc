@@ -2,25 +2,31 @@
 #include "agent/agent.h"
 
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <poll.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <random>
-#include <thread>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <atomic>
+#include <random>
+#include <utility>
+
+#include "agent/capabilities.h"
 #include "agent/console.h"
 #include "agent/discovery.h"
+#include "agent/kernel_counters.h"
 #include "agent/notify.h"
 #include "agent/pipeline.h"
+#include "agent/reload.h"
+#include "agent/servers.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/load.h"
-#include "http/server.h"
+#include "discover/selector.h"
 #include "sensors/capture.h"
 
 namespace waggle::agent {
@@ -46,88 +52,10 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
         config.traces.is_enabled() || config.trace_printer != config::TracePrinter::Disabled;
     tracker.max_connections = config.ebpf.max_connections;
     tracker.seed = std::random_device{}() | std::uint64_t{std::random_device{}()} << 32;
-    // Goroutines move between threads, and an event loop's thread works on many requests: there the
-    // thread says nothing certain (several open requests become links, not parents).
     tracker.threads_are_contexts = [&discovery](std::uint32_t pid) {
-        const auto table = discovery.table();
-        const discover::Target* target = table ? table->find(pid) : nullptr;
-        return target && target->language != "go" && target->language != "erlang";
+        return threads_are_contexts(discovery.table().get(), pid);
     };
     return tracker;
-}
-
-// The kernel's own counters, as self metrics.
-class KernelCounters {
-  public:
-    KernelCounters(const sensors::Capture& capture, metrics::SelfMetrics& self) : capture_(capture) {
-        const auto lost = [&](std::string_view cause) -> metrics::SelfValue* {
-            return &self.counter("waggle.events.lost", {{"cause", std::string(cause)}});
-        };
-        by_counter_.resize(WG_COUNTERS + 1);
-        by_counter_[WG_COUNT_EVENTS] = &self.counter("waggle.events.emitted");
-        by_counter_[WG_COUNT_RING_FULL] = lost("ring_full");
-        by_counter_[WG_COUNT_RING_FULL_BYTES] = &self.counter("waggle.capture.lost", {{"cause", "ring_full"}}, "By");
-        by_counter_[WG_COUNT_RING_FULL_CONNECTION] = lost("ring_full_connection");
-        by_counter_[WG_COUNT_RING_FULL_PROCESS] = lost("ring_full_process");
-        by_counter_[WG_COUNT_STORAGE_FAILED] = lost("socket_storage");
-        by_counter_[WG_COUNT_READ_FAILED] = &self.counter("waggle.capture.read_failed");
-        by_counter_[WG_COUNT_UNREADABLE] = &self.counter("waggle.capture.unreadable");
-        by_counter_[WG_COUNT_STALE] = lost("agent_stopped");
-        by_counter_[WG_COUNT_STALE_BYTES] = &self.counter("waggle.capture.lost", {{"cause", "agent_stopped"}}, "By");
-        by_counter_[WG_COUNT_OFF] = lost("switched_off");
-        by_counter_[WG_COUNT_TAIL_FAILED] = lost("tail_map_full");
-        by_counter_[WG_COUNT_TARGET_FAILED] = lost("target_map_full");
-        by_counter_[WG_COUNT_MUTED_BYTES] = &self.counter("waggle.capture.muted", {}, "By");
-        by_counter_[WG_COUNT_SCRATCH_BUSY] = lost("interrupted");
-        by_counter_[WG_COUNTERS] = lost("program_busy");
-    }
-    void refresh() {
-        const auto now = capture_.counters();
-        for (std::size_t i = 0; i < now.size(); ++i)
-            if (by_counter_[i]) by_counter_[i]->set(static_cast<std::int64_t>(now[i]));
-        by_counter_[WG_COUNTERS]->set(static_cast<std::int64_t>(capture_.missed_runs()));
-    }
-    std::uint64_t lost() const {
-        return static_cast<std::uint64_t>(by_counter_[WG_COUNT_RING_FULL]->get() + by_counter_[WG_COUNT_STALE]->get());
-    }
-
-  private:
-    const sensors::Capture& capture_;
-    std::vector<metrics::SelfValue*> by_counter_;
-};
-
-struct Servers {
-    std::vector<http::Server> list;
-};
-
-void add_health(http::Server& server, const std::atomic<bool>& is_ready) {
-    server.handle("/healthz", [](const http::Request&) { return http::Response{.body = "ok\n"}; });
-    server.handle("/readyz", [&is_ready](const http::Request&) {
-        return is_ready ? http::Response{.body = "ready\n"}
-                        : http::Response{.status = 503, .body = "not attached yet\n"};
-    });
-}
-
-Result<Servers> open_servers(const config::Config& config, Pipeline& pipeline, const std::atomic<bool>& is_ready) {
-    Servers servers;
-    if (config.prometheus.is_enabled()) {
-        auto server = http::Server::listen({.address = config.prometheus.address, .port = config.prometheus.port});
-        if (!server) return std::unexpected(std::move(server.error()).context("Prometheus endpoint"));
-        const exporters::PrometheusOptions options = exporters::prometheus_options(config);
-        server->handle(config.prometheus.path, [&pipeline, options](const http::Request& request) {
-            return exporters::prometheus_response(pipeline.prometheus_snapshot(), request, options);
-        });
-        add_health(*server, is_ready);
-        servers.list.push_back(std::move(*server));
-    }
-    if (config.health_port && config.health_port != config.prometheus.port) {
-        auto server = http::Server::listen({.address = {}, .port = config.health_port});
-        if (!server) return std::unexpected(std::move(server.error()).context("health endpoint"));
-        add_health(*server, is_ready);
-        servers.list.push_back(std::move(*server));
-    }
-    for (http::Server& server : servers.list) server.start();
-    return servers;
 }
 
 void log_reports(const std::vector<sensors::SensorReport>& reports) {
@@ -140,6 +68,23 @@ void log_reports(const std::vector<sensors::SensorReport>& reports) {
         log::info("{}: by {}", report.name, report.chosen);
         for (const std::string& reason : report.reasons) log::debug("  {}", reason);
     }
+}
+
+// The table of a discovery that begins later than the pipeline and ends before it.
+struct Current {
+    std::atomic<Discovery*> discovery{nullptr};
+    std::shared_ptr<const discover::TargetTable> table() const {
+        const Discovery* now = discovery;
+        return now ? now->table() : nullptr;
+    }
+};
+
+void allow_interrupt() {
+    sigset_t interrupt;
+    ::sigemptyset(&interrupt);
+    ::sigaddset(&interrupt, SIGINT);
+    ::signal(SIGINT, SIG_DFL);
+    ::pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
 }
 
 // Signals are read, not handled: threads started later inherit the mask.
@@ -161,15 +106,120 @@ int wait_signal(const Fd& signals, std::chrono::milliseconds wait) {
     return static_cast<int>(info.ssi_signo);
 }
 
-void reload(const RunOptions& options, Discovery& discovery, Pipeline& pipeline) {
-    if (!options.reload) return;
-    Result<config::Config> fresh = options.reload();
-    if (!fresh) return log::error("reload: {}; the configuration stays as it was", fresh.error().message);
-    apply_defaults(*fresh);
-    if (auto done = pipeline.reload(*fresh); !done)
-        return log::error("reload: {}; the configuration stays as it was", done.error().message);
-    discovery.reload(*fresh);
-    log::info("reloaded selectors, routes and filters; exporters, ports and ebpf settings need a restart");
+std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+
+// What the agent misses is said, and fatal only when the configuration wants it so.
+Result<void> check_capabilities(const config::Config& config) {
+    const std::vector<std::string> missing = missing_capabilities();
+    if (missing.empty()) return ok();
+    if (config.enforce_sys_caps) return fail("enforce_sys_caps is on, and these capabilities are missing: " + joined(missing));
+    log::warn("capabilities are missing: {}; waggle doctor says what that costs", joined(missing));
+    return ok();
+}
+
+class Reloader {
+  public:
+    Reloader(const RunOptions& options, Pipeline& pipeline) : options_(options), pipeline_(pipeline), current_(options.loaded) {}
+
+    void reload(Discovery& discovery) {
+        Result<config::Loaded> fresh = options_.reload ? options_.reload() : Result<config::Loaded>(current_);
+        if (!fresh) return refuse(fresh.error());
+        config::Config config = fresh->config;
+        apply_defaults(config);
+        if (auto done = discover::Selectors::compile(config, static_cast<std::uint32_t>(::getpid())); !done) return refuse(done.error());
+        if (auto done = pipeline_.reload(config); !done) return refuse(done.error());
+        discovery.reload(config);
+        const ReloadReport report = compare(options_.loaded, current_, *fresh);
+        if (report.reloaded.empty()) log::info("reloaded: no setting that can be reloaded has changed; certificates were read anew");
+        else log::info("reloaded: {}; certificates were read anew", joined(report.reloaded));
+        if (!report.needs_restart.empty())
+            log::warn("changed, but needs a restart: {}", joined(report.needs_restart));
+        current_ = std::move(*fresh);
+    }
+
+  private:
+    static void refuse(const Error& error) {
+        log::error("reload: {}; the configuration stays as it was", error.message);
+    }
+
+    const RunOptions& options_;
+    Pipeline& pipeline_;
+    config::Loaded current_;
+};
+
+// What Console shows beside the services.
+Status status_of(const config::Config& config, const Discovery& discovery, const Pipeline& pipeline,
+                          const KernelCounters& counters, const std::vector<std::unique_ptr<Reader>>& readers) {
+    Status status{.watched = discovery.watched(),
+                           .lost_events = counters.lost(),
+                           .lost_spans = pipeline.lost_spans(),
+                           .port = config.prometheus.port};
+    const auto table = discovery.table();
+    for (const auto& reader : readers) {
+        status.open += reader->open_exchanges();
+        status.lost_spans += reader->dropped_spans();
+        for (const auto& [pid, unreadable] : reader->unreadable()) {
+            const discover::Target* target = table ? table->find(pid) : nullptr;
+            Undecoded& row = status.undecoded[target ? target->resource->service_name : fmt::format("process {}", pid)];
+            row.connections += unreadable.connections;
+            row.bytes += unreadable.bytes;
+        }
+    }
+    return status;
+}
+
+// From the first attached program to the last detached one.
+Result<void> watch(const RunOptions& options, const config::Config& config, const Fd& signals, metrics::SelfMetrics& self,
+                   BatchFlow& flow, Pipeline& pipeline, Current& current, std::atomic<bool>& is_ready) {
+    std::vector<sensors::SensorReport> reports;
+    auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
+                                            .ring_bytes = config.ebpf.ring_bytes,
+                                            .rings = ring_count(config)},
+                                           reports);
+    log_reports(reports);
+    if (!capture) return std::unexpected(capture.error());
+    (*capture)->beat(monotonic_now());
+
+    auto discovery = TRY(Discovery::start(config, **capture, self, options.recorder));
+    current.discovery = discovery.get();
+    KernelCounters counters(**capture, self);
+    std::vector<std::unique_ptr<Reader>> readers;
+    for (std::size_t ring = 0; ring < (*capture)->rings(); ++ring)
+        readers.push_back(TRY(Reader::start({.ring = ring,
+                                             .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
+                                             .tracker = tracker_config(config, *discovery),
+                                             .recorder = options.recorder},
+                                            **capture, flow, self)));
+    pipeline.on_snapshot([&counters] { counters.refresh(); });
+    pipeline.start();
+    is_ready = true;
+    log::info("watching {} processes", discovery->watched());
+    notify_ready();
+
+    Reloader reloader(options, pipeline);
+    Console console(options.is_console && config.trace_printer == config::TracePrinter::Disabled);
+    for (;;) {
+        const int signal = wait_signal(signals, console.interval());
+        if (signal == SIGINT || signal == SIGTERM) break;
+        if (signal == SIGHUP) reloader.reload(*discovery);
+        counters.refresh();
+        console.draw([&](double seconds) { return pipeline.summary(seconds); },
+                     status_of(config, *discovery, pipeline, counters, readers));
+    }
+    console.close();
+
+    log::info("stopping");
+    notify_stopping();
+    const auto deadline = std::chrono::steady_clock::now() + config.shutdown_timeout;
+    is_ready = false;
+    (*capture)->detach();
+    for (const auto& reader : readers) reader->stop();
+    discovery->stop();
+    // A second Ctrl-C does not wait for back ends.
+    allow_interrupt();
+    pipeline.stop(deadline);
+    pipeline.on_snapshot({});
+    return ok();
 }
 
 }  // namespace
@@ -184,62 +234,19 @@ void apply_defaults(config::Config& config) {
 }
 
 Result<void> run(RunOptions options) {
-    const config::Config& config = options.config;
+    config::Config config = options.loaded.config;
+    apply_defaults(config);
+    if (auto done = check_capabilities(config); !done) return done;
     const Fd signals = open_signals();
     metrics::SelfMetrics self;
-
-    std::vector<sensors::SensorReport> reports;
-    auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
-                                            .ring_bytes = config.ebpf.ring_bytes,
-                                            .rings = ring_count(config)},
-                                           reports);
-    log_reports(reports);
-    if (!capture) return std::unexpected(capture.error());
-    (*capture)->beat(monotonic_now());
-
-    auto discovery = TRY(Discovery::start(config, **capture, self));
     BatchFlow flow(kBatchesWaiting);
-    auto pipeline = TRY(Pipeline::create(config, flow, self, [&discovery] { return discovery->table(); }));
-    KernelCounters counters(**capture, self);
-    pipeline->on_snapshot([&counters] { counters.refresh(); });
-
-    std::vector<std::unique_ptr<Reader>> readers;
-    for (std::size_t ring = 0; ring < (*capture)->rings(); ++ring)
-        readers.push_back(TRY(Reader::start({.ring = ring,
-                                             .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
-                                             .tracker = tracker_config(config, *discovery),
-                                             .tap = options.tap},
-                                            **capture, flow, self)));
-    pipeline->start();
-    std::atomic<bool> is_ready{true};
-    Servers servers = TRY(open_servers(config, *pipeline, is_ready));
-    for (const http::Server& server : servers.list) log::info("listening on port {}", server.port());
-    log::info("watching {} processes", discovery->watched());
-    notify_ready();
-
-    Console console(options.is_console && config.trace_printer == config::TracePrinter::Disabled);
-    for (;;) {
-        const int signal = wait_signal(signals, console.interval());
-        if (signal == SIGINT || signal == SIGTERM) break;
-        if (signal == SIGHUP) reload(options, *discovery, *pipeline);
-        counters.refresh();
-        std::uint64_t open = 0;
-        for (const auto& reader : readers) open += reader->open_exchanges();
-        console.draw([&](double seconds) { return pipeline->summary(seconds); },
-                     {.watched = discovery->watched(), .open = open, .lost = counters.lost(), .port = config.prometheus.port});
-    }
-    console.close();
-
-    log::info("stopping");
-    notify_stopping();
-    const auto deadline = std::chrono::steady_clock::now() + config.shutdown_timeout;
-    is_ready = false;
-    (*capture)->detach();
-    for (const auto& reader : readers) reader->stop();
-    discovery->stop();
-    pipeline->stop(deadline);
-    for (http::Server& server : servers.list) server.stop();
-    return {};
+    Current current;
+    auto pipeline = TRY(Pipeline::create(config, flow, self, [&current] { return current.table(); }));
+    std::atomic<bool> is_ready{false};
+    Servers servers = TRY(Servers::open(config, *pipeline, is_ready));
+    auto done = watch(options, config, signals, self, flow, *pipeline, current, is_ready);
+    servers.stop();
+    return done;
 }
 
 }  // namespace waggle::agent

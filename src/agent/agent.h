@@ -3,21 +3,19 @@
 #pragma once
 
 #include <functional>
-#include <string>
-#include <vector>
 
-#include "agent/reader.h"
+#include "agent/record.h"
 #include "base/result.h"
-#include "config/config.h"
+#include "config/load.h"
 
 namespace waggle::agent {
 
 struct RunOptions {
-    config::Config config;
+    config::Loaded loaded;
     // Reads the configuration again (SIGHUP).
-    std::function<Result<config::Config>()> reload;
-    bool is_console = true;   // draw the summary when standard output is a terminal
-    RecordTap tap;            // waggle record
+    std::function<Result<config::Loaded>()> reload;
+    bool is_console = true;            // draw the summary when standard output is a terminal
+    RecordWriter* recorder = nullptr;  // waggle record
 };
 
 // Fills in what a configuration without selectors or exporters means: every listener, Prometheus on :9464.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/console.h"
 
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -45,13 +44,9 @@ void Console::draw(const Rows& rows, const Status& status) {
         ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
         const int height = size.ws_row ? size.ws_row : 24;
         log::set_quiet(true);
-        write_out(render_live(rows(seconds),
-                              fmt::format("waggle {} · {} processes watched · {} requests open · {} events lost{}",
-                                          WAGGLE_VERSION, status.watched, status.open, status.lost,
-                                          status.port ? fmt::format(" · Prometheus :{}", status.port) : ""),
-                              height));
+        write_out(render_live(rows(seconds), status, {.width = size.ws_col ? size.ws_col : 80, .height = height}));
     } else {
-        write_out(render_lines(rows(seconds)));
+        write_out(render_lines(rows(seconds), status));
     }
     last_ = now;
 }

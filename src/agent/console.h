@@ -14,12 +14,6 @@ namespace waggle::agent {
 
 class Console {
   public:
-    struct Status {
-        std::size_t watched = 0;
-        std::uint64_t open = 0;
-        std::uint64_t lost = 0;
-        std::uint16_t port = 0;
-    };
     using Rows = std::function<std::vector<Summary::Row>(double seconds)>;
 
     explicit Console(bool is_wanted);

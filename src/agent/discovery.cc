@@ -18,17 +18,23 @@ constexpr std::chrono::seconds kMaxPoll{1};
 
 }  // namespace
 
+bool threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid) {
+    const discover::Target* target = table ? table->find(pid) : nullptr;
+    return target && target->language != "go" && target->language != "erlang";
+}
+
 Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config,
-                     sensors::Capture& capture, metrics::SelfMetrics& self)
+                     sensors::Capture& capture, metrics::SelfMetrics& self, RecordWriter* recorder)
     : capture_(capture),
       watcher_(std::move(watcher)),
       poll_interval_(std::min<std::chrono::nanoseconds>(config.discovery.poll_interval, kMaxPoll)),
-      processes_(self.gauge("waggle.processes.watched")) {}
+      processes_(self.gauge("waggle.processes.watched")),
+      recorder_(recorder) {}
 
 Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, sensors::Capture& capture,
-                                                    metrics::SelfMetrics& self) {
+                                                    metrics::SelfMetrics& self, RecordWriter* recorder) {
     auto watcher = TRY(discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid())));
-    std::unique_ptr<Discovery> discovery(new Discovery(std::move(watcher), config, capture, self));
+    std::unique_ptr<Discovery> discovery(new Discovery(std::move(watcher), config, capture, self, recorder));
     Discovery* raw = discovery.get();
     discovery->select_in_kernel(config);
     if (capture.process_ring_fd() >= 0)
@@ -112,6 +118,15 @@ void Discovery::apply_changes() {
     const std::size_t watched = watcher_->stats().targets;
     watched_.store(watched, std::memory_order_relaxed);
     processes_.set(static_cast<std::int64_t>(watched));
+    record_table();
+}
+
+void Discovery::record_table() {
+    if (!recorder_) return;
+    auto table = watcher_->table();
+    if (!table || table == recorded_) return;
+    recorder_->processes(*table);
+    recorded_ = std::move(table);
 }
 
 void Discovery::run(std::stop_token stop) {

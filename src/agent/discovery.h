@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/record.h"
 #include "config/config.h"
 #include "discover/watcher.h"
 #include "metrics/self_metrics.h"
@@ -18,11 +19,16 @@
 
 namespace waggle::agent {
 
+// Does a thread of this process work on one request at a time? Goroutines move between threads, and so do
+// Erlang's processes: there the thread says nothing. (An event loop's many open requests become links.)
+bool threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid);
+
 class Discovery {
   public:
     // The first scan is done when this returns: every selected process is a target.
     static Result<std::unique_ptr<Discovery>> start(const config::Config& config, sensors::Capture& capture,
-                                                    metrics::SelfMetrics& self);
+                                                    metrics::SelfMetrics& self,
+                                                    RecordWriter* recorder = nullptr);
     ~Discovery();  // stops
     Discovery(const Discovery&) = delete;
     Discovery& operator=(const Discovery&) = delete;
@@ -36,12 +42,13 @@ class Discovery {
 
   private:
     Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config,
-              sensors::Capture& capture, metrics::SelfMetrics& self);
+              sensors::Capture& capture, metrics::SelfMetrics& self, RecordWriter* recorder);
     void run(std::stop_token stop);
     void on_record(std::span<const std::byte> record);
     void learn_kernel_numbers();
     void apply_changes();
     void select_in_kernel(const config::Config& config);
+    void record_table();
 
     sensors::Capture& capture_;
     std::unique_ptr<discover::Watcher> watcher_;
@@ -49,6 +56,8 @@ class Discovery {
     std::unique_ptr<sensors::RingReader> ring_;
     metrics::SelfValue& processes_;
     std::atomic<std::size_t> watched_{0};
+    RecordWriter* recorder_;
+    std::shared_ptr<const discover::TargetTable> recorded_;
     std::mutex reload_mutex_;
     std::unique_ptr<config::Config> reloaded_;
     std::jthread thread_;

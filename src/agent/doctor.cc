@@ -5,38 +5,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "base/strings.h"
+#include "agent/capabilities.h"
 #include "discover/watcher.h"
 #include "sensors/capture.h"
 
 namespace waggle::agent {
 namespace {
-
-struct Capability {
-    int bit;
-    std::string_view name;
-    std::string_view use;
-};
-
-// Bits of <linux/capability.h>.
-constexpr std::array kCapabilities = {
-    Capability{39, "CAP_BPF", "loading programs and maps"},
-    Capability{38, "CAP_PERFMON", "attaching to tracepoints and functions, reading kernel and user memory"},
-    Capability{19, "CAP_SYS_PTRACE", "names, environment and libraries of other users' processes"},
-    Capability{2, "CAP_DAC_READ_SEARCH", "the same where files are not readable"},
-    Capability{24, "CAP_SYS_RESOURCE", "raising the locked-memory limit before kernel 5.11"},
-};
-
-std::uint64_t effective_capabilities() {
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);)
-        if (line.starts_with("CapEff:")) return parse_int<std::uint64_t>(trim(std::string_view(line).substr(7)), 16).value_or(0);
-    return 0;
-}
 
 std::string first_line(const char* path) {
     std::ifstream file(path);
@@ -64,7 +41,7 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
     ::uname(&kernel);
     std::vector<sensors::SensorReport> reports;
     const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable}, reports);
-    const std::uint64_t has = effective_capabilities();
+    const std::uint64_t set = effective_capabilities();
     const std::string lockdown = first_line("/sys/kernel/security/lockdown");
     const bool has_btf = ::access("/sys/kernel/btf/vmlinux", R_OK) == 0;
     const bool has_cgroup2 = ::access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0;
@@ -76,8 +53,8 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
         out["kernel"] = {{"release", kernel.release}, {"machine", kernel.machine}, {"btf", has_btf},
                          {"lockdown", lockdown}};
         out["cgroup"] = has_cgroup2 ? "v2" : "v1 or hybrid";
-        for (const Capability& capability : kCapabilities)
-            out["capabilities"][std::string(capability.name)] = (has >> capability.bit & 1) != 0;
+        for (const Capability& capability : capabilities())
+            out["capabilities"][std::string(capability.name)] = has(set, capability);
         for (const sensors::SensorReport& report : reports)
             out["sensors"].push_back({{"name", report.name},
                                       {"state", state_text(report.state)},
@@ -93,8 +70,8 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
     text += fmt::format("  BTF        {}\n", has_btf ? "yes" : "no: programs cannot be relocated to this kernel");
     text += fmt::format("  lockdown   {}\n", lockdown.empty() ? "unknown (securityfs is not mounted)" : lockdown);
     text += fmt::format("  cgroups    {}\n\nCapabilities\n", has_cgroup2 ? "v2" : "v1 or hybrid");
-    for (const Capability& capability : kCapabilities)
-        text += fmt::format("  {:<20} {:<4} {}\n", capability.name, has >> capability.bit & 1 ? "yes" : "no", capability.use);
+    for (const Capability& capability : capabilities())
+        text += fmt::format("  {:<20} {:<4} {}\n", capability.name, has(set, capability) ? "yes" : "no", capability.use);
     text += "\nSensors\n";
     for (const sensors::SensorReport& report : reports) {
         text += fmt::format("  {:<12} {:<12} {}\n", report.name, state_text(report.state),
@@ -111,8 +88,17 @@ std::string explain(const config::Config& config, std::uint32_t pid) {
     auto watcher = discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid()));
     if (!watcher) return watcher.error().message + "\n";
     (*watcher)->start();
+    (*watcher)->take_changes();  // makes the table
     std::string text;
     for (const std::string& line : (*watcher)->explain(pid)) text += line + "\n";
+    if (const auto table = (*watcher)->table(); !table || !table->find(pid)) return text;
+    std::vector<sensors::SensorReport> reports;
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable}, reports);
+    for (const sensors::SensorReport& report : reports) {
+        if (report.state == sensors::SensorState::Unavailable)
+            text += fmt::format("sensor {}: not available, so {}\n", report.name, report.cost_of_absence);
+        else text += fmt::format("sensor {}: by {}\n", report.name, report.chosen);
+    }
     return text;
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/clock.h"
@@ -49,15 +50,19 @@ Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfM
       flow_(flow),
       self_(self),
       table_(std::move(table)),
-      started_ns_(monotonic_now()),
-      next_push_(std::chrono::steady_clock::now() + config.metrics.interval) {
+      started_unix_ns_(static_cast<std::int64_t>(monotonic_now()) + wall_offset_ns()),
+      next_push_(std::chrono::steady_clock::now() + config.metrics.interval),
+      filtered_(self.counter("waggle.spans.filtered")) {
     auto resource = std::make_shared<spans::Resource>();
     resource->service_name = config.profile == config::Profile::Beyla ? "beyla-internal" : "waggle";
     char host[256] = {};
     ::gethostname(host, sizeof(host) - 1);
     resource->instance_id = std::string(host) + ":" + std::to_string(::getpid());
     resource->language = "cpp";
-    resource->attributes = {{"host.name", host}};
+    resource->attributes = config.resource_attributes;
+    std::erase_if(resource->attributes, [](const auto& pair) { return pair.first == "host.name"; });
+    resource->attributes.emplace_back("host.name", host);
+    std::ranges::sort(resource->attributes);
     agent_resource_ = std::move(resource);
 }
 
@@ -77,6 +82,10 @@ void Pipeline::stop(std::chrono::steady_clock::time_point deadline) {
     if (metric_delivery_) push_metrics();
     if (trace_delivery_) trace_delivery_->shutdown(deadline);
     if (metric_delivery_) metric_delivery_->shutdown(deadline);
+    if (trace_delivery_) {
+        const auto totals = trace_delivery_->span_totals();
+        log::info("{} spans were sent, {} were lost", totals.sent, totals.lost);
+    }
     if (config_.trace_printer == config::TracePrinter::Counter) {
         std::printf("Processed %llu requests\n", static_cast<unsigned long long>(spans()));
         std::fflush(stdout);
@@ -103,7 +112,9 @@ void Pipeline::take(spans::SpanBatch& batch) {
     spans_.fetch_add(batch.size(), std::memory_order_relaxed);
     {
         std::lock_guard lock(mutex_);
+        const std::size_t before = batch.size();
         for (const auto& stage : stages_) stage->apply(batch);
+        filtered_.add(static_cast<std::int64_t>(before - batch.size()));
         const std::uint64_t now = monotonic_now();
         if (prometheus_) prometheus_->record(batch, now);
         if (otlp_) otlp_->record(batch, now);
@@ -125,9 +136,13 @@ void Pipeline::print(const spans::SpanBatch& batch) {
 }
 
 void Pipeline::append_self(metrics::Snapshot& snapshot) {
-    if (refresh_) refresh_();
+    {
+        std::lock_guard lock(refresh_mutex_);
+        if (refresh_) refresh_();
+    }
     const metrics::Profile profile = exporters::profile_of(config_);
-    self_.append(snapshot, profile, agent_resource_, started_ns_);
+    self_.append(snapshot, profile, agent_resource_,
+                 static_cast<std::uint64_t>(started_unix_ns_ - snapshot.wall_offset_ns));
     if (!config_.prometheus.disable_build_info)
         metrics::append_info(snapshot, profile, "waggle.build.info", {{"version", WAGGLE_VERSION}}, agent_resource_);
 }
@@ -149,6 +164,23 @@ metrics::Snapshot Pipeline::prometheus_snapshot() {
     return snapshot;
 }
 
+std::uint64_t Pipeline::lost_spans() const {
+    return trace_delivery_ ? static_cast<std::uint64_t>(trace_delivery_->span_totals().lost) : 0;
+}
+
+metrics::Snapshot Pipeline::self_snapshot() {
+    metrics::Snapshot snapshot;
+    snapshot.time_ns = monotonic_now();
+    snapshot.wall_offset_ns = wall_offset_ns();
+    append_self(snapshot);
+    return snapshot;
+}
+
+void Pipeline::on_snapshot(std::function<void()> refresh) {
+    std::lock_guard lock(refresh_mutex_);
+    refresh_ = std::move(refresh);
+}
+
 std::vector<Summary::Row> Pipeline::summary(double seconds) {
     std::lock_guard lock(mutex_);
     return summary_.take(seconds);
@@ -156,6 +188,16 @@ std::vector<Summary::Row> Pipeline::summary(double seconds) {
 
 Result<void> Pipeline::reload(const config::Config& config) {
     Stages stages = TRY(make_stages(config, table_));
+    // Everything of a target but its certificates stays as it was.
+    config::Config renewed = config_;
+    renewed.traces.tls = config.traces.tls;
+    renewed.metrics.tls = config.metrics.tls;
+    std::unique_ptr<exporters::Exporter> traces;
+    std::unique_ptr<exporters::Exporter> metrics;
+    if (trace_delivery_) traces = TRY(exporters::make_trace_exporter(renewed));
+    if (metric_delivery_) metrics = TRY(exporters::make_metric_exporter(renewed));
+    if (traces) trace_delivery_->replace(std::move(traces));
+    if (metrics) metric_delivery_->replace(std::move(metrics));
     std::lock_guard lock(mutex_);
     stages_ = std::move(stages);
     return {};

@@ -25,6 +25,10 @@ using TableSource = std::function<std::shared_ptr<const discover::TargetTable>()
 
 class Pipeline {
   public:
+    using Stages = std::vector<std::unique_ptr<decorate::Stage>>;
+    // What is done to spans, in order.
+    static Result<Stages> make_stages(const config::Config& config, const TableSource& table);
+
     // Fails on configuration that only shows here: certificates, filters.
     static Result<std::unique_ptr<Pipeline>> create(const config::Config& config, BatchFlow& flow,
                                                     metrics::SelfMetrics& self, TableSource table);
@@ -35,21 +39,23 @@ class Pipeline {
     void start();
     // Takes in what the channel still holds, then flushes the exporters until the deadline.
     void stop(std::chrono::steady_clock::time_point deadline);
-    // New routes and filters (SIGHUP).
+    // New routes, filters and certificates (SIGHUP); all of them or none.
     Result<void> reload(const config::Config& config);
 
     // A scrape, from the server's thread.
     metrics::Snapshot prometheus_snapshot();
+    // The agent's own metrics alone.
+    metrics::Snapshot self_snapshot();
     std::vector<Summary::Row> summary(double seconds);
+    // Spans that no back end will see, for the console.
+    std::uint64_t lost_spans() const;
     std::uint64_t spans() const { return spans_.load(std::memory_order_relaxed); }
-    // Called before every snapshot: puts what other threads know into the self metrics.
-    void on_snapshot(std::function<void()> refresh) { refresh_ = std::move(refresh); }
+    // Called before every snapshot: puts what other threads know into the self metrics. When this
+    // returns, the function before it runs nowhere.
+    void on_snapshot(std::function<void()> refresh);
 
   private:
-    using Stages = std::vector<std::unique_ptr<decorate::Stage>>;
-
     Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, TableSource table);
-    static Result<Stages> make_stages(const config::Config& config, const TableSource& table);
     void run();
     void take(spans::SpanBatch& batch);
     void print(const spans::SpanBatch& batch);
@@ -60,7 +66,7 @@ class Pipeline {
     BatchFlow& flow_;
     metrics::SelfMetrics& self_;
     TableSource table_;
-    std::uint64_t started_ns_;
+    std::int64_t started_unix_ns_;  // steady, whatever happens to the wall clock
     spans::ResourcePtr agent_resource_;
     std::mutex mutex_;  // stages, registries, summary: between this thread, scrapes and reload
     Stages stages_;
@@ -71,7 +77,9 @@ class Pipeline {
     std::unique_ptr<exporters::Delivery> metric_delivery_;
     exporters::Delivery::Wanted wanted_;
     std::chrono::steady_clock::time_point next_push_;
+    std::mutex refresh_mutex_;
     std::function<void()> refresh_;
+    metrics::SelfValue& filtered_;
     std::atomic<std::uint64_t> spans_{0};
     std::string printed_;
     std::thread thread_;

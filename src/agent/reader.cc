@@ -71,10 +71,13 @@ Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Ca
     Reader* raw = reader.get();
     reader->ring_ = TRY(sensors::RingReader::open(
         capture.ring_fd(index), [raw](std::span<const std::byte> record) {
-            if (raw->options_.tap) raw->options_.tap(record);
+            if (raw->options_.recorder) raw->options_.recorder->event(raw->ring_number(), record);
             raw->tracker_.on_event(record, *raw->batch_);
             if (raw->batch_->size() >= kBatchSpans) raw->hand_on();
         }));
+    if (raw->options_.recorder)
+        raw->options_.recorder->settings(raw->ring_number(),
+                                         {.tracker = raw->options_.tracker, .wall_offset_ns = wall_offset_ns()});
     reader->thread_ = std::jthread([raw](std::stop_token stop) { raw->run(stop); });
     return reader;
 }
@@ -115,9 +118,12 @@ void Reader::tick(std::uint64_t now_ns) {
     capture_.beat(now_ns);
     if (tracker_.wants_tails()) {
         const std::size_t count = capture_.tails().read_all(tail_keys_, tails_, kMaxTails);
-        for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t i = 0; i < count; ++i) {
+            if (options_.recorder) options_.recorder->tail(ring_number(), tail_keys_[i], tails_[i]);
             tracker_.on_tail(tail_keys_[i], tails_[i], *batch_);
+        }
     }
+    if (options_.recorder) options_.recorder->tick(ring_number(), now_ns);
     tracker_.on_tick(now_ns, *batch_);
     for (const wg_tail_key& key : tracker_.done_tails()) capture_.tails().remove(key);
     tracker_.done_tails().clear();
@@ -144,9 +150,15 @@ void Reader::hand_on() {
     if (batch_->is_empty()) return;
     if (auto dropped = flow_.full.push(std::move(batch_))) {
         published_->dropped.add(static_cast<std::int64_t>((*dropped)->size()));
+        dropped_.fetch_add((*dropped)->size(), std::memory_order_relaxed);
         flow_.give_back(std::move(*dropped));
     }
     batch_ = flow_.take_empty();
+}
+
+std::unordered_map<std::uint32_t, protocols::Unreadable> Reader::unreadable() const {
+    std::lock_guard lock(unreadable_mutex_);
+    return unreadable_;
 }
 
 void Reader::publish(std::uint64_t now_ns) {
@@ -158,6 +170,10 @@ void Reader::publish(std::uint64_t now_ns) {
     published_->unknown.update(stats.unknown_connection);
     published_->evicted.update(stats.evicted);
     published_->joined.update(tracker_.joined());
+    {
+        std::lock_guard lock(unreadable_mutex_);
+        unreadable_ = tracker_.unreadable();
+    }
     const std::uint64_t open = tracker_.open_exchanges();
     open_.store(open, std::memory_order_relaxed);
     published_->connections.set(static_cast<std::int64_t>(tracker_.connections()));

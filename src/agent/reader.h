@@ -5,11 +5,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
-#include <span>
+#include <mutex>
 #include <thread>
+#include <unordered_map>
 
+#include "agent/record.h"
 #include "base/channel.h"
 #include "metrics/self_metrics.h"
 #include "protocols/tracker.h"
@@ -36,14 +37,11 @@ struct BatchFlow {
     }
 };
 
-// Sees every record before it is parsed (waggle record).
-using RecordTap = std::function<void(std::span<const std::byte>)>;
-
 struct ReaderOptions {
     std::size_t ring = 0;
     std::chrono::milliseconds tick{5};
     protocols::TrackerConfig tracker;
-    RecordTap tap;
+    RecordWriter* recorder = nullptr;  // sees all that the tracker sees (waggle record)
 };
 
 class Reader {
@@ -58,6 +56,8 @@ class Reader {
     void stop();
     // For the console: exchanges that wait for their response, and traffic nobody could read.
     std::uint64_t open_exchanges() const { return open_.load(std::memory_order_relaxed); }
+    std::uint64_t dropped_spans() const { return dropped_.load(std::memory_order_relaxed); }
+    std::unordered_map<std::uint32_t, protocols::Unreadable> unreadable() const;
 
   private:
     Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self);
@@ -66,6 +66,7 @@ class Reader {
     void hand_on();
     void write_rules();
     void publish(std::uint64_t now_ns);
+    std::uint32_t ring_number() const { return static_cast<std::uint32_t>(options_.ring); }
 
     struct Published;
 
@@ -83,6 +84,9 @@ class Reader {
     std::unique_ptr<Published> published_;
     std::uint64_t last_publish_ns_ = 0;
     std::atomic<std::uint64_t> open_{0};
+    std::atomic<std::uint64_t> dropped_{0};
+    mutable std::mutex unreadable_mutex_;
+    std::unordered_map<std::uint32_t, protocols::Unreadable> unreadable_;  // as of the last publish
     std::jthread thread_;
 };
 

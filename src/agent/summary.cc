@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 namespace waggle::agent {
 namespace {
@@ -27,6 +28,44 @@ std::string duration_text(double seconds) {
     return fmt::format("{:.2f} s", seconds);
 }
 
+std::string size_text(std::uint64_t bytes) {
+    if (bytes < 10'000) return fmt::format("{} B", bytes);
+    if (bytes < 10'000'000) return fmt::format("{} kB", bytes / 1000);
+    return fmt::format("{} MB", bytes / 1'000'000);
+}
+
+std::string percent(double share) { return fmt::format("{:.1f}%", 100 * share); }
+
+// Less is no conversation: a program's processes wake each other through sockets, too.
+constexpr std::uint64_t kLeastUndecoded = 1024;
+
+// The service's name takes what the other columns leave.
+constexpr std::string_view kColumns = "{:<{}} {:<8} {:<7} {:>9} {:>7} {:>8} {:>8} {:>10}";
+constexpr int kFixedColumns = 8 + 7 + 9 + 7 + 8 + 8 + 10 + 7;
+
+// The front of a text, by characters; width is that of plain text.
+std::string_view cut(std::string_view text, int width) {
+    int seen = 0;
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if ((text[i] & 0xc0) != 0x80 && ++seen > width) return text.substr(0, i);
+    return text;
+}
+
+// Names come from strangers: nothing of them moves the cursor.
+std::string plain(std::string_view name) {
+    std::string out(name);
+    for (char& c : out)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    return out;
+}
+
+std::string row_text(const Summary::Row& row, int name) {
+    return fmt::format(kColumns, cut(plain(row.service), name), name, row.protocol, row.side,
+                       fmt::format("{:.1f}", row.per_second), percent(row.error_share),
+                       duration_text(row.p50_s), duration_text(row.p99_s),
+                       fmt::format("{}", row.total));
+}
+
 }  // namespace
 
 std::size_t Summary::bucket_of(double seconds) {
@@ -37,7 +76,8 @@ std::size_t Summary::bucket_of(double seconds) {
 
 double Summary::percentile(const Cell& cell, double share) {
     if (!cell.count) return 0;
-    const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(cell.count)));
+    const auto wanted =
+        static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(cell.count)));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < kBuckets; ++i) {
         seen += cell.buckets[i];
@@ -48,8 +88,8 @@ double Summary::percentile(const Cell& cell, double share) {
 
 void Summary::record(const spans::SpanBatch& batch) {
     for (const spans::Span& span : batch) {
-        if (!last_cell_ || span.resource.get() != last_resource_ || span.protocol != last_protocol_ ||
-            span.kind != last_kind_) {
+        if (!last_cell_ || span.resource.get() != last_resource_ ||
+            span.protocol != last_protocol_ || span.kind != last_kind_) {
             Key key{span.resource ? span.resource->service_name : "", span.protocol, span.kind};
             auto found = cells_.find(key);
             if (found == cells_.end()) {
@@ -78,7 +118,9 @@ std::vector<Summary::Row> Summary::take(double seconds) {
                         .protocol = std::string(key.protocol),
                         .side = std::string(side_of(key.kind)),
                         .per_second = seconds > 0 ? static_cast<double>(cell.count) / seconds : 0,
-                        .error_share = cell.count ? static_cast<double>(cell.errors) / static_cast<double>(cell.count) : 0,
+                        .error_share = cell.count ? static_cast<double>(cell.errors) /
+                                                        static_cast<double>(cell.count)
+                                                  : 0,
                         .p50_s = percentile(cell, 0.50),
                         .p99_s = percentile(cell, 0.99),
                         .total = cell.total});
@@ -92,34 +134,67 @@ std::vector<Summary::Row> Summary::take(double seconds) {
     return rows;
 }
 
-std::string render_live(const std::vector<Summary::Row>& rows, std::string_view status, int height) {
-    // Home, draw, clear each line's rest and what is below: no flicker.
+std::string render_live(const std::vector<Summary::Row>& rows, const Status& status,
+                        const Screen& screen) {
+    // Home, draw, clear each line's rest and what is below: no flicker. No line may wrap.
     std::string out = "\x1b[H";
-    const auto line = [&](std::string_view text) { out += fmt::format("{}\x1b[K\r\n", text); };
-    line(status);
+    int left = screen.height - 1;
+    const auto line = [&](std::string_view text, std::string_view style = {}) {
+        if (left-- <= 0) return;
+        out += fmt::format("{}{}{}\x1b[K\r\n", style, cut(text, screen.width),
+                           style.empty() ? "" : "\x1b[0m");
+    };
+    const int name = std::clamp(screen.width - kFixedColumns, 12, 40);
+    line(fmt::format("waggle {} · {} processes · {} open · lost: {} events, {} spans{}",
+                     WAGGLE_VERSION, status.watched, status.open, status.lost_events,
+                     status.lost_spans,
+                     status.port ? fmt::format(" · Prometheus :{}", status.port) : ""));
     line("");
-    line(fmt::format("\x1b[1m{:<32} {:<8} {:<8} {:>10} {:>8} {:>10} {:>10} {:>12}\x1b[0m", "SERVICE", "PROTOCOL",
-                     "SIDE", "REQ/S", "ERRORS", "P50", "P99", "TOTAL"));
-    int left = height - 5;
+    line(fmt::format(kColumns, "SERVICE", name, "PROTOCOL", "SIDE", "REQ/S", "ERRORS", "P50", "P99",
+                     "TOTAL"),
+         "\x1b[1m");
+    // What is below the rows has its place first.
+    const auto is_talk = [](const auto& entry) { return entry.second.bytes >= kLeastUndecoded; };
+    const int below = static_cast<int>(std::min<std::ptrdiff_t>(
+                          std::ranges::count_if(status.undecoded, is_talk), 5)) +
+                      2;
+    std::size_t shown = 0;
+    Summary::Row sum;
     for (const Summary::Row& row : rows) {
-        if (left-- <= 0) break;
-        line(fmt::format("{:<32.32} {:<8} {:<8} {:>10.1f} {:>7.1f}% {:>10} {:>10} {:>12}", row.service, row.protocol,
-                         row.side, row.per_second, 100 * row.error_share, duration_text(row.p50_s),
-                         duration_text(row.p99_s), row.total));
+        sum.per_second += row.per_second;
+        sum.error_share += row.per_second * row.error_share;
+        sum.total += row.total;
+        if (left <= below) continue;
+        ++shown;
+        line(row_text(row, name));
     }
     if (rows.empty()) line("waiting for requests …");
+    if (shown < rows.size()) line(fmt::format("… and {} more", rows.size() - shown));
+    if (rows.size() > 1)
+        line(fmt::format(kColumns, "all", name, "", "", fmt::format("{:.1f}", sum.per_second),
+                         percent(sum.per_second > 0 ? sum.error_share / sum.per_second : 0), "", "",
+                         fmt::format("{}", sum.total)),
+             "\x1b[2m");
+    for (const auto& [service, traffic] : status.undecoded | std::views::filter(is_talk))
+        line(fmt::format("{}: {} connections, {} of no known protocol", service,
+                         traffic.connections, size_text(traffic.bytes)),
+             "\x1b[2m");
     out += "\x1b[J";
     return out;
 }
 
-std::string render_lines(const std::vector<Summary::Row>& rows) {
+std::string render_lines(const std::vector<Summary::Row>& rows, const Status& status) {
     std::string out;
     for (const Summary::Row& row : rows) {
         if (row.per_second == 0) continue;
-        out += fmt::format("{} {} {}: {:.1f} req/s, {:.1f}% errors, p50 {}, p99 {}, {} in all\n", row.service,
-                           row.protocol, row.side, row.per_second, 100 * row.error_share, duration_text(row.p50_s),
-                           duration_text(row.p99_s), row.total);
+        out +=
+            fmt::format("{} {} {}: {:.1f} req/s, {:.1f}% errors, p50 {}, p99 {}, {} in all\n",
+                        row.service, row.protocol, row.side, row.per_second, 100 * row.error_share,
+                        duration_text(row.p50_s), duration_text(row.p99_s), row.total);
     }
+    if (status.lost_events || status.lost_spans)
+        out += fmt::format("lost so far: {} events, {} spans\n", status.lost_events,
+                           status.lost_spans);
     return out;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Summary: what the console shows: per service and protocol the rate, errors and latency of the last
-// seconds. Fed by the pipeline thread.
+// Summary: what the console shows: per service and protocol the rate, errors and latency of the
+// last seconds. Fed by the pipeline thread.
 #pragma once
 
 #include <array>
@@ -28,7 +28,8 @@ class Summary {
         double p99_s = 0;
         std::uint64_t total = 0;
     };
-    // Rows over the seconds since the last call, busiest first; services that are silent keep their total.
+    // Rows over the seconds since the last call, busiest first; services that are silent keep their
+    // total.
     std::vector<Row> take(double seconds);
 
   private:
@@ -59,8 +60,31 @@ class Summary {
     Cell* last_cell_ = nullptr;
 };
 
-// As a table for a terminal (is_live: redraws in place) or as plain lines.
-std::string render_live(const std::vector<Summary::Row>& rows, std::string_view status, int height);
-std::string render_lines(const std::vector<Summary::Row>& rows);
+// Traffic of one service that nobody could read.
+struct Undecoded {
+    std::uint64_t connections = 0;
+    std::uint64_t bytes = 0;
+};
+
+// What stands around the rows.
+struct Status {
+    std::size_t watched = 0;
+    std::uint64_t open = 0;
+    std::uint64_t lost_events = 0;
+    std::uint64_t lost_spans = 0;
+    std::uint16_t port = 0;  // of Prometheus; 0: none
+    std::map<std::string, Undecoded> undecoded;
+};
+
+struct Screen {
+    int width = 80;
+    int height = 24;
+};
+
+// As a table for a terminal, drawn over the one before.
+std::string render_live(const std::vector<Summary::Row>& rows, const Status& status,
+                        const Screen& screen);
+// As plain lines: one for each service that had requests, and one for what is lost.
+std::string render_lines(const std::vector<Summary::Row>& rows, const Status& status);
 
 }  // namespace waggle::agent

@@ -52,7 +52,7 @@ constexpr std::array kRows{
         "refuse to start when capabilities are missing"),
     option<[](auto& d) -> auto& { return d.config.channel_buffer_len; }>(
         "channel_buffer_len", "BEYLA_CHANNEL_BUFFER_LEN",
-        "batches that may wait between two stages"),
+        "accepted for Beyla's sake: Waggle sizes its channels itself"),
     pending("profile_port", "BEYLA_PROFILE_PORT", "port", "0", "profiling port", is_not_zero),
     option<[](auto& d) -> auto& { return d.config.health_port; }>(
         "health_port", "WAGGLE_HEALTH_PORT",
@@ -62,7 +62,7 @@ constexpr std::array kRows{
         "how long a stop may take to deliver what is left"),
     option<[](auto& d) -> auto& { return d.config.memory_limit; }, AsBytes>(
         "memory_limit", "WAGGLE_MEMORY_LIMIT",
-        "memory budget of the whole agent, kernel maps included"),
+        "*not enforced yet:* memory budget of the whole agent, kernel maps included"),
     option<[](auto& d) -> auto& { return d.config.series_limit; }>(
         "series_limit", "WAGGLE_SERIES_LIMIT",
         "series per metric; the rest is summed in one overflow series"),
@@ -74,13 +74,14 @@ constexpr std::array kRows{
         "attributes of the agent's own resource"),
 
     option<[](auto& d) -> auto& { return d.config.ebpf.batch_length; }>(
-        "ebpf.batch_length", "BEYLA_BPF_BATCH_LENGTH", "spans per batch handed to the pipeline"),
+        "ebpf.batch_length", "BEYLA_BPF_BATCH_LENGTH",
+        "accepted for Beyla's sake: spans are handed over at every tick"),
     option<[](auto& d) -> auto& { return d.config.ebpf.batch_timeout; }>(
         "ebpf.batch_timeout", "BEYLA_BPF_BATCH_TIMEOUT",
-        "hand over an incomplete batch after this"),
+        "likewise"),
     option<[](auto& d) -> auto& { return d.config.ebpf.track_request_headers; }>(
         "ebpf.track_request_headers", "BEYLA_BPF_TRACK_REQUEST_HEADERS",
-        "read incoming `traceparent` headers"),
+        "accepted for Beyla's sake: incoming `traceparent` headers are always read"),
     option<[](auto& d) -> auto& { return d.config.ebpf.http_request_timeout; }>(
         "ebpf.http_request_timeout", "BEYLA_BPF_HTTP_REQUEST_TIMEOUT",
         "report an HTTP request without response as status 408 after this; 0: never. Profile "

@@ -157,13 +157,13 @@ constexpr std::array kRows{
     option<[](auto& d) -> auto& { return d.config.traces.sampler.arg; }>(
         "otel_traces_export.sampler.arg", "OTEL_TRACES_SAMPLER_ARG", "ratio from 0 to 1"),
     option<[](auto& d) -> auto& { return d.config.traces.max_export_batch_size; }>(
-        "otel_traces_export.max_export_batch_size", "BEYLA_OTLP_TRACES_MAX_EXPORT_BATCH_SIZE",
+        "otel_traces_export.max_export_batch_size", "BEYLA_OTLP_TRACES_MAX_EXPORT_BATCH_SIZE OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
         "spans per export"),
     option<[](auto& d) -> auto& { return d.config.traces.max_queue_size; }>(
-        "otel_traces_export.max_queue_size", "BEYLA_OTLP_TRACES_MAX_QUEUE_SIZE",
+        "otel_traces_export.max_queue_size", "BEYLA_OTLP_TRACES_MAX_QUEUE_SIZE OTEL_BSP_MAX_QUEUE_SIZE",
         "spans that may wait"),
-    option<[](auto& d) -> auto& { return d.config.traces.batch_timeout; }>(
-        "otel_traces_export.batch_timeout", "BEYLA_OTLP_TRACES_BATCH_TIMEOUT",
+    option<[](auto& d) -> auto& { return d.config.traces.batch_timeout; }, AsMilliseconds>(
+        "otel_traces_export.batch_timeout", "BEYLA_OTLP_TRACES_BATCH_TIMEOUT OTEL_BSP_SCHEDULE_DELAY",
         "export an incomplete batch after this; 0: 200ms"),
     option<[](auto& d) -> auto& { return d.config.traces.backoff_initial; }>(
         "otel_traces_export.backoff_initial_interval", "BEYLA_BACKOFF_INITIAL_INTERVAL",

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// KernelCounters: what the BPF programs count, as self metrics. Any thread.
+#pragma once
+
+#include <vector>
+
+#include "metrics/self_metrics.h"
+#include "sensors/capture.h"
+
+namespace waggle::agent {
+
+class KernelCounters {
+  public:
+    KernelCounters(const sensors::Capture& capture, metrics::SelfMetrics& self);
+    void refresh();
+    std::uint64_t lost() const;
+
+  private:
+    const sensors::Capture& capture_;
+    std::vector<metrics::SelfValue*> by_counter_;
+};
+
+}  // namespace waggle::agent

@@ -35,15 +35,19 @@ fuzz:                 ## every fuzz target for SECONDS (10)
 	@ninja -C build/fuzz -j $(JOBS)
 	@tools/fuzz_smoke build/fuzz $(or $(SECONDS),10)
 
-format:
+format:               ## clang-format over every C and C++ file
+	@tools/setup test
 	@git ls-files '*.cc' '*.h' '*.c' | xargs clang-format-19 -i
 
-tidy:
-	@cmake --preset dev >/dev/null && ninja -C build/dev
+tidy:                 ## clang-tidy over what differs from BASE (the commit before)
+	@tools/setup test
+	@cmake --preset dev >/dev/null
+	@ninja -C build/dev -j $(JOBS)
 	@git diff --name-only --diff-filter=d $(or $(BASE),HEAD~1) -- '*.cc' | xargs -r clang-tidy-19 -p build/dev --quiet
 
 demo: build           ## small real services, load, and the agent on them
-	@tools/demo
+	@tools/setup demo
+	@tools/demo $(ARGS)
 
 clean:
 	@rm -rf build

@@ -38,7 +38,7 @@ std::map<std::string, std::string> values_of(const config::Loaded& loaded) {
     // Settings mask these.
     const auto add_headers = [&](const char* key, const config::OtlpConfig& target) {
         std::string& text = values[key];
-        for (const auto& [name, value] : target.headers) text += name + '=' + value + '\n';
+        for (const auto& [name, value] : target.headers) text.append(name).append("=").append(value).append("\n");
     };
     add_headers("otel_traces_export.headers", loaded.config.traces);
     add_headers("otel_metrics_export.headers", loaded.config.metrics);

@@ -88,7 +88,7 @@ class ToCollector(unittest.TestCase):
         for protocol in PROTOCOLS:
             with self.subTest(protocol), Collector(tls=tls) as collector:
                 target = f"{{endpoint: '{collector.endpoint(protocol, 'https')}', protocol: {protocol}"
-                with self.agent(f"otel_traces_export: {target}, backoff_initial_interval: 100ms}}\n") as agent:
+                with self.agent(f"otel_traces_export: {target}, backoff_initial_interval: 100ms}}\nshutdown_timeout: 500ms\n") as agent:
                     self.drive(1, 0)
                     wait_for(lambda: agent.metric_sum("waggle_export_retries_total", signal="spans") >= 1, "a failed try")
                     self.assertEqual(collector.sink.spans, [])

@@ -30,6 +30,9 @@ Examples:
   waggle run --config waggle.yaml         everything from a file
   waggle doctor                           what this kernel lets Waggle do
   waggle explain 1234                     is process 1234 traced, and why
+  waggle config check waggle.yaml         what is in force, and where it came from
+  waggle record traffic.wgl               every event into a file, secrets masked
+  waggle replay traffic.wgl               its spans again, anywhere
 )";
 
 struct CommandLine {
@@ -61,7 +64,8 @@ void add_options(CLI::App& app, CommandLine& line) {
                 line.flags.set.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
             }
         },
-        "any setting: --set ebpf.tick=10ms");
+        "any setting: --set ebpf.tick=10ms")
+        ->allow_extra_args(false);  // else a subcommand after it would be its value
 }
 
 Result<config::Loaded> load(const CommandLine& line) {
@@ -162,7 +166,7 @@ std::vector<std::string> arguments(int argc, char** argv, bool& is_beyla) {
 
 int main(int argc, char** argv) {
     CommandLine line;
-    CLI::App app("Waggle sees every service on this host and reports its requests, untouched.");
+    CLI::App app("Waggle sees every service on this host and reports its requests, untouched.", "waggle");
     app.footer(kExamples);
     app.set_version_flag("--version", "waggle " WAGGLE_VERSION);
     app.require_subcommand(0, 1);

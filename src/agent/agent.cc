@@ -203,8 +203,11 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         if (signal == SIGINT || signal == SIGTERM) break;
         if (signal == SIGHUP) reloader.reload(*discovery);
         counters.refresh();
-        console.draw([&](double seconds) { return pipeline.summary(seconds); },
-                     status_of(config, *discovery, pipeline, counters, readers));
+        const Status status = status_of(config, *discovery, pipeline, counters, readers);
+        for (const auto& [service, traffic] : status.undecoded)
+            self.counter("waggle.traffic.undecoded", {{"service", service}}, "By")
+                .set(static_cast<std::int64_t>(traffic.bytes));
+        console.draw([&](double seconds) { return pipeline.summary(seconds); }, status);
     }
     console.close();
 

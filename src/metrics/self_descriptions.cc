@@ -30,6 +30,8 @@ constexpr SelfDescription kRows[] = {
     {"waggle.requests.exported", "counter", "protocol", "Requests that became spans."},
     {"waggle.turns.lost", "counter", "cause, protocol",
      "Turns of a conversation that could not be read."},
+    {"waggle.traffic.undecoded", "counter", "service",
+     "Bytes that no protocol recognised, until their connection was muted."},
     {"waggle.spans.joined", "counter", "", "Server spans whose caller on this host was found."},
     {"waggle.spans.lost", "counter", "cause", "Spans lost between the agent's threads."},
     {"waggle.spans.filtered", "counter", "", "Spans that the filters left out."},

@@ -5,13 +5,23 @@ stays bounded. Series: the limit, expiry. Printers."""
 import json
 import re
 import socket
+import sys
 import threading
 import unittest
 
 from backends import Backend
-from harness import Agent, free_port, request, wait_for
+from harness import Agent, Child, free_port, request, wait_for
 from services import nginx
 
+ECHO = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection, _ = server.accept()
+    with connection:
+        while data := connection.recv(65536):
+            connection.sendall(data)
+"""
 FAST = "backoff_initial_interval: 50ms, backoff_max_interval: 100ms"
 
 
@@ -218,6 +228,22 @@ class Backends(unittest.TestCase):
             self.drive(6)
             wait_for(lambda: self.accounts(agent)["skipped"] == 6, "all")
             self.assertEqual(backend.traces(), [])
+
+    def test_traffic_that_nobody_can_read_is_shown(self):
+        port = free_port()
+        echo = Child([sys.executable, "-c", ECHO, str(port)]).wait_port(port)
+        self.addCleanup(echo.stop)
+        with Agent(services=[{"open_ports": str(port), "name": "murmur"}], traces=False) as agent:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as talk:
+                for _ in range(3):
+                    talk.sendall(b"\x01" * 2000)
+                    left = 2000
+                    while left:
+                        left -= len(talk.recv(left))
+            name = "waggle_traffic_undecoded_bytes_total"
+            wait_for(lambda: agent.metric_sum(name, service="murmur") >= 2000, "the bytes to be counted")
+            self.assertEqual(agent.metric_sum(name), agent.metric_sum(name, service="murmur"))
+            self.assertEqual(agent.metric_sum("waggle_requests_seen_total"), 0)
 
     def test_series_limit_keeps_sums(self):
         with self.agent(config="series_limit: 3\nroutes: {unmatched: path}\n") as agent:

@@ -53,7 +53,7 @@ class Usage(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout, r"^waggle \d+\.\d+\.\d+\n$")
         done = waggle("--help")
-        self.check(done, 0, "Examples:", "doctor", "explain", "record", "replay", "config", "--open-port")
+        self.check(done, 0, "Usage: waggle [OPTIONS]", "Examples:", "doctor", "explain", "record", "replay", "config", "--open-port")
         for command in ("run", "doctor", "explain", "record", "replay", "config"):
             self.check(waggle(command, "--help"), 0, command)
 
@@ -76,6 +76,16 @@ class Usage(unittest.TestCase):
         self.check(waggle("--config", file_with("a: [b")), 2, "waggle.yaml:1")
         self.check(waggle("--set", "ebpf.tick=soon"), 2, "--set", "ebpf.tick")
         self.check(waggle("run", env={"WAGGLE_BPF_TICK": "soon"}), 2, "WAGGLE_BPF_TICK", "ebpf.tick")
+
+    def test_flags_stand_before_and_after_the_command(self):
+        path = file_with("")
+        for arguments in (("--set", "ebpf.tick=7ms", "--set", "ebpf.rings=3", "config", "check", path),
+                          ("config", "check", path, "--set", "ebpf.tick=7ms", "--set", "ebpf.rings=3")):
+            with self.subTest(arguments):
+                done = waggle(*arguments)
+                self.check(done, 0)
+                self.assertRegex(done.stdout, r"tick: 7ms +# flag --set")
+                self.assertRegex(done.stdout, r"rings: 3 +# flag --set")
 
     def test_unknown_keys_are_warnings(self):
         path = file_with("prometheus_exprot:\n  port: 9090\nebpf:\n  tik: 5ms\n")
@@ -225,10 +235,14 @@ class Running(unittest.TestCase):
     def test_ready_only_once_attached(self):
         """systemd is told, by its socket, when and only when requests are seen; and of the end."""
         folder = tempfile.mkdtemp(prefix="waggle-notify-")
-        path = os.path.join(folder, "notify")
+        for path in (os.path.join(folder, "notify"), f"@waggle-notify-{os.getpid()}"):
+            with self.subTest(path):
+                self.check_readiness(path)
+
+    def check_readiness(self, path):
         port = free_port()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(path)
+            notify.bind(path.replace("@", "\0"))
             notify.settimeout(30)
             child = self.start("--open-port", str(self.port), "--prometheus-port", str(port), env={"NOTIFY_SOCKET": path})
             # Alive before it is ready: attaching takes a moment.
@@ -291,6 +305,26 @@ class Running(unittest.TestCase):
             self.assertIsNone(agent.child.process.poll())
             self.assertEqual(agent.child.process.wait(20), 0)
             self.assertIn("0 spans were sent, 8 were lost", agent.child.output())
+            agent.stop()
+            agent.sink.stop()
+
+    def test_a_second_interrupt_does_not_wait(self):
+        with socket.socket() as hole:
+            hole.bind(("127.0.0.1", 0))
+            hole.listen(16)
+            config = (f"otel_traces_export: {{endpoint: 'http://127.0.0.1:{hole.getsockname()[1]}/v1/traces', protocol: http/json}}\n"
+                      "shutdown_timeout: 10m\n")
+            agent = Agent(services=[{"open_ports": str(self.port)}], config=config, traces=False)
+            request(self.port, path="/stuck")
+            wait_for(lambda: agent.metric_sum("http_server_request_duration_seconds_count") == 1, "the request")
+            agent.child.process.send_signal(signal.SIGINT)
+            wait_for(lambda: not attachments(agent.child.pid), "its programs to be detached")
+
+            def ended():
+                agent.child.process.send_signal(signal.SIGINT)
+                return agent.child.process.poll() is not None
+            wait_for(ended, "the end")
+            self.assertEqual(agent.child.process.returncode, -signal.SIGINT)
             agent.stop()
             agent.sink.stop()
 

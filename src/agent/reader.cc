@@ -86,7 +86,6 @@ Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow
     : options_(std::move(options)),
       capture_(capture),
       flow_(flow),
-      self_(self),
       tracker_(options_.tracker),
       batch_(flow.take_empty()),
       published_(std::make_unique<Published>(self)) {}

@@ -73,7 +73,6 @@ class Reader {
     ReaderOptions options_;
     sensors::Capture& capture_;
     BatchFlow& flow_;
-    metrics::SelfMetrics& self_;
     protocols::Tracker tracker_;
     std::unique_ptr<sensors::RingReader> ring_;
     BatchPtr batch_;

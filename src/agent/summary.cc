@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ranges>
+#include <tuple>
 
 namespace waggle::agent {
 namespace {
@@ -128,8 +129,9 @@ std::vector<Summary::Row> Summary::take(double seconds) {
         cell.count = 0;
         cell.errors = 0;
     }
-    std::ranges::stable_sort(rows, [](const Row& a, const Row& b) {
-        return a.per_second != b.per_second ? a.per_second > b.per_second : a.total > b.total;
+    std::ranges::sort(rows, [](const Row& a, const Row& b) {
+        return std::tie(b.per_second, b.total, a.service, a.side) <
+               std::tie(a.per_second, a.total, b.service, b.side);
     });
     return rows;
 }

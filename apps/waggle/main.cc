@@ -111,7 +111,7 @@ int run(const CommandLine& line, const std::string& record_path, bool unmasked) 
         writer = std::move(*opened);
         options.recorder = writer.get();
     }
-    auto done = agent::run(std::move(options));
+    auto done = agent::run(options);
     if (done && writer) done = writer->finish();
     return done ? 0 : fail_with(line, kRunFailed, done.error());
 }

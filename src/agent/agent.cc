@@ -184,6 +184,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     current.discovery = discovery.get();
     KernelCounters counters(**capture, self);
     std::vector<std::unique_ptr<Reader>> readers;
+    readers.reserve((*capture)->rings());
     for (std::size_t ring = 0; ring < (*capture)->rings(); ++ring)
         readers.push_back(TRY(Reader::start({.ring = ring,
                                              .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
@@ -236,7 +237,7 @@ void apply_defaults(config::Config& config) {
     if (!config::has_exporter(config)) config.prometheus.port = 9464;
 }
 
-Result<void> run(RunOptions options) {
+Result<void> run(const RunOptions& options) {
     config::Config config = options.loaded.config;
     apply_defaults(config);
     if (auto done = check_capabilities(config); !done) return done;

@@ -22,6 +22,6 @@ struct RunOptions {
 void apply_defaults(config::Config& config);
 
 // Runs until SIGINT or SIGTERM. An error is a run-time failure (exit status 1).
-Result<void> run(RunOptions options);
+Result<void> run(const RunOptions& options);
 
 }  // namespace waggle::agent

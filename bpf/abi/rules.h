@@ -25,7 +25,7 @@ struct wg_connection_rules {
 enum wg_target_flags : __u32 {
     WG_TARGET_SELECTED = 1,
     WG_TARGET_CHILDREN = 2,  // a fork's child inherits the entry
-    WG_TARGET_EXCLUDED = 4,  // never select by listen
+    WG_TARGET_EXCLUDED = 4,  // never select by listen or by what its parent is
 };
 
 // By kernel tgid.
@@ -47,7 +47,7 @@ struct wg_state {
     __u64 rule_generation;  // moves after a batch of rules was written
     __u32 is_off;           // kill switch
     __u32 has_io_uring;     // its completions are watched: text comes with them
-    __u32 padding;
+    __u32 listen_flags;     // what such a process is selected with (wg_target_flags)
     __u32 select_listeners; // a process that listens on TCP becomes a target at once
     __u64 listen_ports[1024]; // bit per port: a process that listens there becomes a target at once
 };

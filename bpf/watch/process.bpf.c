@@ -42,13 +42,18 @@ WG_INLINE struct wg_process_event *wg_reserve(enum wg_event_type type, struct ta
     event->parent_pid = wg_agent_pid(parent);
     event->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
     event->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+    const struct wg_target *target = bpf_map_lookup_elem(&targets, &event->kernel_tgid);
+    if (target) event->target_flags = target->flags;
     struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
     event->exe_inode = BPF_CORE_READ(inode, i_ino);
     event->exe_device = BPF_CORE_READ(inode, i_sb, s_dev);
     return event;
 }
 
-WG_INLINE void wg_add_target(u32 kernel_tgid, u32 flags) {
+// A process that the agent's pid namespace does not hold is nobody's: user space could not say what it is.
+WG_INLINE void wg_add_target(struct task_struct *task, u32 flags) {
+    const u32 kernel_tgid = BPF_CORE_READ(task, tgid);
+    if (!wg_agent_pid(task)) return;
     const struct wg_target target = {.flags = flags};
     if (bpf_map_update_elem(&targets, &kernel_tgid, &target, BPF_ANY))
         wg_count(WG_COUNT_TARGET_FAILED, 1);
@@ -56,11 +61,12 @@ WG_INLINE void wg_add_target(u32 kernel_tgid, u32 flags) {
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary) {
+    struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+    const struct wg_program_key key = {.inode = BPF_CORE_READ(inode, i_ino), .device = BPF_CORE_READ(inode, i_sb, s_dev)};
+    const struct wg_target *known = bpf_map_lookup_elem(&programs, &key);
+    if (known) wg_add_target(task, known->flags);
     struct wg_process_event *event = wg_reserve(WG_EVENT_EXEC, task);
     if (!event) return 0;
-    const struct wg_program_key key = {.inode = event->exe_inode, .device = event->exe_device};
-    const struct wg_target *known = bpf_map_lookup_elem(&programs, &key);
-    if (known) wg_add_target(event->kernel_tgid, known->flags);
     bpf_probe_read_kernel_str(event->path, sizeof(event->path), BPF_CORE_READ(binary, filename));
     const u64 from = BPF_CORE_READ(task, mm, arg_start);
     const u64 size = WG_BOUND(BPF_CORE_READ(task, mm, arg_end) - from, WG_ARGS_MAX);
@@ -75,7 +81,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
     const u32 parent_tgid = parent->tgid;
     if (tgid == parent_tgid || child->pid != child->tgid) return 0;  // a thread
     const struct wg_target *inherited = bpf_map_lookup_elem(&targets, &parent_tgid);
-    if (inherited && inherited->flags & WG_TARGET_CHILDREN) wg_add_target(tgid, inherited->flags);
+    if (inherited && inherited->flags & WG_TARGET_CHILDREN) wg_add_target(child, inherited->flags);
     struct wg_process_event *event = wg_reserve(WG_EVENT_FORK, child);
     if (!event) return 0;
     event->parent_kernel_tgid = parent_tgid;
@@ -104,7 +110,7 @@ int BPF_PROG(process_listen, struct sock *sk, int old_state, int new_state) {
     const struct wg_target *target = bpf_map_lookup_elem(&targets, &tgid);
     if (page && !target &&
         (page->select_listeners || page->listen_ports[(port >> 6) & 1023] & (1ull << (port & 63))))
-        wg_add_target(tgid, WG_TARGET_SELECTED | WG_TARGET_CHILDREN);
+        wg_add_target(task, page->listen_flags);
     struct wg_process_event *event = wg_reserve(WG_EVENT_LISTEN, task);
     if (!event) return 0;
     event->port = port;

@@ -56,6 +56,15 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
     return tracker;
 }
 
+// What a watched process is called; empty: not known.
+std::function<std::string(std::uint32_t)> service_source(const Discovery& discovery) {
+    return [&discovery](std::uint32_t pid) {
+        const auto table = discovery.table();
+        const discover::Target* target = table ? table->find(pid) : nullptr;
+        return target ? target->resource->service_name : std::string();
+    };
+}
+
 // The kernel's own counters, as self metrics.
 class KernelCounters {
   public:
@@ -208,7 +217,8 @@ Result<void> run(RunOptions options) {
         readers.push_back(TRY(Reader::start({.ring = ring,
                                              .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
                                              .tracker = tracker_config(config, *discovery),
-                                             .tap = options.tap},
+                                             .tap = options.tap,
+                                             .service_of = service_source(*discovery)},
                                             **capture, flow, self)));
     pipeline->start();
     std::atomic<bool> is_ready{true};

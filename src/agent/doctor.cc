@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -59,6 +60,22 @@ std::string_view state_text(sensors::SensorState state) {
 
 }  // namespace
 
+namespace {
+
+// Tries them: what would load for an agent started here and now.
+std::string explain_sensors(const config::Config& config) {
+    std::vector<sensors::SensorReport> reports;
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable}, reports);
+    if (!capture) return "no: " + capture.error().message;
+    std::vector<std::string> names;
+    for (const sensors::SensorReport& report : reports)
+        if (report.state != sensors::SensorState::Unavailable)
+            names.push_back(fmt::format("{} ({})", report.name, report.chosen));
+    return fmt::format("yes, by {}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
 Diagnosis doctor(const config::Config& config, bool as_json) {
     utsname kernel{};
     ::uname(&kernel);
@@ -107,13 +124,16 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
     return result;
 }
 
-std::string explain(const config::Config& config, std::uint32_t pid) {
-    auto watcher = discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid()));
-    if (!watcher) return watcher.error().message + "\n";
-    (*watcher)->start();
+Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {
+    auto watcher = TRY(discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid())));
+    watcher->start();
     std::string text;
-    for (const std::string& line : (*watcher)->explain(pid)) text += line + "\n";
-    return text;
+    for (const std::string& line : watcher->explain(pid)) text += line + "\n";
+    if (!watcher->knows(pid)) return Explanation{.text = std::move(text), .is_process = false};
+    const auto targets = watcher->targets();
+    const bool is_selected = std::ranges::any_of(targets, [&](const discover::Target& target) { return target.pid == pid; });
+    text += "traced: " + (is_selected ? explain_sensors(config) : "no") + "\n";
+    return Explanation{.text = std::move(text), .is_process = true};
 }
 
 }  // namespace waggle::agent

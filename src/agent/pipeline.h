@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "agent/reader.h"
 #include "agent/summary.h"
 #include "config/config.h"
+#include "decorate/service.h"
 #include "decorate/stage.h"
 #include "discover/target.h"
 #include "exporters/all.h"
@@ -49,7 +51,9 @@ class Pipeline {
     using Stages = std::vector<std::unique_ptr<decorate::Stage>>;
 
     Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, TableSource table);
-    static Result<Stages> make_stages(const config::Config& config, const TableSource& table);
+    static Result<Stages> make_stages(const config::Config& config);
+    void take_or_hold(BatchPtr batch);
+    void take_held(bool is_last);
     void run();
     void take(spans::SpanBatch& batch);
     void print(const spans::SpanBatch& batch);
@@ -59,11 +63,16 @@ class Pipeline {
     config::Config config_;
     BatchFlow& flow_;
     metrics::SelfMetrics& self_;
-    TableSource table_;
+    decorate::Service service_;
     std::uint64_t started_ns_;
     spans::ResourcePtr agent_resource_;
     std::mutex mutex_;  // stages, registries, summary: between this thread, scrapes and reload
-    Stages stages_;
+    Stages stages_;  // after service_
+    struct Held {
+        BatchPtr batch;
+        std::chrono::steady_clock::time_point until;
+    };
+    std::deque<Held> held_;  // oldest first; all behind one that waits, so that order stays
     std::unique_ptr<metrics::Registry> prometheus_;
     std::unique_ptr<metrics::Registry> otlp_;
     Summary summary_;

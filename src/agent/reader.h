@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <thread>
 
 #include "base/channel.h"
@@ -44,6 +45,8 @@ struct ReaderOptions {
     std::chrono::milliseconds tick{5};
     protocols::TrackerConfig tracker;
     RecordTap tap;
+    // What the process is called, for traffic of it that nobody can read.
+    std::function<std::string(std::uint32_t pid)> service_of;
 };
 
 class Reader {
@@ -66,6 +69,7 @@ class Reader {
     void hand_on();
     void write_rules();
     void publish(std::uint64_t now_ns);
+    void publish_unreadable();
 
     struct Published;
 

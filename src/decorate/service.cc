@@ -41,4 +41,15 @@ void Service::apply(spans::SpanBatch& batch) {
     }
 }
 
+bool Service::knows(const spans::SpanBatch& batch) const {
+    const std::shared_ptr<const discover::TargetTable> table = table_();
+    spans::ProcessKey last;
+    for (const spans::Span& span : batch) {
+        if (span.resource || span.process.pid == 0 || span.process == last) continue;
+        last = span.process;
+        if (!table || find(*table, last) == nullptr) return false;
+    }
+    return true;
+}
+
 }  // namespace waggle::decorate

@@ -20,6 +20,8 @@ class Service final : public Stage {
     explicit Service(TableSource table);
 
     void apply(spans::SpanBatch& batch) override;
+    // Has discovery said yet whose these spans are?
+    bool knows(const spans::SpanBatch& batch) const;
     // Spans of processes the table does not have; they go out as "unknown_service". From any
     // thread.
     std::uint64_t unknown_spans() const { return unknown_.load(std::memory_order_relaxed); }

@@ -115,6 +115,8 @@ std::optional<Status> ProcFs::status(std::uint32_t pid) const {
     if (!text) return std::nullopt;
     Status status;
     for (const std::string_view line : split(*text, '\n')) {
+        if (line.starts_with("Tgid:"))
+            status.tgid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
         if (line.starts_with("Uid:"))
             status.uid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
         if (!line.starts_with("NSpid:")) continue;

@@ -30,6 +30,7 @@ struct Stat {
 };
 
 struct Status {
+    std::uint32_t tgid = 0;              // the process, also of a thread
     std::uint32_t uid = 0;               // real
     std::vector<std::uint32_t> ns_pids;  // outermost first; the last is what the process sees
 };

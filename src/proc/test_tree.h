@@ -105,6 +105,7 @@ class ProcTree {
         link(pid, name, "socket:[" + std::to_string(inode) + "]");
     }
     void listen_unix(std::uint32_t pid, std::string_view path, std::uint64_t inode) const {
+        append(pid, "net/tcp", kTcpHead, "");
         append(pid, "net/unix", "Num       RefCount Protocol Flags    Type St Inode Path\n",
                "0000000000000000: 00000002 00000000 00010000 0001 01 " + std::to_string(inode) + " " +
                    std::string(path) + "\n");

@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import socketserver
@@ -12,7 +13,7 @@ import sys
 import threading
 import unittest
 
-from harness import DEADLINE, Agent, Child, free_port, request, wait_for
+from harness import DEADLINE, WAGGLE, Agent, Child, free_port, request, wait_for
 from services import nginx
 
 
@@ -98,8 +99,9 @@ class Agents(unittest.TestCase):
             self.assertEqual(len(second.spans()), 50)
 
     def test_one_does_not_watch_the_other(self):
-        with Agent(services=[{"any_listener": True, "cmd_args": "nginx|waggle"}]) as first:
-            with Agent(services=[{"cmd_args": "nginx|waggle"}]) as second:
+        both = f"^nginx: |^{re.escape(WAGGLE)} run"
+        with Agent(services=[{"any_listener": True, "cmd_args": both}]) as first:
+            with Agent(services=[{"cmd_args": both}]) as second:
                 for agent in (first, second):
                     agent.get("/metrics")
                 request(self.port, path="/after")

@@ -20,8 +20,15 @@ PYTHON = "/usr/bin/python3"
 ORDERS = os.path.join(service_folder("python"), "orders.py")
 
 NODE = "require('http').createServer((q, a) => a.end('x')).listen(process.argv[2], '127.0.0.1')"
-RUBY = ("require 'socket'\nlistener = TCPServer.new('127.0.0.1', ARGV[0].to_i)\n"
-        "loop { c = listener.accept; nil until c.gets == \"\\r\\n\"; c.write \"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n\"; c.close }\n")
+RUBY = """require 'socket'
+listener = TCPServer.new('127.0.0.1', ARGV[0].to_i)
+loop do
+  caller = listener.accept
+  line = caller.gets until line.to_s.strip.empty? && !line.nil? || caller.eof?
+  caller.write "HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n" rescue nil
+  caller.close
+end
+"""
 WSGI = "def app(environment, start):\n    start('200 OK', [('Content-Length', '0')])\n    return [b'']\n"
 ASGI = ("async def app(scope, receive, send):\n    if scope['type'] != 'http': return\n"
         "    await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'0')]})\n"
@@ -58,7 +65,7 @@ class Names(unittest.TestCase):
         services = [{"open_ports": ",".join(map(str, ports)), **(selector or {})}]
         with Agent(services=services) as agent:
             for port in ports:
-                request(port)
+                request(port, path="/hello")
             spans = {s["server.port"]: s for s in agent.expect_spans(len(ports))}
         return [spans[port].resource for port in ports]
 
@@ -82,7 +89,7 @@ class Names(unittest.TestCase):
             (["gunicorn", "-b", "127.0.0.1:{port}", "wsgi:app"], at("till")),
             (["gunicorn", "-n", "named", "-b", "127.0.0.1:{port}", "wsgi:app"], at("till")),
             ([PYTHON, "-m", "uvicorn", "--port", "{port}", "menu.main:app"], self.folder),
-            (["uvicorn", "main:app", "--port", "{port}"], at("menu"))),
+            ([PYTHON, self.file("bin/uvicorn", "import uvicorn\nuvicorn.main()\n"), "main:app", "--port", "{port}"], at("menu"))),
             ["orders", "shop", "books", "http.server", "cart", "till", "till", "named", "menu", "menu"])
 
     def test_node(self):

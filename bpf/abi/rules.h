@@ -34,20 +34,13 @@ struct wg_target {
     __u32 padding;
 };
 
-// By program: what a process that starts it becomes, before user space has looked.
-struct wg_program_key {
-    __u64 inode;
-    __u32 device;
-    __u32 padding;
-};
-
 // Shared page: user space writes, programs read.
 struct wg_state {
     __u64 heartbeat_ns;     // programs copy nothing when it is stale
     __u64 rule_generation;  // moves after a batch of rules was written
     __u32 is_off;           // kill switch
     __u32 has_io_uring;     // its completions are watched: text comes with them
-    __u32 listen_flags;     // what such a process is selected with (wg_target_flags)
+    __u32 select_execs;     // a process that starts a program is a target until user space has judged it
     __u32 select_listeners; // a process that listens on TCP becomes a target at once
     __u64 listen_ports[1024]; // bit per port: a process that listens there becomes a target at once
 };
@@ -85,5 +78,4 @@ enum wg_counter : __u32 {
 #ifdef __cplusplus
 static_assert(sizeof(wg_rule) == 8);
 static_assert(sizeof(wg_connection_rules) == 16);
-static_assert(sizeof(wg_program_key) == 16);
 #endif

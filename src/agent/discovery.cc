@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "base/log.h"
-#include "discover/process_reader.h"
 
 namespace waggle::agent {
 namespace {
@@ -16,7 +15,6 @@ namespace {
 constexpr std::chrono::milliseconds kWait{100};
 // UNIX listeners and processes whose event was lost are found by looking; it costs about a millisecond.
 constexpr std::chrono::seconds kMaxPoll{1};
-constexpr std::size_t kMaxPrograms = 4096;  // as many as the kernel side keeps
 
 }  // namespace
 
@@ -51,35 +49,25 @@ void Discovery::stop() {
     thread_.join();
 }
 
-// What the kernel can decide without asking: a process that begins to listen where a selector with
-// nothing else says so is watched from its first connection on.
+// What the kernel side selects before anybody was asked, so that nothing of a new process is missed: whoever may be
+// wanted. The events tell what it did, and the watcher takes back what is not wanted.
 void Discovery::select_in_kernel(const config::Config& config) {
     wg_state& state = capture_.state();
     state.select_listeners = 0;
-    // Where an entry's children are not watched, none is from its first byte on: which entry a listener is of,
-    // the kernel does not know.
-    state.listen_flags = WG_TARGET_SELECTED | WG_TARGET_CHILDREN;
+    state.select_execs = config.discovery.system_wide;
     std::memset(state.listen_ports, 0, sizeof(state.listen_ports));
-    // Other exclusions are known, and the kernel told, when the process starts its program.
-    const auto is_by_port = [](const config::SelectorConfig& exclusion) {
-        return !exclusion.open_ports.is_empty() || exclusion.is_any_listener;
-    };
-    if (std::ranges::any_of(config.discovery.exclude_services, is_by_port) ||
-        std::ranges::any_of(config.discovery.default_exclude_services, is_by_port))
-        return;
     const auto add_ports = [&](const config::PortSet& ports) {
         for (const auto& [from, to] : ports.ranges)
             for (std::uint32_t port = from; port <= to; ++port) state.listen_ports[port >> 6] |= 1ull << (port & 63);
     };
     for (const config::SelectorConfig& selector : config.discovery.services) {
-        const bool has_more = selector.exe_path || selector.exe_glob || selector.cmd_args || selector.cmd_glob ||
-                              !selector.pids.empty() || !selector.k8s.empty();
-        if (has_more) continue;
-        if (!selector.children.value_or(true)) state.listen_flags = WG_TARGET_SELECTED;
+        if (!selector.k8s.empty()) continue;  // selects nothing
         if (selector.is_any_listener) state.select_listeners = 1;
-        add_ports(selector.open_ports);
+        else if (!selector.open_ports.is_empty()) add_ports(selector.open_ports);
+        else state.select_execs = 1;
     }
-    if (!config.executable_name) add_ports(config.open_port);
+    add_ports(config.open_port);
+    if (config.open_port.is_empty() && config.executable_name && !config.executable_name->empty()) state.select_execs = 1;
 }
 
 void Discovery::on_record(std::span<const std::byte> record) {
@@ -105,26 +93,12 @@ void Discovery::learn_kernel_numbers() {
     for (const wg_task_numbers& task : capture_.task_numbers()) watcher_->learn_kernel_tgid(task.pid, task.kernel_tgid);
 }
 
-// The next process that starts this program is watched before user space has looked at it.
-void Discovery::remember_program(const discover::ProgramKey& program, std::uint32_t flags) {
-    const wg_program_key key{.inode = program.inode, .device = discover::kernel_device(program.device), .padding = 0};
-    if (programs_.size() >= kMaxPrograms || !programs_.insert(program).second) return;
-    capture_.programs().set(key, {.flags = flags, .padding = 0});
-}
-
-void Discovery::forget_programs() {
-    for (const discover::ProgramKey& program : programs_)
-        capture_.programs().remove({.inode = program.inode, .device = discover::kernel_device(program.device), .padding = 0});
-    programs_.clear();
-}
-
 void Discovery::apply_changes() {
     for (const discover::Change& change : watcher_->take_changes()) {
         if (!change.kernel_tgid) continue;
         if (change.kind == discover::ChangeKind::Added) {
             const std::uint32_t flags =
                 WG_TARGET_SELECTED | (change.follows_children ? std::uint32_t{WG_TARGET_CHILDREN} : 0u);
-            if (change.is_for_program) remember_program(change.program, flags);
             if (!capture_.targets().set(change.kernel_tgid, {.flags = flags, .padding = 0}))
                 log::warn("process {} cannot be watched: the kernel's table of targets is full", change.pid);
         } else if (change.kind == discover::ChangeKind::Excluded) {
@@ -147,7 +121,6 @@ void Discovery::run(std::stop_token stop) {
         {
             std::lock_guard lock(reload_mutex_);
             if (reloaded_) {
-                forget_programs();
                 if (const auto done = watcher_->reload(*reloaded_); !done)
                     log::error("reload: {}; the selectors stay as they were", done.error().message);
                 else select_in_kernel(*reloaded_);

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,15 +41,12 @@ class Discovery {
     void on_record(std::span<const std::byte> record);
     void learn_kernel_numbers();
     void apply_changes();
-    void remember_program(const discover::ProgramKey& program, std::uint32_t flags);
-    void forget_programs();
     void select_in_kernel(const config::Config& config);
 
     sensors::Capture& capture_;
     std::unique_ptr<discover::Watcher> watcher_;
     std::chrono::nanoseconds poll_interval_;
     std::unique_ptr<sensors::RingReader> ring_;
-    std::set<discover::ProgramKey> programs_;  // whose verdict the kernel side has
     metrics::SelfValue& processes_;
     std::atomic<std::size_t> watched_{0};
     std::mutex reload_mutex_;

@@ -16,8 +16,9 @@ namespace waggle::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kWait{200};
-// A new process is watched in the kernel before user space has read what it is: its first spans wait for that.
-constexpr std::chrono::milliseconds kHold{1000};
+// A new process is watched in the kernel before user space has judged it: its first spans wait for that, longer than
+// discovery takes to find a process whose event was lost.
+constexpr std::chrono::milliseconds kHold{1500};
 constexpr std::chrono::milliseconds kHoldStep{10};
 constexpr std::size_t kMaxHeld = 64;
 
@@ -51,6 +52,7 @@ Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfM
       flow_(flow),
       self_(self),
       service_(std::move(table)),
+      unowned_(self.counter("waggle.spans.unowned")),
       started_ns_(monotonic_now()),
       next_push_(std::chrono::steady_clock::now() + config.metrics.interval) {
     auto resource = std::make_shared<spans::Resource>();
@@ -122,10 +124,11 @@ void Pipeline::take_held(bool is_last) {
 }
 
 void Pipeline::take(spans::SpanBatch& batch) {
+    service_.apply(batch);
+    unowned_.set(static_cast<std::int64_t>(service_.unowned()));
     spans_.fetch_add(batch.size(), std::memory_order_relaxed);
     {
         std::lock_guard lock(mutex_);
-        service_.apply(batch);
         for (const auto& stage : stages_) stage->apply(batch);
         const std::uint64_t now = monotonic_now();
         if (prometheus_) prometheus_->record(batch, now);

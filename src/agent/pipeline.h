@@ -64,6 +64,7 @@ class Pipeline {
     BatchFlow& flow_;
     metrics::SelfMetrics& self_;
     decorate::Service service_;
+    metrics::SelfValue& unowned_;  // spans of processes that nobody wants
     std::uint64_t started_ns_;
     spans::ResourcePtr agent_resource_;
     std::mutex mutex_;  // stages, registries, summary: between this thread, scrapes and reload

@@ -125,8 +125,8 @@ TEST_F(ServiceTest, ByProcessAndItsStart) {
     add(5, 7 * kTick);
     EXPECT_FALSE(service.knows(batch_));
     service.apply(batch_);
-    EXPECT_THAT(services(), ElementsAre("shop", "shop", "unknown_service", "unknown_service", "unknown_service", "shop"));
-    EXPECT_EQ(service.unknown_spans(), 3u);
+    EXPECT_THAT(services(), ElementsAre("shop", "shop", "shop"));
+    EXPECT_EQ(service.unowned(), 3u);
 }
 
 TEST_F(ServiceTest, LeavesWhatHasOne) {

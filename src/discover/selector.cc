@@ -183,15 +183,6 @@ Verdict Selectors::follow(const Process& process, int entry, std::uint32_t from_
 
 bool Selectors::follows_children(int index) const { return entry(index).children.value_or(true); }
 
-bool Selectors::decides_by_program(int index) const {
-    const auto asks_more = [](const config::SelectorConfig& config) {
-        return config.cmd_args || config.cmd_glob || !config.pids.empty() || !config.open_ports.is_empty() ||
-               config.is_any_listener || !config.k8s.empty();
-    };
-    return !asks_more(entry(index)) &&
-           std::ranges::none_of(excludes_, [&](const Entry& exclude) { return asks_more(exclude.config); });
-}
-
 const config::SelectorConfig& Selectors::entry(int index) const {
     return entries_.at(static_cast<size_t>(index)).config;
 }

@@ -40,8 +40,6 @@ class Selectors {
     Verdict follow(const Process& process, int entry, std::uint32_t from_pid) const;
 
     bool follows_children(int entry) const;
-    // Does the program's file alone decide that the entry selects a process?
-    bool decides_by_program(int entry) const;
     // Name and namespace that the entry gives; entry is a Selected verdict's.
     const config::SelectorConfig& entry(int entry) const;
     std::string label(int entry) const;  // "discovery.services[0]"

@@ -93,7 +93,7 @@ void Watcher::on_exec(const wg_process_event& event) {
     std::shared_ptr<const Target> target;
     if (is_same) target = std::move(known->target);  // replaced below, not ended
     Entry* entry = add(std::move(*process));
-    if (entry == nullptr) return;
+    if (entry == nullptr) return correct(event);
     entry->target = std::move(target);
     entry->is_barred = is_barred;
     Verdict verdict = selectors_.match(entry->process);
@@ -125,7 +125,7 @@ void Watcher::on_fork(const wg_process_event& event) {
     const Program program = parent->program;
     const bool has_program = parent->has_program;
     Entry* entry = add(std::move(process));
-    if (entry == nullptr) return;
+    if (entry == nullptr) return correct(event);
     entry->program = program;
     entry->has_program = has_program;
     evaluate(*entry);
@@ -144,11 +144,11 @@ void Watcher::on_listen(const wg_process_event& event) {
     if (entry == nullptr || !is_same_start(entry->process.start_ns, event.start_ns)) {
         const auto stat = procfs_.stat(event.pid);
         auto process = stat ? read_process(procfs_, event.pid, *stat) : std::nullopt;
-        if (!process) return;
+        if (!process) return correct(event);
         process->start_ns = event.start_ns;
         process->kernel_tgid = event.kernel_tgid;
         entry = add(std::move(*process));
-        if (entry == nullptr) return;
+        if (entry == nullptr) return correct(event);
     }
     const Listen listen{.port = event.port};
     std::vector<Listen>& listens = entry->process.listens;
@@ -159,7 +159,7 @@ void Watcher::on_listen(const wg_process_event& event) {
     settle();
 }
 
-// The kernel side decides by parent, program and port before we can judge.
+// The kernel side decides before we can judge: it takes whoever may be wanted.
 void Watcher::correct(const wg_process_event& event) {
     const Entry* entry = find(event.pid);
     const VerdictKind kind = entry == nullptr ? VerdictKind::NotMatched : entry->verdict.kind;
@@ -206,17 +206,12 @@ void Watcher::learn_kernel_tgid(std::uint32_t pid, std::uint32_t kernel_tgid) {
 
 void Watcher::emit(ChangeKind kind, Entry& entry) {
     const bool is_added = kind == ChangeKind::Added;
-    const int index = entry.verdict.entry;
     entry.is_barred = kind == ChangeKind::Excluded;
     changes_.push_back(
         {.kind = kind,
          .kernel_tgid = entry.process.kernel_tgid,
          .pid = entry.process.pid,
-         .follows_children = is_added && selectors_.follows_children(index),
-         .is_for_program = is_added && entry.process.program != ProgramKey{} &&
-                           selectors_.decides_by_program(index) &&
-                           selectors_.match(entry.process).entry == index,
-         .program = entry.process.program});
+         .follows_children = is_added && selectors_.follows_children(entry.verdict.entry)});
 }
 
 std::vector<Change> Watcher::take_changes() {

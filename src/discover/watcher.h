@@ -33,8 +33,6 @@ struct Change {
     std::uint32_t kernel_tgid = 0;  // 0: unknown; the Change comes again after learn_kernel_tgid
     std::uint32_t pid = 0;
     bool follows_children = false;  // Added: processes it forks are traced from their first byte
-    bool is_for_program = false;    // Added: whoever starts this program is selected too
-    ProgramKey program;
 };
 
 struct WatcherStats {

@@ -191,26 +191,6 @@ TEST_F(WatcherTest, KernelTookAProgramThatIsNotWanted) {
     EXPECT_THAT(changes(), ElementsAre("-5"));
 }
 
-TEST_F(WatcherTest, KernelTellsProgramsOnlyWhereTheFileDecides) {
-    const auto is_for_program = [&](std::string_view yaml) {
-        ProcTree tree;
-        tree.add({.pid = kOwnPid, .exe = "/opt/agent"});
-        tree.link(kOwnPid, "ns/pid", "pid:[4026531836]");
-        tree.add({.pid = 5, .exe = "/bin/sh", .argv = {"sh", "x"}});
-        tree.add({.pid = 6, .ppid = 5, .exe = "/bin/true"});
-        auto watcher = Watcher::create(configured(yaml), tree.procfs(), kOwnPid);
-        (*watcher)->start();
-        std::string flags;
-        for (const Change& change : (*watcher)->take_changes())
-            if (change.kind == ChangeKind::Added) flags += change.is_for_program ? 'y' : 'n';
-        return flags;
-    };
-    EXPECT_EQ(is_for_program(services("[{exe_path: /sh$}]")), "yn");
-    EXPECT_EQ(is_for_program(services("[{exe_path: /sh$, cmd_args: x}]")), "nn");
-    EXPECT_EQ(is_for_program("discovery: {services: [{exe_path: /sh$}], exclude_services: [{cmd_args: zz}]}"), "nn");
-    EXPECT_EQ(is_for_program("discovery: {services: [{exe_path: /sh$}], exclude_services: [{exe_path: zz}]}"), "yn");
-}
-
 TEST_F(WatcherTest, ChildrenFollow) {
     tree_.add({.pid = 5, .exe = "/usr/bin/shop"});
     tree_.add({.pid = 6, .ppid = 5, .exe = "/usr/bin/helper", .start_ticks = 101});

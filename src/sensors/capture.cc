@@ -107,8 +107,6 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");
     capture->rules_ = sensor.map<std::uint64_t, wg_connection_rules>("rules");
     capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
-    if (capture->processes_)
-        capture->programs_ = capture->processes_->map<wg_program_key, wg_target>("programs");
     capture->counters_fd_ = sensor.map_fd("counters");
 
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));

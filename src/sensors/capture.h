@@ -42,7 +42,6 @@ class Capture {
     Map<std::uint32_t, wg_target>& targets() { return targets_; }
     Map<std::uint64_t, wg_connection_rules>& rules() { return rules_; }
     Map<wg_tail_key, wg_tail>& tails() { return tails_; }
-    Map<wg_program_key, wg_target>& programs() { return programs_; }
     // The shared page.
     wg_state& state() { return *state_; }
     void beat(std::uint64_t now_ns);
@@ -72,7 +71,6 @@ class Capture {
     Map<std::uint32_t, wg_target> targets_;
     Map<std::uint64_t, wg_connection_rules> rules_;
     Map<wg_tail_key, wg_tail> tails_;
-    Map<wg_program_key, wg_target> programs_;
     wg_state* state_ = nullptr;
     std::size_t state_bytes_ = 0;
     int counters_fd_ = -1;

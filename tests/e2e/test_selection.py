@@ -280,6 +280,22 @@ class Started(unittest.TestCase):
                 self.assertEqual({(s.kind, s.service) for s in spans}, {("client", "curl")})
                 self.assertEqual(len({s.resource["service.instance.id"] for s in spans}), 20)
 
+    def test_short_lives_that_are_not_wanted(self):
+        """Whoever starts is looked at from its first byte on; what is not wanted leaves no trace."""
+        server, port = nginx()
+        self.addCleanup(server.stop)
+        with Agent(services=[{"exe_path": "/curl$", "cmd_args": "Wanted"}]) as agent:
+            for turn in range(8):
+                url = f"http://127.0.0.1:{port}/wanted/{turn}"
+                for other in (["busybox", "wget", "-q", "-O", "/dev/null", url], ["curl", "-sS", "-H", "X: No", url]):
+                    subprocess.run(other, check=True, capture_output=True, timeout=10)
+                subprocess.run(["curl", "-sS", "-H", "X: Wanted", url], check=True, capture_output=True, timeout=10)
+            spans = agent.expect_spans(8)
+            self.assertEqual([s["url.path"] for s in spans], [f"/wanted/{turn}" for turn in range(8)])
+            self.assertEqual({s.service for s in spans}, {"curl"})
+            services = {dict(labels).get("job") for (name, labels), _ in agent.metrics().items() if name.startswith("http_client")}
+            self.assertEqual(services, {"curl"})
+
     def test_short_lived_children(self):
         """Forked by a watched process, without a program of their own."""
         server, port = nginx()

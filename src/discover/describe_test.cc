@@ -146,6 +146,15 @@ TEST_F(DescribeTest, OwnerWithoutAName) {
     EXPECT_THAT(describer.describe({&process, &program}, {}, {}).resource->attributes, Contains(Pair("process.owner", "12345")));
 }
 
+TEST_F(DescribeTest, OwnerOfAProcessThatIsGoneIsNotKnown) {
+    Describer describer({}, procfs_);
+    Process process{.pid = 77, .exe = "/bin/x"};
+    complete_process(procfs_, process);
+    const Program program = describer.program(process);
+    for (const auto& [key, value] : describer.describe({&process, &program}, {}, {}).resource->attributes)
+        EXPECT_NE(key, "process.owner");
+}
+
 TEST_F(DescribeTest, AgentsAttributesForThoseWithoutTheirOwn) {
     config::Config config;
     config.resource_attributes = {{"region", "north"}, {"service.name", "never"}};
@@ -190,6 +199,12 @@ TEST(ProcessOfEvent, HasWhatTheKernelTold) {
     EXPECT_THAT(process.argv, ElementsAre("a", "", "b"));
     EXPECT_EQ(process.program.inode, 11u);
     EXPECT_EQ(kernel_device(process.program.device), event.exe_device);
+    // "#!/usr/bin/python3 -u" in /srv/shop.py
+    wg_process_event script{};
+    std::memcpy(script.path, "/srv/shop.py", 12);
+    std::memcpy(script.args, "/usr/bin/python3\0-u\0/srv/shop.py\0", 33);
+    script.args_size = 33;
+    EXPECT_EQ(process_of_event(script).exe, "/usr/bin/python3");
     // Sizes are not to be trusted, and texts may fill their room.
     std::memset(event.path, 'p', sizeof(event.path));
     std::memset(event.args, 'x', sizeof(event.args));

@@ -11,12 +11,14 @@ from harness import Child, wait_for
 INIT = ["sh", "-c", "while :; do sleep 1000; done"]
 
 
-def sandboxed(argv, net=False, cgroup=False, mounts="", **more):
+def sandboxed(argv, net=False, cgroup=False, mounts="", group=None, **more):
     """A Child with argv as process 1 of a pid namespace, which sees its own /proc. mounts: shell commands that
-    prepare its mounts. With net it has a loopback of its own."""
+    prepare its mounts. With net it has a loopback of its own, with cgroup the group is the root it sees."""
     script = "set -e; mount --make-rprivate /; " + ("ip link set lo up; " if net else "") + mounts + ' exec "$@"'
     command = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"]
     command += (["--net"] if net else []) + (["--cgroup"] if cgroup else [])
+    if group:
+        command = group.joined(command)
     return Child([*command, "sh", "-c", script, "sh", *argv], **more)
 
 
@@ -56,6 +58,10 @@ class Group:
     def take(self, pid):
         with open(os.path.join(self.path, "cgroup.procs"), "w") as file:
             file.write(str(pid))
+
+    def joined(self, argv):
+        """The command, run in the group."""
+        return ["sh", "-c", f'echo $$ > {self.path}/cgroup.procs; exec "$@"', "sh", *argv]
 
     def remove(self):
         def gone():

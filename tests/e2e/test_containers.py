@@ -122,8 +122,10 @@ class AgentInContainer(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.sink = Sink()
         self.addCleanup(self.sink.stop)
-        # The container's first process; the others are put beside it.
-        self.container = sandboxed(INIT, cgroup=True)
+        # The container's first process; the others are put beside it. Its group is the root that it sees.
+        group = Group("docker", "0" * 64)
+        self.addCleanup(group.remove)
+        self.container = sandboxed(INIT, cgroup=True, group=group)
         self.addCleanup(self.container.stop)
         self.first = inner(self.container)
 
@@ -208,6 +210,21 @@ class AgentInContainer(unittest.TestCase):
                 return file.read().rstrip("\0").split("\0")
         except OSError:
             return None
+
+    def test_another_containers_id(self):
+        """Seen from the agent's cgroup namespace the service's group is beside its own root."""
+        group = Group("docker", ID)
+        self.addCleanup(group.remove)
+        port = free_port()
+        server, pid = self.inside(orders(port))
+        group.take(inner(server))
+        server.wait_port(port)
+        self.agent([f"{{open_ports: {port}}}"])
+        request(port, path="/hello")
+        span, = self.expect(1)
+        self.check(span, pid, port)
+        self.assertEqual(span.resource["container.id"], ID)
+        server.stop()
 
     def test_forked_workers(self):
         port = free_port()

@@ -142,7 +142,7 @@ class Names(unittest.TestCase):
         group = Group("system.slice", "storefront@eu.service")
         self.addCleanup(group.remove)
         port = free_port()
-        child = Child(["sh", "-c", f"echo $$ > {group.path}/cgroup.procs; exec {PYTHON} {ORDERS} {port}"])
+        child = Child(group.joined([PYTHON, ORDERS, str(port)]))
         self.addCleanup(child.stop)
         child.wait_port(port)
         with Agent(services=[{"open_ports": str(port)}]) as agent:

@@ -199,6 +199,7 @@ Result<void> run(RunOptions options) {
 
     std::vector<sensors::SensorReport> reports;
     auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
+                                            .pid_namespace = counted_pid_namespace(),
                                             .ring_bytes = config.ebpf.ring_bytes,
                                             .rings = ring_count(config)},
                                            reports);

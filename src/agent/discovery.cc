@@ -2,12 +2,12 @@
 #include "agent/discovery.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/log.h"
+#include "proc/pid_namespace.h"
 
 namespace waggle::agent {
 namespace {
@@ -18,6 +18,11 @@ constexpr std::chrono::seconds kMaxPoll{1};
 
 }  // namespace
 
+std::uint32_t counted_pid_namespace() {
+    const std::uint64_t shown = proc::shown_pid_namespace(proc::ProcFs());
+    return shown == proc::kFirstPidNamespace ? 0 : static_cast<std::uint32_t>(shown);
+}
+
 Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config,
                      sensors::Capture& capture, metrics::SelfMetrics& self)
     : capture_(capture),
@@ -27,7 +32,8 @@ Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::C
 
 Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, sensors::Capture& capture,
                                                     metrics::SelfMetrics& self) {
-    auto watcher = TRY(discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid())));
+    const proc::ProcFs procfs;
+    auto watcher = TRY(discover::Watcher::create(config, procfs, procfs.own_pid()));
     std::unique_ptr<Discovery> discovery(new Discovery(std::move(watcher), config, capture, self));
     Discovery* raw = discovery.get();
     discovery->select_in_kernel(config);

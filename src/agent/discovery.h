@@ -18,6 +18,9 @@
 
 namespace waggle::agent {
 
+// Inode of the pid namespace whose numbers /proc shows, as the kernel side takes it; 0: the host's first.
+std::uint32_t counted_pid_namespace();
+
 class Discovery {
   public:
     // The first scan is done when this returns: every selected process is a target.

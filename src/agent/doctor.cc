@@ -10,6 +10,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "agent/discovery.h"
 #include "base/strings.h"
 #include "discover/watcher.h"
 #include "sensors/capture.h"
@@ -65,7 +66,7 @@ namespace {
 // Tries them: what would load for an agent started here and now.
 std::string explain_sensors(const config::Config& config) {
     std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable}, reports);
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
     if (!capture) return "no: " + capture.error().message;
     std::vector<std::string> names;
     for (const sensors::SensorReport& report : reports)
@@ -80,7 +81,7 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
     utsname kernel{};
     ::uname(&kernel);
     std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable}, reports);
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
     const std::uint64_t has = effective_capabilities();
     const std::string lockdown = first_line("/sys/kernel/security/lockdown");
     const bool has_btf = ::access("/sys/kernel/btf/vmlinux", R_OK) == 0;
@@ -125,7 +126,8 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
 }
 
 Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {
-    auto watcher = TRY(discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid())));
+    const proc::ProcFs procfs;
+    auto watcher = TRY(discover::Watcher::create(config, procfs, procfs.own_pid()));
     watcher->start();
     std::string text;
     for (const std::string& line : watcher->explain(pid)) text += line + "\n";

@@ -28,7 +28,7 @@ Watcher::Watcher(const config::Config& config, Selectors selectors, proc::ProcFs
                  std::uint32_t own_pid)
     : procfs_(std::move(procfs)),
       own_pid_(own_pid),
-      is_first_pid_namespace_(procfs_.is_first_pid_namespace(own_pid)),
+      is_first_pid_namespace_(procfs_.shows_first_pid_namespace()),
       selectors_(std::move(selectors)),
       describer_(config, procfs_),
       listeners_(procfs_) {

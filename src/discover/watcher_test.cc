@@ -42,6 +42,7 @@ class WatcherTest : public testing::Test {
   protected:
     void watch(std::string_view yaml, bool is_first_namespace = true) {
         tree_.add({.pid = kOwnPid, .exe = "/opt/agent"});
+        tree_.link(kOwnPid, "../self", std::to_string(kOwnPid));
         tree_.link(kOwnPid, "ns/pid", is_first_namespace ? "pid:[4026531836]" : "pid:[4026532222]");
         auto made = Watcher::create(configured(yaml), tree_.procfs(), kOwnPid);
         ASSERT_TRUE(made) << made.error().message;

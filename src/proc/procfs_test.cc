@@ -10,6 +10,7 @@
 #include "proc/file.h"
 #include "proc/host.h"
 #include "proc/listening.h"
+#include "proc/pid_namespace.h"
 #include "proc/test_tree.h"
 
 namespace waggle::proc {
@@ -119,12 +120,22 @@ TEST(ProcFs, ReadsStatus) {
 TEST(ProcFs, ReadsNamespaces) {
     ProcTree tree;
     tree.add({.pid = 5, .net = 4026532999});
-    tree.link(5, "ns/pid", "pid:[4026531836]");
-    tree.link(6, "ns/pid", "pid:[4026532001]");
     EXPECT_EQ(tree.procfs().network_namespace(5), 4026532999u);
-    EXPECT_TRUE(tree.procfs().is_first_pid_namespace(5));
-    EXPECT_FALSE(tree.procfs().is_first_pid_namespace(6));
-    EXPECT_FALSE(tree.procfs().is_first_pid_namespace(7));
+    EXPECT_FALSE(tree.procfs().shows_first_pid_namespace());
+    EXPECT_EQ(tree.procfs().own_pid(), 0u);
+    std::filesystem::create_symlink("5", tree.root() + "/self");
+    EXPECT_EQ(tree.procfs().own_pid(), 5u);
+    tree.link(5, "ns/pid", "pid:[4026531836]");
+    EXPECT_TRUE(tree.procfs().shows_first_pid_namespace());
+    // It lives deeper than what is shown: who has one number only tells where that is.
+    tree.write(5, "status", "NSpid:\t5\t1\n");
+    tree.link(5, "ns/pid", "pid:[4026532002]");
+    tree.add({.pid = 7});
+    tree.add({.pid = 8});
+    tree.link(8, "ns/pid", "pid:[4026531836]");
+    EXPECT_TRUE(tree.procfs().shows_first_pid_namespace());
+    tree.link(8, "ns/pid", "pid:[4026532001]");
+    EXPECT_EQ(shown_pid_namespace(tree.procfs()), 4026532001u);
 }
 
 TEST(ProcFs, ListsMappedFilesUntilToldToStop) {

@@ -20,6 +20,7 @@ namespace waggle::sensors {
 
 struct CaptureOptions {
     std::vector<std::string> disabled;
+    std::uint32_t pid_namespace = 0;  // inode of the one that pids are told in; 0: the host's first
     std::uint32_t ring_bytes = 4u << 20;
     std::uint32_t rings = 1;
     std::uint32_t request_bytes = 16384;

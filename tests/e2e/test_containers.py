@@ -141,17 +141,23 @@ class AgentInContainer(unittest.TestCase):
     def agent(self, services):
         path = os.path.join(self.folder, "waggle.yaml")
         port = free_port()
+        self.write(path, services, port)
+        child, _ = self.inside([WAGGLE, "run", "--config", path], env={"ASAN_OPTIONS": "detect_leaks=0"})
+        self.wait(child, port)
+        return child
+
+    def write(self, path, services, port):
         with open(path, "w") as file:
             file.write("discovery:\n  services:\n" + "".join(f"    - {s}\n" for s in services) +
                        f"otel_traces_export:\n  endpoint: http://127.0.0.1:{self.sink.port}/v1/traces\n  protocol: http/json\n"
                        f"  batch_timeout: 50ms\nprometheus_export:\n  port: {port}\n  address: 127.0.0.1\n")
-        child, _ = self.inside([WAGGLE, "run", "--config", path], env={"ASAN_OPTIONS": "detect_leaks=0"})
+
+    def wait(self, child, port):
         try:
             child.wait_port(port)
             wait_for(lambda: request(port, path="/readyz")[0] == 200, "the agent to be ready")
         except AssertionError as error:
             raise AssertionError(f"{error}: {child.output()}") from None
-        return child
 
     def expect(self, count):
         wait_for(lambda: len(self.sink.spans) >= count, f"{count} spans; there are {self.sink.spans}")
@@ -210,6 +216,24 @@ class AgentInContainer(unittest.TestCase):
                 return file.read().rstrip("\0").split("\0")
         except OSError:
             return None
+
+    def test_with_the_hosts_proc(self):
+        """In a pid namespace of its own, but with the host's /proc: it sees the host, by the host's numbers."""
+        older, port = free_port(), free_port()
+        config = os.path.join(self.folder, "waggle.yaml")
+        self.write(config, [f"{{open_ports: '{older},{port}'}}"], scrapes := free_port())
+        before = Child(orders(older)).wait_port(older)
+        self.addCleanup(before.stop)
+        agent = Child(["unshare", "--pid", "--fork", "--kill-child", WAGGLE, "run", "--config", config], env={"ASAN_OPTIONS": "detect_leaks=0"})
+        self.addCleanup(agent.stop)
+        self.wait(agent, scrapes)
+        after = Child(orders(port)).wait_port(port)
+        self.addCleanup(after.stop)
+        request(older, path="/hello")
+        request(port, path="/hello")
+        spans = self.expect(2)
+        self.check(spans[0], before.pid, older)
+        self.check(spans[1], after.pid, port)
 
     def test_another_containers_id(self):
         """Seen from the agent's cgroup namespace the service's group is beside its own root."""

@@ -151,8 +151,8 @@ TEST_F(DescribeTest, OwnerOfAProcessThatIsGoneIsNotKnown) {
     Process process{.pid = 77, .exe = "/bin/x"};
     complete_process(procfs_, process);
     const Program program = describer.program(process);
-    for (const auto& [key, value] : describer.describe({&process, &program}, {}, {}).resource->attributes)
-        EXPECT_NE(key, "process.owner");
+    const Description made = describer.describe({&process, &program}, {}, {});
+    for (const auto& [key, value] : made.resource->attributes) EXPECT_NE(key, "process.owner");
 }
 
 TEST_F(DescribeTest, AgentsAttributesForThoseWithoutTheirOwn) {

@@ -24,11 +24,11 @@ bool is_one_of(std::string_view text, const std::array<std::string_view, N>& all
 // -c, -e, -lc, -we: what follows is the program's text. -MFoo and -Ilib are none of them.
 bool is_text_option(std::string_view argument) {
     constexpr size_t kMaxLetters = 4;
-    if (argument.size() < 2 || argument.size() > 1 + kMaxLetters || argument[0] != '-') return false;
+    if (argument.size() < 2 || argument.size() > 1 + kMaxLetters || argument[0] != '-')
+        return false;
     const char last = argument.back();
-    const bool is_letters = std::ranges::all_of(argument.substr(1), [](char c) {
-        return (c >= 'a' && c <= 'z') || c == 'E';
-    });
+    const bool is_letters = std::ranges::all_of(
+        argument.substr(1), [](char c) { return (c >= 'a' && c <= 'z') || c == 'E'; });
     return is_letters && (last == 'c' || last == 'e' || last == 'E');
 }
 
@@ -111,9 +111,9 @@ Program name_script(std::string_view script, const Process& process) {
 ProgramName script_program(const Process& process) {
     const size_t script =
         first_operand(process, 1, std::array<std::string_view, 3>{"-I", "-o", "-O"});
-    const bool is_text =
-        std::any_of(process.argv.begin(), process.argv.begin() + static_cast<std::ptrdiff_t>(script),
-                    [](const std::string& argument) { return is_text_option(argument); });
+    const bool is_text = std::any_of(
+        process.argv.begin(), process.argv.begin() + static_cast<std::ptrdiff_t>(script),
+        [](const std::string& argument) { return is_text_option(argument); });
     if (is_text || script >= process.argv.size()) return name_directory(process, "command");
     return name_script(process.argv[script], process);
 }
@@ -167,7 +167,8 @@ ProgramName java_program(const Process& process) {
     if (main_class.ends_with(".java")) return name_script(argv[at], process);
     std::string_view rest = main_class;
     // Kotlin's name for a file's functions.
-    if (rest.ends_with("Kt") && is_generic_name(rest.substr(rest.rfind('.') + 1, rest.size() - rest.rfind('.') - 3)))
+    if (rest.ends_with("Kt") &&
+        is_generic_name(rest.substr(rest.rfind('.') + 1, rest.size() - rest.rfind('.') - 3)))
         rest.remove_suffix(2);
     for (;;) {
         const size_t dot = rest.rfind('.');
@@ -263,7 +264,8 @@ ProgramName erlang_program(const Process& process) {
     if (const std::string_view node = option_value(process, {"-sname", "-name"}); !node.empty())
         return interpreted(std::string(node.substr(0, node.find('@'))), "node name");
     // Elixir's own start module is every Elixir program's.
-    if (const std::string_view module = option_value(process, {"-s", "-run"}); !module.empty() && module != "elixir")
+    if (const std::string_view module = option_value(process, {"-s", "-run"});
+        !module.empty() && module != "elixir")
         return interpreted(std::string(module), "module");
     return name_directory(process, "command");
 }

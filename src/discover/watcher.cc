@@ -168,9 +168,10 @@ void Watcher::correct(const wg_process_event& event) {
     // A child of an excluded process is barred with it until it is another program.
     const bool is_child = event.head.type == WG_EVENT_FORK;
     if (is_child && (event.target_flags & WG_TARGET_EXCLUDED) != 0) return;
-    changes_.push_back({.kind = kind == VerdictKind::Excluded ? ChangeKind::Excluded : ChangeKind::Removed,
-                        .kernel_tgid = event.kernel_tgid,
-                        .pid = event.pid});
+    changes_.push_back(
+        {.kind = kind == VerdictKind::Excluded ? ChangeKind::Excluded : ChangeKind::Removed,
+         .kernel_tgid = event.kernel_tgid,
+         .pid = event.pid});
 }
 
 Result<void> Watcher::reload(const config::Config& config) {

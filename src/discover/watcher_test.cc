@@ -28,12 +28,16 @@ config::Config configured(std::string_view yaml) {
     return loaded->config;
 }
 
-// What a Change says, in one word and number: "+5" added, "-5" removed, "x5" excluded; '*' with children.
+// What a Change says, in one word and number: "+5" added, "-5" removed, "x5" excluded; '*' with
+// children.
 std::vector<std::string> words(const std::vector<Change>& changes) {
     std::vector<std::string> all;
     for (const Change& change : changes) {
-        const char* kind = change.kind == ChangeKind::Added ? "+" : change.kind == ChangeKind::Removed ? "-" : "x";
-        all.push_back(kind + std::to_string(change.kernel_tgid) + (change.follows_children ? "*" : ""));
+        const char* kind = change.kind == ChangeKind::Added     ? "+"
+                           : change.kind == ChangeKind::Removed ? "-"
+                                                                : "x";
+        all.push_back(kind + std::to_string(change.kernel_tgid) +
+                      (change.follows_children ? "*" : ""));
     }
     return all;
 }
@@ -49,9 +53,12 @@ class WatcherTest : public testing::Test {
         watcher_ = std::move(*made);
         watcher_->start();
     }
-    static std::string services(std::string_view entries) { return "discovery: {services: " + std::string(entries) + "}"; }
+    static std::string services(std::string_view entries) {
+        return "discovery: {services: " + std::string(entries) + "}";
+    }
 
-    wg_process_event event(enum wg_event_type type, std::uint32_t pid, std::uint32_t parent = 1) const {
+    wg_process_event event(enum wg_event_type type, std::uint32_t pid,
+                           std::uint32_t parent = 1) const {
         wg_process_event made{};
         made.head.type = type;
         made.start_ns = 100 * kTick + 4711;
@@ -178,7 +185,9 @@ TEST_F(WatcherTest, ExecIntoSomethingElse) {
     watcher_->on_exec(event(WG_EVENT_EXEC, 5));
     watcher_->on_exec(event(WG_EVENT_EXEC, 6));
     EXPECT_THAT(changes(), ElementsAre("+5*", "-6"));
-    EXPECT_THAT(lines(5), Contains("selected: was selected before it started this program (discovery.services[0])"));
+    EXPECT_THAT(
+        lines(5),
+        Contains("selected: was selected before it started this program (discovery.services[0])"));
     EXPECT_EQ(service(5), "helper");
 }
 
@@ -242,7 +251,8 @@ TEST_F(WatcherTest, ExcludedChildrenAreNotFollowed) {
     tree_.add({.pid = 6, .ppid = 5, .exe = "/usr/bin/helper"});
     watch("discovery: {services: [{exe_path: shop}], exclude_services: [{exe_path: helper}]}");
     EXPECT_THAT(changes(), testing::UnorderedElementsAre("x4000000", "+5*", "x6"));
-    EXPECT_THAT(lines(6), Contains("excluded: executable matches helper (discovery.exclude_services[0])"));
+    EXPECT_THAT(lines(6),
+                Contains("excluded: executable matches helper (discovery.exclude_services[0])"));
     // What it becomes by exec is judged anew, and the kernel's bar goes.
     tree_.add({.pid = 6, .ppid = 1, .exe = "/usr/bin/other"});
     auto exec = event(WG_EVENT_EXEC, 6, 1);
@@ -281,7 +291,9 @@ TEST_F(WatcherTest, ReloadJudgesAnew) {
     tree_.add({.pid = 7, .ppid = 6, .exe = "/usr/bin/helper"});
     // Its parent comes after it in every order.
     tree_.add({.pid = 4, .ppid = 6, .exe = "/usr/bin/helper"});
-    watch("discovery: {services: [{exe_path: none}, {exe_path: none}, {exe_path: shop}], exclude_services: [{exe_path: till}]}");
+    watch(
+        "discovery: {services: [{exe_path: none}, {exe_path: none}, {exe_path: shop}], "
+        "exclude_services: [{exe_path: till}]}");
     EXPECT_THAT(changes(), testing::UnorderedElementsAre("x4000000", "+5*", "x6"));
     ASSERT_TRUE(watcher_->reload(configured(services("[{exe_path: till, name: named}]"))));
     const auto after = changes();
@@ -322,14 +334,17 @@ TEST_F(WatcherTest, InAPidNamespaceOfItsOwn) {
 
 TEST_F(WatcherTest, ExplainsWithWords) {
     tree_.add({.pid = 2, .ppid = 0, .flags = 0x00200000});
-    tree_.add({.pid = 5, .exe = "/usr/bin/python3", .argv = {"python3", "orders.py"}, .cwd = "/srv"});
+    tree_.add(
+        {.pid = 5, .exe = "/usr/bin/python3", .argv = {"python3", "orders.py"}, .cwd = "/srv"});
     tree_.listen(5, 8080, 4711);
     tree_.add({.pid = 6, .exe = "/usr/bin/cart"});
     watch(services("[{open_ports: 8080}]"));
     EXPECT_THAT(lines(2), ElementsAre("process 2 is a kernel thread"));
-    EXPECT_THAT(lines(5), testing::IsSupersetOf({"process 5: python3 orders.py", "executable: /usr/bin/python3", "listens on port 8080",
-                                                 "selected: listens on port 8080 (discovery.services[0])",
-                                                 "service: orders (from script orders.py)", "language: python"}));
+    EXPECT_THAT(lines(5), testing::IsSupersetOf(
+                              {"process 5: python3 orders.py", "executable: /usr/bin/python3",
+                               "listens on port 8080",
+                               "selected: listens on port 8080 (discovery.services[0])",
+                               "service: orders (from script orders.py)", "language: python"}));
     EXPECT_THAT(lines(6), Contains("not selected: no selector matches"));
     EXPECT_THAT(lines(kOwnPid), Contains("excluded: the agent itself"));
 }

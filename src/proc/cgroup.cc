@@ -39,7 +39,8 @@ std::string pod_uid_of(std::string_view part) {
     const bool is_plain = part.starts_with("pod");
     const size_t dash = part.rfind("-pod");
     // A node that is a container itself (kind) has "kubelet-kubepods-…".
-    const bool is_slice = part.find("kubepods") != std::string_view::npos && dash != std::string_view::npos;
+    const bool is_slice =
+        part.find("kubepods") != std::string_view::npos && dash != std::string_view::npos;
     if (!is_plain && !is_slice) return {};
     std::string uid(part.substr(is_plain ? 3 : dash + 4));
     std::ranges::replace(uid, '_', '-');
@@ -87,7 +88,8 @@ Line read_line(const std::vector<std::string_view>& parts) {
             take(plain, Evidence::Runtime);
         else if (is_id(part))
             take(part, Evidence::Plain);  // nobody else calls a group so: /ecs/<task>/<id>
-        is_below_pod = is_below_pod || part.starts_with("pod") || part.find("kubepods-") != std::string_view::npos;
+        is_below_pod = is_below_pod || part.starts_with("pod") ||
+                       part.find("kubepods-") != std::string_view::npos;
     }
     return line;
 }

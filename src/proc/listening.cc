@@ -56,7 +56,8 @@ void read_unix(const std::string& path, ListeningSockets& sockets) {
 
 }  // namespace
 
-std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid, bool with_unix) {
+std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid,
+                                               bool with_unix) {
     ListeningSockets sockets;
     if (!read_tcp(procfs.path(pid, "net/tcp"), sockets)) return std::nullopt;
     // Absent where there is no IPv6.

@@ -29,7 +29,7 @@ constexpr size_t kMaxVariable = 8 * 1024;
 constexpr size_t kMaxMaps = 8u << 20;
 constexpr size_t kMaxDescriptors = 65536;
 constexpr size_t kMaxPids = 1u << 22;
-constexpr std::uint64_t kKernelThread = 0x00200000;       // PF_KTHREAD
+constexpr std::uint64_t kKernelThread = 0x00200000;  // PF_KTHREAD
 constexpr std::string_view kDeleted = " (deleted)";
 
 using Directory = std::unique_ptr<DIR, decltype([](DIR* directory) { ::closedir(directory); })>;
@@ -204,7 +204,9 @@ bool ProcFs::shows_first_pid_namespace() const {
     return shown_pid_namespace(*this) == kFirstPidNamespace;
 }
 
-std::uint32_t ProcFs::own_pid() const { return parse_int<std::uint32_t>(read_link(root_ + "/self")).value_or(0); }
+std::uint32_t ProcFs::own_pid() const {
+    return parse_int<std::uint32_t>(read_link(root_ + "/self")).value_or(0);
+}
 
 std::vector<std::uint64_t> ProcFs::socket_inodes(std::uint32_t pid) const {
     std::vector<std::uint64_t> inodes;

@@ -54,7 +54,8 @@ TEST(ProcFs, KnowsKernelThreadsAndTheDead) {
 
 TEST(ProcFs, RefusesBrokenStat) {
     ProcTree tree;
-    for (const char* text : {"", "5", "5 (x", "5 )x( S 1", "5 (x) S", "5 (x) S a 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9"}) {
+    for (const char* text : {"", "5", "5 (x", "5 )x( S 1", "5 (x) S",
+                             "5 (x) S a 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9"}) {
         tree.write(5, "stat", text);
         EXPECT_FALSE(tree.procfs().stat(5)) << text;
     }
@@ -89,7 +90,8 @@ TEST(ProcFs, ReadsWantedVariablesOnce) {
     ProcTree tree;
     tree.add({.pid = 5, .environment = {"A=1", "AB=2", "A=3", "B", "=x", "C=a=b", "D="}});
     constexpr std::array<std::string_view, 4> kWanted{"A", "C", "D", "Z"};
-    EXPECT_THAT(tree.procfs().environment(5, kWanted), UnorderedElementsAre(Pair("A", "1"), Pair("C", "a=b"), Pair("D", "")));
+    EXPECT_THAT(tree.procfs().environment(5, kWanted),
+                UnorderedElementsAre(Pair("A", "1"), Pair("C", "a=b"), Pair("D", "")));
     tree.add({.pid = 5, .environment = {"A=" + std::string(10'000, 'x'), "C=1"}});
     EXPECT_THAT(tree.procfs().environment(5, kWanted), UnorderedElementsAre(Pair("C", "1")));
 }
@@ -141,8 +143,10 @@ TEST(ProcFs, ReadsNamespaces) {
 TEST(ProcFs, ListsMappedFilesUntilToldToStop) {
     ProcTree tree;
     tree.write(5, "maps",
-               "00400000-00401000 r-xp 00000000 08:01 1 /usr/bin/app\n00401000-00402000 r--p 00000000 08:01 1 /usr/bin/app\n"
-               "7f00-7f01 rw-p 00000000 00:00 0 \n7f02-7f03 r-xp 0 08:01 2 /usr/lib/lib with blank.so\n7f04-7f05 r-xp 0 0:0 0 [vdso]\n");
+               "00400000-00401000 r-xp 00000000 08:01 1 /usr/bin/app\n00401000-00402000 r--p "
+               "00000000 08:01 1 /usr/bin/app\n"
+               "7f00-7f01 rw-p 00000000 00:00 0 \n7f02-7f03 r-xp 0 08:01 2 /usr/lib/lib with "
+               "blank.so\n7f04-7f05 r-xp 0 0:0 0 [vdso]\n");
     std::vector<std::string> files;
     tree.procfs().each_mapped_file(5, [&](std::string_view name) {
         files.emplace_back(name);
@@ -176,7 +180,8 @@ TEST(ProcFs, ReadsInsideTheRootOnly) {
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc/passwd", 3), "ins");
     // A container's link to the host's file is one to its own.
     std::filesystem::create_symlink("/etc/passwd", tree.folder(5) + "/root/etc/link");
-    std::filesystem::create_symlink("../../../../../../../../etc/hostname", tree.folder(5) + "/root/etc/up");
+    std::filesystem::create_symlink("../../../../../../../../etc/hostname",
+                                    tree.folder(5) + "/root/etc/up");
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc/link", 100), "inside");
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc/up", 100), std::nullopt);
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc", 100), std::nullopt);
@@ -189,15 +194,18 @@ TEST(Listening, ReadsEveryTable) {
     ProcTree tree;
     tree.add({.pid = 5});
     tree.listen(5, 8080, 100);
-    tree.write(5, "net/tcp6", std::string(ProcTree::kTcpHead) +
-                                  "   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A "
-                                  "00000000:00000000 00:00000000 00000000 0 0 101 1 0\n"
-                                  "   1: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:D431 01 "
-                                  "00000000:00000000 00:00000000 00000000 0 0 102 1 0\n");
+    tree.write(
+        5, "net/tcp6",
+        std::string(ProcTree::kTcpHead) +
+            "   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A "
+            "00000000:00000000 00:00000000 00000000 0 0 101 1 0\n"
+            "   1: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:D431 01 "
+            "00000000:00000000 00:00000000 00000000 0 0 102 1 0\n");
     tree.listen_unix(5, "/run/shop sock", 103);
     tree.listen_unix(5, "@abstract", 104);
     EXPECT_THAT(*read_listening(tree.procfs(), 5, true),
-                UnorderedElementsAre(Pair(100, ListeningSocket{.port = 8080}), Pair(101, ListeningSocket{.port = 443}),
+                UnorderedElementsAre(Pair(100, ListeningSocket{.port = 8080}),
+                                     Pair(101, ListeningSocket{.port = 443}),
                                      Pair(103, ListeningSocket{.path = "/run/shop sock"}),
                                      Pair(104, ListeningSocket{.path = "@abstract"})));
     EXPECT_EQ(read_listening(tree.procfs(), 5, false)->size(), 2u);
@@ -206,9 +214,12 @@ TEST(Listening, ReadsEveryTable) {
 
 TEST(Listening, SurvivesGarbage) {
     ProcTree tree;
-    tree.write(5, "net/tcp", "\n\n0A\n : : 0A\nx x:ZZZZ x 0A 1 2 3 4 5 6\n  0: 0:FFFFF 0 0A 1 2 3 4 5 77\n");
-    tree.write(5, "net/unix", "x\n1 2 3 00010000\n" + std::string(40'000, 'x') + "\n1: 2 0 00010000 1 1 9 /p\n");
-    EXPECT_THAT(*read_listening(tree.procfs(), 5, true), UnorderedElementsAre(Pair(9, ListeningSocket{.path = "/p"})));
+    tree.write(5, "net/tcp",
+               "\n\n0A\n : : 0A\nx x:ZZZZ x 0A 1 2 3 4 5 6\n  0: 0:FFFFF 0 0A 1 2 3 4 5 77\n");
+    tree.write(5, "net/unix",
+               "x\n1 2 3 00010000\n" + std::string(40'000, 'x') + "\n1: 2 0 00010000 1 1 9 /p\n");
+    EXPECT_THAT(*read_listening(tree.procfs(), 5, true),
+                UnorderedElementsAre(Pair(9, ListeningSocket{.path = "/p"})));
 }
 
 TEST(File, ReadsLines) {
@@ -235,7 +246,8 @@ TEST(Host, HasAnIdWhateverIsThere) {
     EXPECT_EQ(read_host(tree.root()).id, read_host(tree.root()).name);
     ProcTree::write_file(tree.root() + "/etc/machine-id", "uninitialized\n");
     EXPECT_EQ(read_host(tree.root()).id, read_host(tree.root()).name);
-    ProcTree::write_file(tree.root() + "/var/lib/dbus/machine-id", "0123456789abcdef0123456789abcdef\n");
+    ProcTree::write_file(tree.root() + "/var/lib/dbus/machine-id",
+                         "0123456789abcdef0123456789abcdef\n");
     EXPECT_EQ(read_host(tree.root()).id, "0123456789abcdef0123456789abcdef");
     ProcTree::write_file(tree.root() + "/etc/machine-id", "ff\n");
     EXPECT_EQ(read_host(tree.root()).id, "ff");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ProcTree: a /proc of a test's own, in a temporary folder. Files have the kernel's form, so that the
-// readers meet what they meet in life.
+// ProcTree: a /proc of a test's own, in a temporary folder. Files have the kernel's form, so that
+// the readers meet what they meet in life.
 #pragma once
 
 #include <fcntl.h>
@@ -39,7 +39,8 @@ struct TreeProcess {
 class ProcTree {
   public:
     ProcTree() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "waggle-proc-XXXXXX").string();
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "waggle-proc-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
         root_ = pattern;
     }
@@ -70,14 +71,16 @@ class ProcTree {
         remove(pid);
         // 52 fields, as proc(5) numbers them.
         std::string stat = std::to_string(pid) + " (" + process.comm + ") " + process.state + ' ' +
-                           std::to_string(process.ppid) + " 1 1 0 -1 " + std::to_string(process.flags);
+                           std::to_string(process.ppid) + " 1 1 0 -1 " +
+                           std::to_string(process.flags);
         for (int field = 10; field < 22; ++field) stat += " 0";
         stat += ' ' + std::to_string(process.start_ticks);
         for (int field = 23; field <= 52; ++field) stat += " 0";
         write(pid, "stat", stat + "\n");
         const std::string uid = std::to_string(process.uid);
         write(pid, "status",
-              "Name:\t" + process.comm + "\nUid:\t" + uid + "\t0\t0\t0\nNSpid:\t" + std::to_string(pid) + "\n");
+              "Name:\t" + process.comm + "\nUid:\t" + uid + "\t0\t0\t0\nNSpid:\t" +
+                  std::to_string(pid) + "\n");
         write(pid, "cmdline", joined(process.argv));
         write(pid, "environ", joined(process.environment));
         write(pid, "cgroup", process.cgroup);
@@ -93,7 +96,8 @@ class ProcTree {
     void listen(std::uint32_t pid, std::uint16_t port, std::uint64_t inode) const {
         char line[256];
         std::snprintf(line, sizeof(line),
-                      "   0: 00000000:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 %llu 1 "
+                      "   0: 00000000:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000 "
+                      "    0        0 %llu 1 "
                       "0000000000000000 100 0 0 10 0\n",
                       port, static_cast<unsigned long long>(inode));
         append(pid, "net/tcp", kTcpHead, line);
@@ -107,8 +111,8 @@ class ProcTree {
     void listen_unix(std::uint32_t pid, std::string_view path, std::uint64_t inode) const {
         append(pid, "net/tcp", kTcpHead, "");
         append(pid, "net/unix", "Num       RefCount Protocol Flags    Type St Inode Path\n",
-               "0000000000000000: 00000002 00000000 00010000 0001 01 " + std::to_string(inode) + " " +
-                   std::string(path) + "\n");
+               "0000000000000000: 00000002 00000000 00010000 0001 01 " + std::to_string(inode) +
+                   " " + std::string(path) + "\n");
         hold(pid, inode);
     }
     // A file as the process sees it.
@@ -117,7 +121,8 @@ class ProcTree {
     }
 
     static constexpr std::string_view kTcpHead =
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
+        "timeout inode\n";
 
     static void write_file(const std::filesystem::path& path, std::string_view text) {
         std::filesystem::create_directories(path.parent_path());
@@ -130,7 +135,8 @@ class ProcTree {
         for (const std::string& part : parts) text.append(part).append(1, '\0');
         return text;
     }
-    void append(std::uint32_t pid, const std::string& name, std::string_view head, std::string_view line) const {
+    void append(std::uint32_t pid, const std::string& name, std::string_view head,
+                std::string_view line) const {
         const std::filesystem::path path = folder(pid) + "/" + name;
         const bool is_new = !std::filesystem::exists(path);
         std::filesystem::create_directories(path.parent_path());

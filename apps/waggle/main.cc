@@ -137,8 +137,10 @@ int explain(const CommandLine& line, std::uint32_t pid) {
     auto loaded = load(line);
     if (!loaded) return fail_with(line, kUsage, loaded.error());
     agent::apply_defaults(loaded->config);
-    std::fputs(agent::explain(loaded->config, pid).c_str(), stdout);
-    return 0;
+    const auto explanation = agent::explain(loaded->config, pid);
+    if (!explanation) return fail_with(line, kUsage, explanation.error());
+    std::fputs(explanation->text.c_str(), stdout);
+    return explanation->is_process ? 0 : kRunFailed;
 }
 
 int replay(const CommandLine& line, const std::string& path) {

@@ -123,7 +123,7 @@ struct wg_process_event {
     __u32 netns;
     __u16 port;        // listen only
     __u16 args_size;   // exec only
-    __u32 padding;
+    __u32 target_flags;  // what the kernel side holds the process for after the event; 0: no target
     char path[WG_PATH_MAX];
     char args[WG_ARGS_MAX];  // NUL-separated
 };

@@ -25,19 +25,12 @@ struct wg_connection_rules {
 enum wg_target_flags : __u32 {
     WG_TARGET_SELECTED = 1,
     WG_TARGET_CHILDREN = 2,  // a fork's child inherits the entry
-    WG_TARGET_EXCLUDED = 4,  // never select by listen
+    WG_TARGET_EXCLUDED = 4,  // never select by listen or by what its parent is
 };
 
 // By kernel tgid.
 struct wg_target {
     __u32 flags;
-    __u32 padding;
-};
-
-// By program: what a process that starts it becomes, before user space has looked.
-struct wg_program_key {
-    __u64 inode;
-    __u32 device;
     __u32 padding;
 };
 
@@ -47,7 +40,7 @@ struct wg_state {
     __u64 rule_generation;  // moves after a batch of rules was written
     __u32 is_off;           // kill switch
     __u32 has_io_uring;     // its completions are watched: text comes with them
-    __u32 padding;
+    __u32 select_execs;     // a process that starts a program is a target until user space has judged it
     __u32 select_listeners; // a process that listens on TCP becomes a target at once
     __u64 listen_ports[1024]; // bit per port: a process that listens there becomes a target at once
 };
@@ -85,5 +78,4 @@ enum wg_counter : __u32 {
 #ifdef __cplusplus
 static_assert(sizeof(wg_rule) == 8);
 static_assert(sizeof(wg_connection_rules) == 16);
-static_assert(sizeof(wg_program_key) == 16);
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Processes: exec, fork, exit and listen, as they happen. A child of a watched process, a program
-// that is known, and a process that listens where asked become targets here, before user space has
-// heard of them.
+// Processes: exec, fork, exit and listen, as they happen. A child of a watched process, a process that
+// listens where asked, and one whose program may be wanted become targets here, before user space has
+// heard of them; the event says so, and user space takes back what it does not want.
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
 #include "bpf/core/kernel.h"
@@ -14,13 +14,6 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 512 * 1024);
 } process_ring SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 4096);
-    __type(key, struct wg_program_key);
-    __type(value, struct wg_target);
-} programs SEC(".maps");
 
 // Few and short: the reader is woken for each.
 WG_INLINE struct wg_process_event *wg_reserve(enum wg_event_type type, struct task_struct *task) {
@@ -48,24 +41,34 @@ WG_INLINE struct wg_process_event *wg_reserve(enum wg_event_type type, struct ta
     return event;
 }
 
-WG_INLINE void wg_add_target(u32 kernel_tgid, u32 flags) {
+// A process that the agent's pid namespace does not hold is nobody's: user space could not say what it is.
+WG_INLINE void wg_add_target(struct task_struct *task, u32 flags) {
+    const u32 kernel_tgid = BPF_CORE_READ(task, tgid);
+    if (!wg_agent_pid(task)) return;
     const struct wg_target target = {.flags = flags};
     if (bpf_map_update_elem(&targets, &kernel_tgid, &target, BPF_ANY))
         wg_count(WG_COUNT_TARGET_FAILED, 1);
+}
+
+WG_INLINE void wg_submit(struct wg_process_event *event) {
+    const u32 kernel_tgid = event->kernel_tgid;
+    const struct wg_target *target = bpf_map_lookup_elem(&targets, &kernel_tgid);
+    if (target) event->target_flags = target->flags;
+    bpf_ringbuf_submit(event, 0);
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary) {
     struct wg_process_event *event = wg_reserve(WG_EVENT_EXEC, task);
     if (!event) return 0;
-    const struct wg_program_key key = {.inode = event->exe_inode, .device = event->exe_device};
-    const struct wg_target *known = bpf_map_lookup_elem(&programs, &key);
-    if (known) wg_add_target(event->kernel_tgid, known->flags);
+    // Only with an event does user space come to judge it.
+    const struct wg_state *page = wg_get_state();
+    if (page && page->select_execs) wg_add_target(task, WG_TARGET_SELECTED | WG_TARGET_CHILDREN);
     bpf_probe_read_kernel_str(event->path, sizeof(event->path), BPF_CORE_READ(binary, filename));
     const u64 from = BPF_CORE_READ(task, mm, arg_start);
     const u64 size = WG_BOUND(BPF_CORE_READ(task, mm, arg_end) - from, WG_ARGS_MAX);
     if (bpf_probe_read_user(event->args, size, (void *)from) == 0) event->args_size = size;
-    bpf_ringbuf_submit(event, 0);
+    wg_submit(event);
     return 0;
 }
 
@@ -75,12 +78,12 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
     const u32 parent_tgid = parent->tgid;
     if (tgid == parent_tgid || child->pid != child->tgid) return 0;  // a thread
     const struct wg_target *inherited = bpf_map_lookup_elem(&targets, &parent_tgid);
-    if (inherited && inherited->flags & WG_TARGET_CHILDREN) wg_add_target(tgid, inherited->flags);
+    if (inherited && inherited->flags & WG_TARGET_CHILDREN) wg_add_target(child, inherited->flags);
     struct wg_process_event *event = wg_reserve(WG_EVENT_FORK, child);
     if (!event) return 0;
     event->parent_kernel_tgid = parent_tgid;
     event->parent_pid = wg_agent_pid(parent);
-    bpf_ringbuf_submit(event, 0);
+    wg_submit(event);
     return 0;
 }
 
@@ -104,10 +107,10 @@ int BPF_PROG(process_listen, struct sock *sk, int old_state, int new_state) {
     const struct wg_target *target = bpf_map_lookup_elem(&targets, &tgid);
     if (page && !target &&
         (page->select_listeners || page->listen_ports[(port >> 6) & 1023] & (1ull << (port & 63))))
-        wg_add_target(tgid, WG_TARGET_SELECTED | WG_TARGET_CHILDREN);
+        wg_add_target(task, WG_TARGET_SELECTED | WG_TARGET_CHILDREN);
     struct wg_process_event *event = wg_reserve(WG_EVENT_LISTEN, task);
     if (!event) return 0;
     event->port = port;
-    bpf_ringbuf_submit(event, 0);
+    wg_submit(event);
     return 0;
 }

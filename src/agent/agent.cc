@@ -58,6 +58,15 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
     return tracker;
 }
 
+// What a watched process is called; empty: not known.
+std::function<std::string(std::uint32_t)> service_source(const Discovery& discovery) {
+    return [&discovery](std::uint32_t pid) {
+        const auto table = discovery.table();
+        const discover::Target* target = table ? table->find(pid) : nullptr;
+        return target ? target->resource->service_name : std::string();
+    };
+}
+
 void log_reports(const std::vector<sensors::SensorReport>& reports) {
     for (const sensors::SensorReport& report : reports) {
         if (report.state == sensors::SensorState::Unavailable) {
@@ -173,6 +182,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
                    BatchFlow& flow, Pipeline& pipeline, Current& current, std::atomic<bool>& is_ready) {
     std::vector<sensors::SensorReport> reports;
     auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
+                                            .pid_namespace = counted_pid_namespace(),
                                             .ring_bytes = config.ebpf.ring_bytes,
                                             .rings = ring_count(config)},
                                            reports);
@@ -189,7 +199,8 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         readers.push_back(TRY(Reader::start({.ring = ring,
                                              .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
                                              .tracker = tracker_config(config, *discovery),
-                                             .recorder = options.recorder},
+                                             .recorder = options.recorder,
+                                             .service_of = service_source(*discovery)},
                                             **capture, flow, self)));
     pipeline.on_snapshot([&counters] { counters.refresh(); });
     pipeline.start();
@@ -205,9 +216,6 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         if (signal == SIGHUP) reloader.reload(*discovery);
         counters.refresh();
         const Status status = status_of(config, *discovery, pipeline, counters, readers);
-        for (const auto& [service, traffic] : status.undecoded)
-            self.counter("waggle.traffic.undecoded", {{"service", service}}, "By")
-                .set(static_cast<std::int64_t>(traffic.bytes));
         console.draw([&](double seconds) { return pipeline.summary(seconds); }, status);
     }
     console.close();

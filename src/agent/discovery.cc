@@ -2,12 +2,12 @@
 #include "agent/discovery.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/log.h"
+#include "proc/pid_namespace.h"
 
 namespace waggle::agent {
 namespace {
@@ -23,6 +23,11 @@ bool threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid)
     return target && target->language != "go" && target->language != "erlang";
 }
 
+std::uint32_t counted_pid_namespace() {
+    const std::uint64_t shown = proc::shown_pid_namespace(proc::ProcFs());
+    return shown == proc::kFirstPidNamespace ? 0 : static_cast<std::uint32_t>(shown);
+}
+
 Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config,
                      sensors::Capture& capture, metrics::SelfMetrics& self, RecordWriter* recorder)
     : capture_(capture),
@@ -33,7 +38,8 @@ Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::C
 
 Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, sensors::Capture& capture,
                                                     metrics::SelfMetrics& self, RecordWriter* recorder) {
-    auto watcher = TRY(discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid())));
+    const proc::ProcFs procfs;
+    auto watcher = TRY(discover::Watcher::create(config, procfs, procfs.own_pid()));
     std::unique_ptr<Discovery> discovery(new Discovery(std::move(watcher), config, capture, self, recorder));
     Discovery* raw = discovery.get();
     discovery->select_in_kernel(config);
@@ -55,27 +61,25 @@ void Discovery::stop() {
     thread_.join();
 }
 
-// What the kernel can decide without asking: a process that begins to listen where a selector with
-// nothing else says so is watched from its first connection on.
+// What the kernel side selects before anybody was asked, so that nothing of a new process is missed: whoever may be
+// wanted. The events tell what it did, and the watcher takes back what is not wanted.
 void Discovery::select_in_kernel(const config::Config& config) {
     wg_state& state = capture_.state();
-    const bool has_exclusions =
-        !config.discovery.exclude_services.empty() || config.discovery.default_exclude_services.size() > 1;
     state.select_listeners = 0;
+    state.select_execs = config.discovery.system_wide;
     std::memset(state.listen_ports, 0, sizeof(state.listen_ports));
-    if (has_exclusions) return;
     const auto add_ports = [&](const config::PortSet& ports) {
         for (const auto& [from, to] : ports.ranges)
             for (std::uint32_t port = from; port <= to; ++port) state.listen_ports[port >> 6] |= 1ull << (port & 63);
     };
     for (const config::SelectorConfig& selector : config.discovery.services) {
-        const bool has_more = selector.exe_path || selector.exe_glob || selector.cmd_args || selector.cmd_glob ||
-                              !selector.pids.empty() || !selector.k8s.empty();
-        if (has_more) continue;
+        if (!selector.k8s.empty()) continue;  // selects nothing
         if (selector.is_any_listener) state.select_listeners = 1;
-        add_ports(selector.open_ports);
+        else if (!selector.open_ports.is_empty()) add_ports(selector.open_ports);
+        else state.select_execs = 1;
     }
-    if (!config.executable_name) add_ports(config.open_port);
+    add_ports(config.open_port);
+    if (config.open_port.is_empty() && config.executable_name && !config.executable_name->empty()) state.select_execs = 1;
 }
 
 void Discovery::on_record(std::span<const std::byte> record) {
@@ -110,7 +114,7 @@ void Discovery::apply_changes() {
             if (!capture_.targets().set(change.kernel_tgid, {.flags = flags, .padding = 0}))
                 log::warn("process {} cannot be watched: the kernel's table of targets is full", change.pid);
         } else if (change.kind == discover::ChangeKind::Excluded) {
-            capture_.targets().set(change.kernel_tgid, {.flags = WG_TARGET_EXCLUDED, .padding = 0});
+            capture_.targets().set(change.kernel_tgid, {.flags = WG_TARGET_EXCLUDED | WG_TARGET_CHILDREN, .padding = 0});
         } else {
             capture_.targets().remove(change.kernel_tgid);
         }

@@ -23,6 +23,9 @@ namespace waggle::agent {
 // Erlang's processes: there the thread says nothing. (An event loop's many open requests become links.)
 bool threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid);
 
+// Inode of the pid namespace whose numbers /proc shows, as the kernel side takes it; 0: the host's first.
+std::uint32_t counted_pid_namespace();
+
 class Discovery {
   public:
     // The first scan is done when this returns: every selected process is a target.

@@ -5,10 +5,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "agent/capabilities.h"
+#include "agent/discovery.h"
 #include "discover/watcher.h"
 #include "sensors/capture.h"
 
@@ -36,11 +38,27 @@ std::string_view state_text(sensors::SensorState state) {
 
 }  // namespace
 
+namespace {
+
+// Tries them: what would load for an agent started here and now.
+std::string explain_sensors(const config::Config& config) {
+    std::vector<sensors::SensorReport> reports;
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
+    if (!capture) return "no: " + capture.error().message;
+    std::vector<std::string> names;
+    for (const sensors::SensorReport& report : reports)
+        if (report.state != sensors::SensorState::Unavailable)
+            names.push_back(fmt::format("{} ({})", report.name, report.chosen));
+    return fmt::format("yes, by {}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
 Diagnosis doctor(const config::Config& config, bool as_json) {
     utsname kernel{};
     ::uname(&kernel);
     std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable}, reports);
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
     const std::uint64_t set = effective_capabilities();
     const std::string lockdown = first_line("/sys/kernel/security/lockdown");
     const bool has_btf = ::access("/sys/kernel/btf/vmlinux", R_OK) == 0;
@@ -84,22 +102,17 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
     return result;
 }
 
-std::string explain(const config::Config& config, std::uint32_t pid) {
-    auto watcher = discover::Watcher::create(config, proc::ProcFs(), static_cast<std::uint32_t>(::getpid()));
-    if (!watcher) return watcher.error().message + "\n";
-    (*watcher)->start();
-    (*watcher)->take_changes();  // makes the table
+Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {
+    const proc::ProcFs procfs;
+    auto watcher = TRY(discover::Watcher::create(config, procfs, procfs.own_pid()));
+    watcher->start();
     std::string text;
-    for (const std::string& line : (*watcher)->explain(pid)) text += line + "\n";
-    if (const auto table = (*watcher)->table(); !table || !table->find(pid)) return text;
-    std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable}, reports);
-    for (const sensors::SensorReport& report : reports) {
-        if (report.state == sensors::SensorState::Unavailable)
-            text += fmt::format("sensor {}: not available, so {}\n", report.name, report.cost_of_absence);
-        else text += fmt::format("sensor {}: by {}\n", report.name, report.chosen);
-    }
-    return text;
+    for (const std::string& line : watcher->explain(pid)) text += line + "\n";
+    if (!watcher->knows(pid)) return Explanation{.text = std::move(text), .is_process = false};
+    const auto targets = watcher->targets();
+    const bool is_selected = std::ranges::any_of(targets, [&](const discover::Target& target) { return target.pid == pid; });
+    text += "traced: " + (is_selected ? explain_sensors(config) : "no") + "\n";
+    return Explanation{.text = std::move(text), .is_process = true};
 }
 
 }  // namespace waggle::agent

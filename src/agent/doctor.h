@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/result.h"
 #include "config/config.h"
 
 namespace waggle::agent {
@@ -15,7 +16,13 @@ struct Diagnosis {
 
 Diagnosis doctor(const config::Config& config, bool as_json);
 
-// Is process pid traced, by which sensors, under which name, and why or why not.
-std::string explain(const config::Config& config, std::uint32_t pid);
+struct Explanation {
+    std::string text;
+    bool is_process = false;  // else the text says what the number is
+};
+
+// Is process pid traced, by which sensors, under which name, and why or why not. Fails on a selector
+// that does not compile.
+Result<Explanation> explain(const config::Config& config, std::uint32_t pid);
 
 }  // namespace waggle::agent

@@ -11,19 +11,22 @@
 #include "base/log.h"
 #include "decorate/filter.h"
 #include "decorate/routes.h"
-#include "decorate/service.h"
 #include "exporters/console.h"
 
 namespace waggle::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kWait{200};
+// A new process is watched in the kernel before user space has judged it: its first spans wait for that, longer than
+// discovery takes to find a process whose event was lost.
+constexpr std::chrono::milliseconds kHold{1500};
+constexpr std::chrono::milliseconds kHoldStep{10};
+constexpr std::size_t kMaxHeld = 64;
 
 }  // namespace
 
-Result<Pipeline::Stages> Pipeline::make_stages(const config::Config& config, const TableSource& table) {
+Result<Pipeline::Stages> Pipeline::make_stages(const config::Config& config) {
     Stages stages;
-    stages.push_back(std::make_unique<decorate::Service>(table));
     if (config.routes.is_enabled)
         stages.push_back(std::make_unique<decorate::Routes>(config.routes, config.profile == config::Profile::Beyla));
     if (!config.filter_application.empty())
@@ -34,7 +37,7 @@ Result<Pipeline::Stages> Pipeline::make_stages(const config::Config& config, con
 Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config, BatchFlow& flow,
                                                    metrics::SelfMetrics& self, TableSource table) {
     std::unique_ptr<Pipeline> pipeline(new Pipeline(config, flow, self, std::move(table)));
-    pipeline->stages_ = TRY(make_stages(config, pipeline->table_));
+    pipeline->stages_ = TRY(make_stages(config));
     pipeline->trace_delivery_ = TRY(exporters::make_trace_delivery(config, self));
     pipeline->metric_delivery_ = TRY(exporters::make_metric_delivery(config, self));
     if (config.prometheus.is_enabled())
@@ -49,7 +52,8 @@ Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfM
     : config_(config),
       flow_(flow),
       self_(self),
-      table_(std::move(table)),
+      service_(std::move(table)),
+      unowned_(self.counter("waggle.spans.unowned")),
       started_unix_ns_(static_cast<std::int64_t>(monotonic_now()) + wall_offset_ns()),
       next_push_(std::chrono::steady_clock::now() + config.metrics.interval),
       filtered_(self.counter("waggle.spans.filtered")) {
@@ -94,13 +98,13 @@ void Pipeline::stop(std::chrono::steady_clock::time_point deadline) {
 
 void Pipeline::run() {
     for (;;) {
-        auto batch = flow_.full.pop_for(kWait);
+        auto batch = flow_.full.pop_for(held_.empty() ? kWait : kHoldStep);
         if (batch) {
-            take(**batch);
-            flow_.give_back(std::move(*batch));
+            take_or_hold(std::move(*batch));
         } else if (flow_.full.is_closed()) {
-            return;
+            return take_held(true);
         }
+        take_held(false);
         if (metric_delivery_ && std::chrono::steady_clock::now() >= next_push_) {
             next_push_ = std::chrono::steady_clock::now() + config_.metrics.interval;
             push_metrics();
@@ -108,7 +112,29 @@ void Pipeline::run() {
     }
 }
 
+void Pipeline::take_or_hold(BatchPtr batch) {
+    if (held_.empty() && service_.knows(*batch)) {
+        take(*batch);
+        return flow_.give_back(std::move(batch));
+    }
+    held_.push_back({std::move(batch), std::chrono::steady_clock::now() + kHold});
+}
+
+void Pipeline::take_held(bool is_last) {
+    while (!held_.empty()) {
+        Held& oldest = held_.front();
+        const bool waits = !is_last && held_.size() <= kMaxHeld && std::chrono::steady_clock::now() < oldest.until &&
+                           !service_.knows(*oldest.batch);
+        if (waits) return;
+        take(*oldest.batch);
+        flow_.give_back(std::move(oldest.batch));
+        held_.pop_front();
+    }
+}
+
 void Pipeline::take(spans::SpanBatch& batch) {
+    service_.apply(batch);
+    unowned_.set(static_cast<std::int64_t>(service_.unowned()));
     spans_.fetch_add(batch.size(), std::memory_order_relaxed);
     {
         std::lock_guard lock(mutex_);
@@ -187,7 +213,7 @@ std::vector<Summary::Row> Pipeline::summary(double seconds) {
 }
 
 Result<void> Pipeline::reload(const config::Config& config) {
-    Stages stages = TRY(make_stages(config, table_));
+    Stages stages = TRY(make_stages(config));
     // Everything of a target but its certificates stays as it was.
     config::Config renewed = config_;
     renewed.traces.tls = config.traces.tls;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "agent/reader.h"
 #include "agent/summary.h"
 #include "config/config.h"
+#include "decorate/service.h"
 #include "decorate/stage.h"
 #include "discover/target.h"
 #include "exporters/all.h"
@@ -26,8 +28,8 @@ using TableSource = std::function<std::shared_ptr<const discover::TargetTable>()
 class Pipeline {
   public:
     using Stages = std::vector<std::unique_ptr<decorate::Stage>>;
-    // What is done to spans, in order.
-    static Result<Stages> make_stages(const config::Config& config, const TableSource& table);
+    // What is done to spans, in order, once decorate::Service has said whose they are.
+    static Result<Stages> make_stages(const config::Config& config);
 
     // Fails on configuration that only shows here: certificates, filters.
     static Result<std::unique_ptr<Pipeline>> create(const config::Config& config, BatchFlow& flow,
@@ -56,6 +58,8 @@ class Pipeline {
 
   private:
     Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, TableSource table);
+    void take_or_hold(BatchPtr batch);
+    void take_held(bool is_last);
     void run();
     void take(spans::SpanBatch& batch);
     void print(const spans::SpanBatch& batch);
@@ -65,11 +69,17 @@ class Pipeline {
     config::Config config_;
     BatchFlow& flow_;
     metrics::SelfMetrics& self_;
-    TableSource table_;
+    decorate::Service service_;
+    metrics::SelfValue& unowned_;   // spans of processes that nobody wants
     std::int64_t started_unix_ns_;  // steady, whatever happens to the wall clock
     spans::ResourcePtr agent_resource_;
     std::mutex mutex_;  // stages, registries, summary: between this thread, scrapes and reload
-    Stages stages_;
+    Stages stages_;  // after service_
+    struct Held {
+        BatchPtr batch;
+        std::chrono::steady_clock::time_point until;
+    };
+    std::deque<Held> held_;  // oldest first; all behind one that waits, so that order stays
     std::unique_ptr<metrics::Registry> prometheus_;
     std::unique_ptr<metrics::Registry> otlp_;
     Summary summary_;

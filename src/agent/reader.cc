@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 
+#include <string>
+#include <unordered_map>
+
 #include "base/clock.h"
 
 namespace waggle::agent {
@@ -57,6 +60,11 @@ struct Reader::Published {
         }
     }
 
+    struct Unreadable {
+        Value connections;
+        Value bytes;
+    };
+    std::unordered_map<std::uint32_t, Unreadable> unreadable;  // by pid
     Value events, malformed, gaps, unknown, evicted, joined;
     metrics::SelfValue& dropped;
     metrics::SelfValue& connections;
@@ -86,6 +94,7 @@ Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow
     : options_(std::move(options)),
       capture_(capture),
       flow_(flow),
+      self_(self),
       tracker_(options_.tracker),
       batch_(flow.take_empty()),
       published_(std::make_unique<Published>(self)) {}
@@ -177,6 +186,7 @@ void Reader::publish(std::uint64_t now_ns) {
     open_.store(open, std::memory_order_relaxed);
     published_->connections.set(static_cast<std::int64_t>(tracker_.connections()));
     published_->open.set(static_cast<std::int64_t>(open));
+    publish_unreadable();
     for (std::size_t i = 0; i < published_->protocols.size(); ++i) {
         Published::ByProtocol& row = published_->protocols[i];
         const protocols::Counts& counts = tracker_.counts()[i];
@@ -184,6 +194,24 @@ void Reader::publish(std::uint64_t now_ns) {
         row.exported.update(counts.exported);
         for (std::size_t cause = 0; cause < row.causes.size(); ++cause)
             row.causes[cause].update(counts.by_cause[cause]);
+    }
+}
+
+// A process is registered when something of it could not be read; the tracker bounds how many.
+void Reader::publish_unreadable() {
+    for (const auto& [pid, counts] : tracker_.unreadable()) {
+        auto found = published_->unreadable.find(pid);
+        if (found == published_->unreadable.end()) {
+            const metrics::SelfMetrics::Labels labels{
+                {"process.pid", std::to_string(pid)},
+                {"service.name", options_.service_of ? options_.service_of(pid) : std::string()}};
+            found = published_->unreadable
+                        .emplace(pid, Published::Unreadable{{self_.counter("waggle.undecoded.connections", labels)},
+                                                            {self_.counter("waggle.undecoded.size", labels, "By")}})
+                        .first;
+        }
+        found->second.connections.update(counts.connections);
+        found->second.bytes.update(counts.bytes);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <unordered_map>
 
@@ -42,6 +43,8 @@ struct ReaderOptions {
     std::chrono::milliseconds tick{5};
     protocols::TrackerConfig tracker;
     RecordWriter* recorder = nullptr;  // sees all that the tracker sees (waggle record)
+    // What the process is called, for traffic of it that nobody can read.
+    std::function<std::string(std::uint32_t pid)> service_of;
 };
 
 class Reader {
@@ -67,12 +70,14 @@ class Reader {
     void write_rules();
     void publish(std::uint64_t now_ns);
     std::uint32_t ring_number() const { return static_cast<std::uint32_t>(options_.ring); }
+    void publish_unreadable();
 
     struct Published;
 
     ReaderOptions options_;
     sensors::Capture& capture_;
     BatchFlow& flow_;
+    metrics::SelfMetrics& self_;
     protocols::Tracker tracker_;
     std::unique_ptr<sensors::RingReader> ring_;
     BatchPtr batch_;

@@ -45,7 +45,7 @@ Result<TablePtr> read_processes(const std::string& path) {
 class Replay {
   public:
     Replay(const config::Config& config, Pipeline::Stages stages, TablePtr table)
-        : config_(config), stages_(std::move(stages)), table_(std::move(table)) {}
+        : config_(config), service_([table] { return table; }), stages_(std::move(stages)), table_(std::move(table)) {}
 
     void take(const Record& record) {
         if (record.head.version != WG_EVENT_VERSION) return;
@@ -112,6 +112,7 @@ class Replay {
 
     void print() {
         if (batch_.is_empty()) return;
+        service_.apply(batch_);
         for (const auto& stage : stages_) stage->apply(batch_);
         using config::TracePrinter;
         out_.clear();
@@ -125,6 +126,7 @@ class Replay {
     }
 
     const config::Config& config_;
+    decorate::Service service_;
     Pipeline::Stages stages_;
     TablePtr table_;
     std::map<std::uint32_t, std::unique_ptr<protocols::Tracker>> trackers_;
@@ -139,7 +141,7 @@ class Replay {
 
 Result<void> replay(const std::string& path, const config::Config& config) {
     TablePtr table = TRY(read_processes(path));
-    auto stages = TRY(Pipeline::make_stages(config, [table] { return table; }));
+    auto stages = TRY(Pipeline::make_stages(config));
     Replay replay(config, std::move(stages), std::move(table));
     RecordFile file = TRY(RecordFile::open(path));
     for (;;) {

@@ -6,15 +6,6 @@
 namespace waggle::decorate {
 namespace {
 
-// One for all unknown processes: how many there are must not decide how many services there are.
-spans::ResourcePtr unknown_resource() {
-    auto resource = std::make_shared<spans::Resource>();
-    resource->service_name = "unknown_service";
-    resource->instance_id = "unknown";
-    resource->language = "generic";
-    return resource;
-}
-
 const discover::Target* find(const discover::TargetTable& table, const spans::ProcessKey& process) {
     if (process.start_ns == 0) return table.find(process.pid);
     return table.find(process.pid, process.start_ns);
@@ -22,8 +13,7 @@ const discover::Target* find(const discover::TargetTable& table, const spans::Pr
 
 }  // namespace
 
-Service::Service(TableSource table)
-    : table_(std::move(table)), unknown_resource_(unknown_resource()) {}
+Service::Service(TableSource table) : table_(std::move(table)) {}
 
 void Service::apply(spans::SpanBatch& batch) {
     const std::shared_ptr<const discover::TargetTable> table = table_();
@@ -36,9 +26,22 @@ void Service::apply(spans::SpanBatch& batch) {
             last = span.process;
             target = find(*table, last);
         }
-        if (target == nullptr) unknown_.fetch_add(1, std::memory_order_relaxed);
-        span.resource = target == nullptr ? unknown_resource_ : target->resource;
+        if (target != nullptr) span.resource = target->resource;
     }
+    const size_t before = batch.size();
+    batch.retain([](const spans::Span& span) { return span.resource != nullptr; });
+    unowned_ += before - batch.size();
+}
+
+bool Service::knows(const spans::SpanBatch& batch) const {
+    const std::shared_ptr<const discover::TargetTable> table = table_();
+    spans::ProcessKey last;
+    for (const spans::Span& span : batch) {
+        if (span.resource || span.process.pid == 0 || span.process == last) continue;
+        last = span.process;
+        if (!table || find(*table, last) == nullptr) return false;
+    }
+    return true;
 }
 
 }  // namespace waggle::decorate

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Service: says whom each span belongs to, by the process that made it. First of the stages, since
-// the others ask for the service.
+// Service: says whom each span belongs to, by the process that made it, and drops spans of processes
+// that discovery does not want (the kernel side watches those too, until they are judged). First of
+// the stages, since the others ask for the service.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,14 +20,14 @@ class Service final : public Stage {
     explicit Service(TableSource table);
 
     void apply(spans::SpanBatch& batch) override;
-    // Spans of processes the table does not have; they go out as "unknown_service". From any
-    // thread.
-    std::uint64_t unknown_spans() const { return unknown_.load(std::memory_order_relaxed); }
+    // Has discovery said yet whose these spans are?
+    bool knows(const spans::SpanBatch& batch) const;
+    // Spans that were dropped.
+    std::uint64_t unowned() const { return unowned_; }
 
   private:
     TableSource table_;
-    spans::ResourcePtr unknown_resource_;
-    std::atomic<std::uint64_t> unknown_{0};
+    std::uint64_t unowned_ = 0;
 };
 
 }  // namespace waggle::decorate

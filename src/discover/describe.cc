@@ -98,8 +98,9 @@ Describer::Pairs Describer::attributes(const Process& process, const std::string
 
 // As the process's own files name the user: containers have their own.
 std::string Describer::owner(const Process& process) const {
+    if (!process.uid) return {};
     const std::string passwd = procfs_.read_in_root(process.pid, "/etc/passwd", kMaxPasswd).value_or("");
-    const std::string uid = std::to_string(process.uid);
+    const std::string uid = std::to_string(*process.uid);
     for (const std::string_view line : split(passwd, '\n')) {
         const std::vector<std::string_view> fields = split(line, ':');
         if (fields.size() > 2 && fields[2] == uid) return std::string(fields[0]);

@@ -18,10 +18,15 @@ Listeners::Namespace& Listeners::refresh(const Process& process) {
     if (!is_known && namespaces_.size() >= kMaxNamespaces) return overflow_;
     Namespace& space = namespaces_[process.netns];
     if (space.is_fresh) return space;
-    proc::ListeningSockets sockets = proc::read_listening(procfs_, process.pid, with_unix_);
+    auto sockets = proc::read_listening(procfs_, process.pid, with_unix_);
+    // The process has ended: another one of the namespace will show the table.
+    if (!sockets) {
+        space.has_new = false;
+        return space;
+    }
     space.has_new = std::ranges::any_of(
-        sockets, [&](const auto& socket) { return !space.sockets.contains(socket.first); });
-    space.sockets = std::move(sockets);
+        *sockets, [&](const auto& socket) { return !space.sockets.contains(socket.first); });
+    space.sockets = std::move(*sockets);
     space.is_fresh = true;
     return space;
 }

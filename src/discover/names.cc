@@ -76,7 +76,7 @@ constexpr auto kGenericDirectories = std::to_array<std::string_view>({"",
 
 constexpr auto kExtensions =
     std::to_array<std::string_view>({".py", ".pyc", ".pyz", ".rb", ".js", ".mjs", ".cjs", ".ts",
-                                     ".pl", ".php", ".lua", ".sh", ".dll", ".exe", ".ru", ".psgi"});
+                                     ".pl", ".php", ".lua", ".sh", ".dll", ".exe", ".ru", ".psgi", ".java"});
 
 constexpr auto kModuleParts = std::to_array<std::string_view>(
     {"main", "__main__", "app", "wsgi", "asgi", "server", "application", "run", "celery", "api"});

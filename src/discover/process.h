@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ struct Process {
     std::string container_id;
     std::string pod_uid;
     std::string unit;  // systemd unit without ".service"
-    std::uint32_t uid = 0;
+    std::optional<std::uint32_t> uid;  // nothing: it was gone before we looked
     std::uint64_t netns = 0;  // inode of the network namespace
     std::vector<Listen> listens;
     std::string env_service_name;         // OTEL_SERVICE_NAME

@@ -72,6 +72,9 @@ Process process_of_event(const wg_process_event& event) {
     if (!arguments.empty())
         for (const std::string_view argument : split(arguments, '\0'))
             process.argv.emplace_back(argument);
+    // A script was called: what runs is the interpreter that its first line names.
+    const auto script = std::ranges::find(process.argv, process.exe);
+    if (script != process.argv.end() && script != process.argv.begin()) process.exe = process.argv.front();
     return process;
 }
 

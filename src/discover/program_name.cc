@@ -21,6 +21,17 @@ bool is_one_of(std::string_view text, const std::array<std::string_view, N>& all
     return std::ranges::find(all, text) != all.end();
 }
 
+// -c, -e, -lc, -we: what follows is the program's text. -MFoo and -Ilib are none of them.
+bool is_text_option(std::string_view argument) {
+    constexpr size_t kMaxLetters = 4;
+    if (argument.size() < 2 || argument.size() > 1 + kMaxLetters || argument[0] != '-')
+        return false;
+    const char last = argument.back();
+    const bool is_letters = std::ranges::all_of(
+        argument.substr(1), [](char c) { return (c >= 'a' && c <= 'z') || c == 'E'; });
+    return is_letters && (last == 'c' || last == 'e' || last == 'E');
+}
+
 // The first argument from index on that is no option; options in with_value take the next argument.
 template <size_t N>
 size_t first_operand(const Process& process, size_t index,
@@ -74,7 +85,9 @@ std::string_view bracketed_title(const Process& process) {
     const std::string_view title = process.argv[0];
     const size_t open = title.rfind('[');
     if (open == std::string_view::npos) return {};
-    return title.substr(open + 1, title.size() - open - 2);
+    const std::string_view tag = title.substr(open + 1, title.size() - open - 2);
+    // "[0 of 5 busy]", "[celeryd: worker]" tell what it does, not what it is.
+    return tag.find(' ') == std::string_view::npos ? tag : std::string_view();
 }
 
 ProgramName name_directory(const Process& process, std::string_view from) {
@@ -98,19 +111,20 @@ Program name_script(std::string_view script, const Process& process) {
 ProgramName script_program(const Process& process) {
     const size_t script =
         first_operand(process, 1, std::array<std::string_view, 3>{"-I", "-o", "-O"});
-    const bool is_text = std::ranges::any_of(process.argv, [](const std::string& argument) {
-        return argument == "-c" || argument == "-e" || argument == "-ec";
-    });
+    const bool is_text = std::any_of(
+        process.argv.begin(), process.argv.begin() + static_cast<std::ptrdiff_t>(script),
+        [](const std::string& argument) { return is_text_option(argument); });
     if (is_text || script >= process.argv.size()) return name_directory(process, "command");
     return name_script(process.argv[script], process);
 }
 
 // java [options] -jar file | java [options] class | java [options] -m module/class
 ProgramName java_program(const Process& process) {
-    constexpr std::array<std::string_view, 12> kWithValue{
+    constexpr std::array<std::string_view, 13> kWithValue{
         "-cp",           "-classpath",     "--class-path",          "-p",
         "--module-path", "--add-modules",  "--add-exports",         "--add-opens",
-        "--add-reads",   "--patch-module", "--upgrade-module-path", "--limit-modules"};
+        "--add-reads",   "--patch-module", "--upgrade-module-path", "--limit-modules",
+        "--source"};
     constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kKnown{{
         {"org.apache.catalina.startup.Bootstrap", "tomcat"},
         {"kafka.Kafka", "kafka"},
@@ -129,7 +143,8 @@ ProgramName java_program(const Process& process) {
                     fmt::format("property {}", property.substr(2, property.size() - 3)));
     const std::vector<std::string>& argv = process.argv;
     size_t at = 1;
-    for (; at < argv.size() && argv[at].starts_with('-'); ++at) {
+    // @file holds more options.
+    for (; at < argv.size() && (argv[at].starts_with('-') || argv[at].starts_with('@')); ++at) {
         if (argv[at] == "-jar" && at + 1 < argv.size()) {
             const std::string_view file = base_name(argv[at + 1]);
             const std::string name = jar_name(file);
@@ -149,7 +164,12 @@ ProgramName java_program(const Process& process) {
             return interpreted(std::string(name), fmt::format("class {}", known));
     if (main_class.starts_with("org.springframework.boot.loader."))
         return name_directory(process, "class " + std::string(main_class));
+    if (main_class.ends_with(".java")) return name_script(argv[at], process);
     std::string_view rest = main_class;
+    // Kotlin's name for a file's functions.
+    if (rest.ends_with("Kt") &&
+        is_generic_name(rest.substr(rest.rfind('.') + 1, rest.size() - rest.rfind('.') - 3)))
+        rest.remove_suffix(2);
     for (;;) {
         const size_t dot = rest.rfind('.');
         const std::string_view last = rest.substr(dot + 1);
@@ -166,7 +186,10 @@ ProgramName node_program(const Process& process, const proc::ProcFs& procfs) {
         "-r", "--require",  "--import",     "--loader",  "--experimental-loader",
         "-C", "--env-file", "--conditions", "--preload", "--config"};
     constexpr std::array<std::string_view, 3> kCommands{"run", "serve", "start"};
+    constexpr std::array<std::string_view, 5> kText{"-e", "--eval", "-p", "--print", "-pe"};
     size_t at = first_operand(process, 1, kWithValue);
+    for (size_t i = 1; i < at; ++i)
+        if (is_one_of(process.argv[i], kText)) at = process.argv.size();
     const bool is_node = interpreter_of(process.exe) == "nodejs";
     if (!is_node && at < process.argv.size() && is_one_of(process.argv[at], kCommands))
         at = first_operand(process, at + 1, kWithValue);
@@ -240,7 +263,9 @@ ProgramName php_program(const Process& process) {
 ProgramName erlang_program(const Process& process) {
     if (const std::string_view node = option_value(process, {"-sname", "-name"}); !node.empty())
         return interpreted(std::string(node.substr(0, node.find('@'))), "node name");
-    if (const std::string_view module = option_value(process, {"-s", "-run"}); !module.empty())
+    // Elixir's own start module is every Elixir program's.
+    if (const std::string_view module = option_value(process, {"-s", "-run"});
+        !module.empty() && module != "elixir")
         return interpreted(std::string(module), "module");
     return name_directory(process, "command");
 }

@@ -52,7 +52,7 @@ Program name_application(std::string_view application, std::string_view server,
 ProgramName server_program(std::string_view server, size_t index, const Process& process) {
     const std::vector<std::string>& argv = process.argv;
     if (server == "gunicorn")
-        if (const std::string_view name = option_value(process, {"--name"}); !name.empty())
+        if (const std::string_view name = option_value(process, {"--name", "-n"}); !name.empty())
             return interpreted(std::string(name), "gunicorn's --name");
     if (const std::string_view application = option_value(process, {"-A", "--app"});
         is_application(application))
@@ -95,6 +95,8 @@ ProgramName python_program(const Process& process) {
         if (std::ranges::find(kServers, module) != kServers.end())
             return server_program(module, at + 1, process);
         if (module.ends_with(".__main__")) module.remove_suffix(9);
+        if (is_generic_name(module))
+            if (ProgramName directory = name_directory(process, module)) return directory;
         return interpreted(std::string(module), fmt::format("module {}", module));
     }
     if (at >= argv.size()) return name_directory(process, "command");

@@ -93,6 +93,7 @@ Program name_program(const Process& process, const proc::ProcFs& procfs,
     std::string_view name = base_name(process.exe);
     if (std::ranges::find(kMultiCall, name) != kMultiCall.end() && !process.argv.empty()) {
         name = base_name(process.argv[0]);
+        if (name == base_name(process.exe) && process.argv.size() > 1) name = process.argv[1];
         // Login shells have a '-' before their name.
         if (name.starts_with('-')) name.remove_prefix(1);
         if (interpreter_of(name).empty() && !name.empty())

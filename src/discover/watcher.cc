@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "bpf/abi/rules.h"
 #include "discover/process_reader.h"
 
 namespace waggle::discover {
@@ -13,7 +14,6 @@ namespace {
 // How long the target of an ended process stays in the table, for its last spans.
 constexpr std::uint64_t kKeepEndedNs = 30'000'000'000;
 constexpr size_t kMaxEnded = 4096;
-constexpr size_t kMaxPrograms = 16384;
 
 }  // namespace
 
@@ -28,7 +28,7 @@ Watcher::Watcher(const config::Config& config, Selectors selectors, proc::ProcFs
                  std::uint32_t own_pid)
     : procfs_(std::move(procfs)),
       own_pid_(own_pid),
-      is_first_pid_namespace_(procfs_.is_first_pid_namespace(own_pid)),
+      is_first_pid_namespace_(procfs_.shows_first_pid_namespace()),
       selectors_(std::move(selectors)),
       describer_(config, procfs_),
       listeners_(procfs_) {
@@ -89,19 +89,19 @@ void Watcher::on_exec(const wg_process_event& event) {
     process->start_ns = event.start_ns;
     process->kernel_tgid = event.kernel_tgid;
     if (is_same) process->listens = known->process.listens;
+    const bool is_barred = is_same && known->is_barred;
     std::shared_ptr<const Target> target;
     if (is_same) target = std::move(known->target);  // replaced below, not ended
     Entry* entry = add(std::move(*process));
-    if (entry == nullptr) return;
+    if (entry == nullptr) return correct(event);
     entry->target = std::move(target);
+    entry->is_barred = is_barred;
     Verdict verdict = selectors_.match(entry->process);
     if (verdict.kind == VerdictKind::NotMatched && before.is_selected() &&
         selectors_.follows_children(before.entry))
         verdict = selectors_.follow(entry->process, before.entry, event.pid);
     apply(*entry, inherit(entry->process, std::move(verdict)));
-    // The kernel side selects by program before we can judge.
-    if (!entry->verdict.is_selected() && selected_programs_.contains(entry->process.program))
-        emit(ChangeKind::Removed, *entry);
+    correct(event);
     settle();
 }
 
@@ -113,7 +113,10 @@ void Watcher::on_fork(const wg_process_event& event) {
         known != nullptr && is_same_start(known->process.start_ns, event.start_ns))
         return;
     const Entry* parent = find(event.parent_pid);
-    if (parent == nullptr || !parent->verdict.is_selected()) return remove(event.pid);
+    if (parent == nullptr || !parent->verdict.is_selected()) {
+        remove(event.pid);
+        return correct(event);
+    }
     Process process = parent->process;
     process.pid = event.pid;
     process.kernel_tgid = event.kernel_tgid;
@@ -122,10 +125,11 @@ void Watcher::on_fork(const wg_process_event& event) {
     const Program program = parent->program;
     const bool has_program = parent->has_program;
     Entry* entry = add(std::move(process));
-    if (entry == nullptr) return;
+    if (entry == nullptr) return correct(event);
     entry->program = program;
     entry->has_program = has_program;
     evaluate(*entry);
+    correct(event);
 }
 
 void Watcher::on_exit(const wg_process_event& event) {
@@ -140,34 +144,50 @@ void Watcher::on_listen(const wg_process_event& event) {
     if (entry == nullptr || !is_same_start(entry->process.start_ns, event.start_ns)) {
         const auto stat = procfs_.stat(event.pid);
         auto process = stat ? read_process(procfs_, event.pid, *stat) : std::nullopt;
-        if (!process) return;
+        if (!process) return correct(event);
         process->start_ns = event.start_ns;
         process->kernel_tgid = event.kernel_tgid;
         entry = add(std::move(*process));
-        if (entry == nullptr) return;
+        if (entry == nullptr) return correct(event);
     }
     const Listen listen{.port = event.port};
     std::vector<Listen>& listens = entry->process.listens;
     if (std::ranges::find(listens, listen) == listens.end() && listens.size() < kMaxListens)
         listens.push_back(listen);
     evaluate(*entry);
-    // The kernel side selects by port before we can judge.
-    if (!entry->verdict.is_selected()) emit(ChangeKind::Removed, *entry);
+    correct(event);
     settle();
+}
+
+// The kernel side decides before we can judge: it takes whoever may be wanted.
+void Watcher::correct(const wg_process_event& event) {
+    const Entry* entry = find(event.pid);
+    const VerdictKind kind = entry == nullptr ? VerdictKind::NotMatched : entry->verdict.kind;
+    if (kind == VerdictKind::Selected || event.target_flags == 0) return;
+    if (kind == VerdictKind::Excluded && (event.target_flags & WG_TARGET_EXCLUDED) != 0) return;
+    // A child of an excluded process is barred with it until it is another program.
+    const bool is_child = event.head.type == WG_EVENT_FORK;
+    if (is_child && (event.target_flags & WG_TARGET_EXCLUDED) != 0) return;
+    changes_.push_back(
+        {.kind = kind == VerdictKind::Excluded ? ChangeKind::Excluded : ChangeKind::Removed,
+         .kernel_tgid = event.kernel_tgid,
+         .pid = event.pid});
 }
 
 Result<void> Watcher::reload(const config::Config& config) {
     selectors_ = TRY(Selectors::compile(config, own_pid_));
     describer_.reload(config);
     listeners_.reset(selectors_.needs().unix_sockets);
+    // What was decided before is of other selectors.
+    for (auto& [pid, entry] : entries_) {
+        entry.has_listens = false;
+        entry.verdict = {};
+    }
     // Parents first, so that children can follow.
     for (const std::uint32_t pid : pids_by_age()) {
         Entry& entry = entries_.at(pid);
-        entry.has_listens = false;
-        entry.verdict = {};
         apply(entry, inherit(entry.process, selectors_.match(entry.process)));
     }
-    newly_selected_.clear();
     rescan();
     return {};
 }
@@ -176,6 +196,7 @@ void Watcher::learn_kernel_tgid(std::uint32_t pid, std::uint32_t kernel_tgid) {
     Entry* entry = find(pid);
     if (entry == nullptr || entry->process.kernel_tgid == kernel_tgid) return;
     entry->process.kernel_tgid = kernel_tgid;
+    if (entry->verdict.kind == VerdictKind::Excluded) emit(ChangeKind::Excluded, *entry);
     if (!entry->target) return;
     Target target = *entry->target;
     target.kernel_tgid = kernel_tgid;
@@ -184,16 +205,14 @@ void Watcher::learn_kernel_tgid(std::uint32_t pid, std::uint32_t kernel_tgid) {
     emit(ChangeKind::Added, *entry);
 }
 
-void Watcher::emit(ChangeKind kind, const Entry& entry) {
+void Watcher::emit(ChangeKind kind, Entry& entry) {
     const bool is_added = kind == ChangeKind::Added;
+    entry.is_barred = kind == ChangeKind::Excluded;
     changes_.push_back(
         {.kind = kind,
          .kernel_tgid = entry.process.kernel_tgid,
          .pid = entry.process.pid,
-         .follows_children = is_added && selectors_.follows_children(entry.verdict.entry),
-         .program = entry.process.program});
-    if (is_added && selected_programs_.size() < kMaxPrograms)
-        selected_programs_.insert(entry.process.program);
+         .follows_children = is_added && selectors_.follows_children(entry.verdict.entry)});
 }
 
 std::vector<Change> Watcher::take_changes() {

@@ -9,7 +9,6 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -34,7 +33,6 @@ struct Change {
     std::uint32_t kernel_tgid = 0;  // 0: unknown; the Change comes again after learn_kernel_tgid
     std::uint32_t pid = 0;
     bool follows_children = false;  // Added: processes it forks are traced from their first byte
-    ProgramKey program;
 };
 
 struct WatcherStats {
@@ -67,6 +65,7 @@ class Watcher {
     std::shared_ptr<const TargetTable> table() const;
     std::vector<Target> targets() const;  // living ones, by pid
     std::vector<std::string> explain(std::uint32_t pid);
+    bool knows(std::uint32_t pid) const { return entries_.contains(pid) || kernel_threads_.contains(pid); }
     WatcherStats stats() const;
 
   private:
@@ -80,6 +79,7 @@ class Watcher {
         bool has_final_language = false;
         bool has_listens = false;  // were its descriptors looked at?
         bool is_complete = false;  // complete_process was done
+        bool is_barred = false;    // the kernel side was told that it is excluded
         std::uint32_t scan = 0;    // the last scan that saw it
     };
     static constexpr size_t kMaxListens = 256;  // of one process
@@ -91,7 +91,8 @@ class Watcher {
     Entry* add(Process process);
     void remove(std::uint32_t pid);
     void drop_target(Entry& entry);
-    void emit(ChangeKind kind, const Entry& entry);
+    void emit(ChangeKind kind, Entry& entry);
+    void correct(const wg_process_event& event);
     void publish();
 
     void scan_process(std::uint32_t pid, std::vector<std::uint32_t>& fresh);
@@ -107,6 +108,7 @@ class Watcher {
     const Program& program_of(Entry& entry, size_t depth);
     Ancestors ancestors(const Process& process);
     void settle();
+    std::string explain_absence(std::uint32_t pid) const;
     std::vector<std::uint32_t> pids_by_age() const;
 
     proc::ProcFs procfs_;
@@ -117,8 +119,7 @@ class Watcher {
     Listeners listeners_;
     std::unordered_map<std::uint32_t, Entry> entries_;
     std::unordered_map<std::uint32_t, std::uint32_t>
-        kernel_threads_;                         // pid → last scan that saw it
-    std::set<ProgramKey> selected_programs_;     // ever: the kernel side may know them
+        kernel_threads_;  // pid → last scan that saw it
     std::vector<std::uint32_t> newly_selected_;  // whose children are to be looked at
     std::vector<Change> changes_;
 

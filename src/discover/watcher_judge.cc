@@ -46,8 +46,13 @@ void Watcher::apply(Entry& entry, Verdict verdict) {
         if (!was_selected || is_other) select(entry);
         return;
     }
+    const bool was_barred = entry.is_barred;
     if (was_selected) drop_target(entry);
-    if (entry.verdict.kind == VerdictKind::Excluded && is_other) emit(ChangeKind::Excluded, entry);
+    if (entry.verdict.kind == VerdictKind::Excluded) {
+        if (is_other || !was_barred) emit(ChangeKind::Excluded, entry);
+    } else if (was_barred && !was_selected) {
+        emit(ChangeKind::Removed, entry);
+    }
 }
 
 void Watcher::select(Entry& entry) {
@@ -154,10 +159,21 @@ std::vector<std::uint32_t> Watcher::pids_by_age() const {
     return pids;
 }
 
+// What the number is, if it is no process that could be selected.
+std::string Watcher::explain_absence(std::uint32_t pid) const {
+    const auto stat = procfs_.stat(pid);
+    if (!stat) return fmt::format("there is no process {}", pid);
+    if (stat->is_dead) return fmt::format("process {} has ended", pid);
+    // Threads can be asked for, though they are not listed.
+    if (const auto status = procfs_.status(pid); status && status->tgid != pid)
+        return fmt::format("{} is a thread of process {}", pid, status->tgid);
+    return fmt::format("process {} is not looked at: too many processes", pid);
+}
+
 std::vector<std::string> Watcher::explain(std::uint32_t pid) {
     if (kernel_threads_.contains(pid)) return {fmt::format("process {} is a kernel thread", pid)};
     Entry* entry = find(pid);
-    if (entry == nullptr) return {fmt::format("there is no process {}", pid)};
+    if (entry == nullptr) return {explain_absence(pid)};
     const Process& process = entry->process;
     std::vector<std::string> lines;
     lines.push_back(fmt::format(

@@ -25,7 +25,7 @@ constexpr unsigned char kByteOrder =
 template <typename T>
 std::vector<T> records(std::string_view bytes) {
     std::vector<T> all(bytes.size() / sizeof(T));
-    std::memcpy(all.data(), bytes.data(), all.size() * sizeof(T));
+    if (!all.empty()) std::memcpy(all.data(), bytes.data(), all.size() * sizeof(T));
     return all;
 }
 

@@ -38,7 +38,10 @@ std::string pod_uid_of(std::string_view part) {
     if (part.ends_with(kSlice)) part.remove_suffix(kSlice.size());
     const bool is_plain = part.starts_with("pod");
     const size_t dash = part.rfind("-pod");
-    if (!is_plain && (!part.starts_with("kubepods") || dash == std::string_view::npos)) return {};
+    // A node that is a container itself (kind) has "kubelet-kubepods-…".
+    const bool is_slice =
+        part.find("kubepods") != std::string_view::npos && dash != std::string_view::npos;
+    if (!is_plain && !is_slice) return {};
     std::string uid(part.substr(is_plain ? 3 : dash + 4));
     std::ranges::replace(uid, '_', '-');
     std::string digits = uid;
@@ -48,7 +51,7 @@ std::string pod_uid_of(std::string_view part) {
 }
 
 // How sure a container id is: the smaller number wins over all lines.
-enum class Evidence { Scope, Pod, Runtime, None };
+enum class Evidence { Scope, Pod, Runtime, Plain, None };
 
 struct Line {
     std::string_view id;
@@ -58,8 +61,8 @@ struct Line {
 
 Line read_line(const std::vector<std::string_view>& parts) {
     // cgroupfs driver: /docker/<id>, /lxc/<id>, /libpod_parent/libpod-<id>, /crio-<id>.
-    constexpr std::array<std::string_view, 5> kRuntimes{"docker", "libpod_parent", "containerd",
-                                                        "machine", "buildkit"};
+    constexpr std::array<std::string_view, 6> kRuntimes{
+        "docker", "libpod_parent", "containerd", "cri-containerd", "machine", "buildkit"};
     Line line;
     const auto take = [&](std::string_view id, Evidence evidence) {
         // The first scope is the outermost container; below a pod the innermost group counts.
@@ -83,7 +86,10 @@ Line read_line(const std::vector<std::string_view>& parts) {
             take(part, Evidence::Runtime);
         else if ((part.starts_with("libpod-") || part.starts_with("crio-")) && is_id(plain))
             take(plain, Evidence::Runtime);
-        is_below_pod = is_below_pod || part.starts_with("pod") || part.starts_with("kubepods-");
+        else if (is_id(part))
+            take(part, Evidence::Plain);  // nobody else calls a group so: /ecs/<task>/<id>
+        is_below_pod = is_below_pod || part.starts_with("pod") ||
+                       part.find("kubepods-") != std::string_view::npos;
     }
     return line;
 }
@@ -111,7 +117,10 @@ CgroupIdentity parse_cgroups(std::string_view text) {
         const std::string_view path = line.substr(second + 1);
         const bool is_unified = line.starts_with("0::");
         if (identity.path.empty() || is_unified) identity.path = path;
-        std::vector<std::string_view> parts = split(path, '/');
+        // containerd with systemd's driver in version 1: <slice>:cri-containerd:<id>
+        std::vector<std::string_view> parts;
+        for (const std::string_view group : split(path, '/'))
+            for (const std::string_view part : split(group, ':')) parts.push_back(part);
         std::erase_if(parts, [](std::string_view part) { return part.empty() || part == ".."; });
         Line found = read_line(parts);
         if (found.evidence < best) {

@@ -45,10 +45,10 @@ std::optional<std::string> read_file(const std::string& path, size_t limit) {
     return read_fd(fd.get(), limit);
 }
 
-void each_line(const std::string& path, size_t limit,
+bool each_line(const std::string& path, size_t limit,
                const std::function<bool(std::string_view)>& visit) {
     const Fd fd = open_for_reading(path);
-    if (!fd.is_open()) return;
+    if (!fd.is_open()) return false;
     std::string buffer(kChunk, '\0');
     size_t filled = 0;
     bool is_skipping = false;  // inside a line that did not fit
@@ -60,7 +60,7 @@ void each_line(const std::string& path, size_t limit,
         const std::string_view text(buffer.data(), filled);
         size_t from = 0;
         for (size_t to; (to = text.find('\n', from)) != std::string_view::npos; from = to + 1) {
-            if (!is_skipping && !visit(text.substr(from, to - from))) return;
+            if (!is_skipping && !visit(text.substr(from, to - from))) return true;
             is_skipping = false;
         }
         if (from == 0 && filled == buffer.size()) {
@@ -71,6 +71,7 @@ void each_line(const std::string& path, size_t limit,
         std::copy_n(buffer.data() + from, filled, buffer.data());
     }
     if (filled > 0 && !is_skipping) visit({buffer.data(), filled});
+    return true;
 }
 
 std::string read_link(const std::string& path) {

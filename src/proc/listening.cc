@@ -24,9 +24,9 @@ std::string_view next_word(std::string_view& text) {
 }
 
 //   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-void read_tcp(const std::string& path, ListeningSockets& sockets) {
+bool read_tcp(const std::string& path, ListeningSockets& sockets) {
     int others = 0;
-    each_line(path, kMaxTable, [&](std::string_view line) {
+    return each_line(path, kMaxTable, [&](std::string_view line) {
         next_word(line);
         const std::string_view local = next_word(line);
         next_word(line);
@@ -56,9 +56,11 @@ void read_unix(const std::string& path, ListeningSockets& sockets) {
 
 }  // namespace
 
-ListeningSockets read_listening(const ProcFs& procfs, std::uint32_t pid, bool with_unix) {
+std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid,
+                                               bool with_unix) {
     ListeningSockets sockets;
-    read_tcp(procfs.path(pid, "net/tcp"), sockets);
+    if (!read_tcp(procfs.path(pid, "net/tcp"), sockets)) return std::nullopt;
+    // Absent where there is no IPv6.
     read_tcp(procfs.path(pid, "net/tcp6"), sockets);
     if (with_unix) read_unix(procfs.path(pid, "net/unix"), sockets);
     return sockets;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -18,7 +19,7 @@ struct ListeningSocket {
 
 using ListeningSockets = std::unordered_map<std::uint64_t, ListeningSocket>;
 
-// As the process's network namespace has them. At most 65536.
-ListeningSockets read_listening(const ProcFs& procfs, std::uint32_t pid, bool with_unix);
+// As the process's network namespace has them, at most 65536. Nothing when the process is gone.
+std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid, bool with_unix);
 
 }  // namespace waggle::proc

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "proc/file.h"
+#include "proc/pid_namespace.h"
 
 namespace waggle::proc {
 namespace {
@@ -28,8 +29,7 @@ constexpr size_t kMaxVariable = 8 * 1024;
 constexpr size_t kMaxMaps = 8u << 20;
 constexpr size_t kMaxDescriptors = 65536;
 constexpr size_t kMaxPids = 1u << 22;
-constexpr std::uint64_t kKernelThread = 0x00200000;       // PF_KTHREAD
-constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO
+constexpr std::uint64_t kKernelThread = 0x00200000;  // PF_KTHREAD
 constexpr std::string_view kDeleted = " (deleted)";
 
 using Directory = std::unique_ptr<DIR, decltype([](DIR* directory) { ::closedir(directory); })>;
@@ -115,6 +115,8 @@ std::optional<Status> ProcFs::status(std::uint32_t pid) const {
     if (!text) return std::nullopt;
     Status status;
     for (const std::string_view line : split(*text, '\n')) {
+        if (line.starts_with("Tgid:"))
+            status.tgid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
         if (line.starts_with("Uid:"))
             status.uid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
         if (!line.starts_with("NSpid:")) continue;
@@ -198,8 +200,12 @@ std::uint64_t ProcFs::network_namespace(std::uint32_t pid) const {
     return namespace_inode(pid, "net");
 }
 
-bool ProcFs::is_first_pid_namespace(std::uint32_t pid) const {
-    return namespace_inode(pid, "pid") == kFirstPidNamespace;
+bool ProcFs::shows_first_pid_namespace() const {
+    return shown_pid_namespace(*this) == kFirstPidNamespace;
+}
+
+std::uint32_t ProcFs::own_pid() const {
+    return parse_int<std::uint32_t>(read_link(root_ + "/self")).value_or(0);
 }
 
 std::vector<std::uint64_t> ProcFs::socket_inodes(std::uint32_t pid) const {

@@ -30,6 +30,7 @@ struct Stat {
 };
 
 struct Status {
+    std::uint32_t tgid = 0;              // the process, also of a thread
     std::uint32_t uid = 0;               // real
     std::vector<std::uint32_t> ns_pids;  // outermost first; the last is what the process sees
 };
@@ -59,7 +60,10 @@ class ProcFs {
                           const std::function<bool(std::string_view)>& visit) const;
     std::string cgroups(std::uint32_t pid) const;              // the file's text
     std::uint64_t network_namespace(std::uint32_t pid) const;  // inode, 0: unknown
-    bool is_first_pid_namespace(std::uint32_t pid) const;
+    // Are the numbers that this /proc shows the host's?
+    bool shows_first_pid_namespace() const;
+    // The agent's own number here; 0: not known.
+    std::uint32_t own_pid() const;
     // Inodes of the sockets among the process's descriptors.
     std::vector<std::uint64_t> socket_inodes(std::uint32_t pid) const;
 

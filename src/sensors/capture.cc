@@ -2,7 +2,6 @@
 #include "sensors/capture.h"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,15 +18,6 @@ namespace waggle::sensors {
 namespace {
 
 constexpr std::uint32_t kMaxRings = 16;
-
-// Inode of the pid namespace the agent lives in, 0 for the host's first (which has a fixed one).
-std::uint32_t own_pid_namespace() {
-    constexpr std::uint32_t kFirst = 0xeffffffc;
-    struct stat info{};
-    if (::stat("/proc/self/ns/pid", &info) != 0) return 0;
-    const auto inode = static_cast<std::uint32_t>(info.st_ino);
-    return inode == kFirst ? 0 : inode;
-}
 
 // The ten operations of stream sockets, and how connections end.
 std::vector<Program> exits() {
@@ -115,7 +105,7 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     std::unique_ptr<Capture> capture(new Capture);
     LoadOptions load_options;
     load_options.disabled = options.disabled;
-    load_options.settings = {.agent_pid_namespace = own_pid_namespace(),
+    load_options.settings = {.agent_pid_namespace = options.pid_namespace,
                              .ring_count = std::min(options.rings, kMaxRings),
                              .request_bytes = options.request_bytes,
                              .response_bytes = options.response_bytes,
@@ -144,8 +134,6 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");
     capture->rules_ = sensor.map<std::uint64_t, wg_connection_rules>("rules");
     capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
-    if (capture->processes_)
-        capture->programs_ = capture->processes_->map<wg_program_key, wg_target>("programs");
     capture->counters_fd_ = sensor.map_fd("counters");
 
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));

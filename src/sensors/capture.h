@@ -20,6 +20,7 @@ namespace waggle::sensors {
 
 struct CaptureOptions {
     std::vector<std::string> disabled;
+    std::uint32_t pid_namespace = 0;  // inode of the one that pids are told in; 0: the host's first
     std::uint32_t ring_bytes = 4u << 20;
     std::uint32_t rings = 1;
     std::uint32_t request_bytes = 16384;
@@ -42,7 +43,6 @@ class Capture {
     Map<std::uint32_t, wg_target>& targets() { return targets_; }
     Map<std::uint64_t, wg_connection_rules>& rules() { return rules_; }
     Map<wg_tail_key, wg_tail>& tails() { return tails_; }
-    Map<wg_program_key, wg_target>& programs() { return programs_; }
     // The shared page.
     wg_state& state() { return *state_; }
     void beat(std::uint64_t now_ns);
@@ -72,7 +72,6 @@ class Capture {
     Map<std::uint32_t, wg_target> targets_;
     Map<std::uint64_t, wg_connection_rules> rules_;
     Map<wg_tail_key, wg_tail> tails_;
-    Map<wg_program_key, wg_target> programs_;
     wg_state* state_ = nullptr;
     std::size_t state_bytes_ = 0;
     int counters_fd_ = -1;

@@ -7,8 +7,8 @@ import tempfile
 from harness import Child, free_port
 
 
-def nginx(locations="location / { return 200 'hello'; }", workers=1, listen=None, http="", folder=None):
-    port = free_port()
+def nginx(locations="location / { return 200 'hello'; }", workers=1, listen=None, http="", folder=None, port=None):
+    port = port or free_port()
     folder = folder or tempfile.mkdtemp(prefix="waggle-nginx-")
     listen = listen or f"listen 127.0.0.1:{port};"
     path = os.path.join(folder, "nginx.conf")

@@ -240,9 +240,9 @@ class Backends(unittest.TestCase):
                     left = 2000
                     while left:
                         left -= len(talk.recv(left))
-            name = "waggle_traffic_undecoded_bytes_total"
-            wait_for(lambda: agent.metric_sum(name, service="murmur") >= 2000, "the bytes to be counted")
-            self.assertEqual(agent.metric_sum(name), agent.metric_sum(name, service="murmur"))
+            name = "waggle_undecoded_size_bytes_total"
+            wait_for(lambda: agent.metric_sum(name, service_name="murmur") >= 2000, "the bytes to be counted")
+            self.assertEqual(agent.metric_sum(name), agent.metric_sum(name, service_name="murmur"))
             self.assertEqual(agent.metric_sum("waggle_requests_seen_total"), 0)
 
     def test_series_limit_keeps_sums(self):

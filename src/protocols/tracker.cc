@@ -135,7 +135,8 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
     const auto direction = static_cast<Direction>(event.direction);
     streams::Stream& stream = connection->streams.of(direction);
     if (event.flags & WG_DATA_PREVIOUS_TAIL)
-        stream.progress(event.previous_end, event.previous_end_ns, tail_of(event.previous_tail));
+        stream.progress(event.previous_end, event.previous_end_ns, tail_of(event.previous_tail),
+                        event.turn - (event.flags & WG_DATA_TURN_START ? 1 : 0));
     if (connection->session) connection->session->set_thread(event.context);
     // What the turn before went on to is read before the new turn's bytes hide where it ended.
     if (event.flags & WG_DATA_PREVIOUS_TAIL && connection->session)
@@ -181,7 +182,7 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
     streams::Stream& stream = connection->streams.of(direction);
     connection->has_tail[key.direction] = true;
     if (tail.end <= stream.end() || tail.turn < stream.turn()) return;
-    stream.progress(tail.end, tail.end_ns, tail_of(tail.tail));
+    stream.progress(tail.end, tail.end_ns, tail_of(tail.tail), tail.turn);
     connection->last_ns = tail.end_ns;
     handle(*connection, direction, tail.end_ns, batch);
 }
@@ -193,7 +194,7 @@ void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
         const auto index = static_cast<std::size_t>(direction);
         streams::Stream& stream = connection->streams.of(direction);
         if (stream.is_started() && event.end[index] > stream.end())
-            stream.progress(event.end[index], event.end_ns[index], tail_of(event.tail[index]));
+            stream.progress(event.end[index], event.end_ns[index], tail_of(event.tail[index]), event.turns[index]);
         if (!event.half || direction == Direction::Send) stream.close();
         handle(*connection, direction, event.head.time_ns, batch);
     }
@@ -235,7 +236,8 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
 void Tracker::identify(Connection& connection, Direction direction) {
     streams::Stream& stream = connection.streams.of(direction);
     while (!stream.is_empty()) {
-        if (stream.hole()) {
+        // Messages begin where turns do: what is in the middle of one says nothing.
+        if (stream.hole() || !stream.is_at_turn_start()) {
             if (!stream.skip_to_next_turn()) return;
             continue;
         }

@@ -21,6 +21,7 @@ constexpr std::array<bool, 256> kToken = [] {
     return table;
 }();
 
+bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 bool is_token(char c) { return kToken[static_cast<unsigned char>(c)]; }
 
 std::size_t find(std::string_view bytes, char c, std::size_t from) {
@@ -100,8 +101,8 @@ void field(ResponseHead& head, std::string_view name, std::string_view value) {
     else common_field(head, name, value);
 }
 
-// Reads fields from `at` on; returns where the head ends. A line without a colon is passed over, as
-// servers do, but a byte that no text has makes the head invalid.
+// Passes the fields from `at` on; returns where the head ends. A line without a colon is no reason to
+// stop: servers pass it over too.
 template <typename AnyHead>
 Parsed<std::size_t> parse_fields(std::string_view bytes, std::size_t at, bool is_final, AnyHead& head) {
     for (;;) {
@@ -142,14 +143,13 @@ void reset(AnyHead& head) {
     head.text = std::move(kept);
 }
 
-// Empty lines before a request are ignored (RFC 9112 §2.2).
+}  // namespace
+
 std::size_t leading_newlines(std::string_view bytes) {
     std::size_t at = 0;
     while (at < bytes.size() && at < 4 && (bytes[at] == '\r' || bytes[at] == '\n')) ++at;
     return at;
 }
-
-}  // namespace
 
 Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, RequestHead& head) {
     const auto short_of = [&]() -> Parsed<std::size_t> {
@@ -159,7 +159,7 @@ Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request
     std::size_t at = from;
     while (at < bytes.size() && at - from <= kMaxMethod && is_token(bytes[at])) ++at;
     if (at == bytes.size()) return at - from <= kMaxMethod ? short_of() : std::unexpected(Stop::Invalid);
-    if (at == from || bytes[at] != ' ') return std::unexpected(Stop::Invalid);
+    if (at == from || bytes[at] != ' ' || !is_letter(bytes[from])) return std::unexpected(Stop::Invalid);
     const std::size_t method_size = at - from;
     const std::size_t target = at + 1;
     reset(head);
@@ -178,6 +178,8 @@ Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request
     const std::string_view rest = bytes.substr(target, line->end - target);
     const std::size_t space = rest.rfind(' ');
     if (space == std::string_view::npos || space == 0) return std::unexpected(Stop::Invalid);
+    // Some servers take blanks in a path; elsewhere they are a sign of text that is no request.
+    if (rest[0] != '/' && rest.find(' ') != space) return std::unexpected(Stop::Invalid);
     const std::string_view version = rest.substr(space + 1);
     if (version.size() != 8 || !version.starts_with(kVersion) || (version[7] != '0' && version[7] != '1'))
         return std::unexpected(Stop::Invalid);
@@ -225,7 +227,7 @@ Sniff sniff(std::string_view bytes, Side side) {
     std::size_t at = from;
     while (at < bytes.size() && at - from <= kMaxMethod && is_token(bytes[at])) ++at;
     if (at == bytes.size()) return at - from <= kMaxMethod ? Sniff::NeedMore : Sniff::No;
-    if (at == from || bytes[at] != ' ') return Sniff::No;
+    if (at == from || bytes[at] != ' ' || !is_letter(bytes[from])) return Sniff::No;
     const auto line = line_at(bytes, at + 1);
     if (!line) {
         // A target has no control characters; a long one is as good as a version.

@@ -82,6 +82,7 @@ void Stream::push(const Segment& segment, std::string_view bytes) {
         kept.starts_turn = false;
         if (!kept.is_hole) bytes.remove_prefix(cut);
     }
+    if (segments_.size() >= kMaxSegments) merge_pairs();
     if (!has_room(bytes.size(), 1)) {
         // Nobody consumes: what is here becomes one hole, the newest bytes win.
         segments_.clear();
@@ -105,6 +106,26 @@ void Stream::push(const Segment& segment, std::string_view bytes) {
         }
         buffer_.append(bytes);
     }
+}
+
+// Some programs read byte by byte: two pieces of one turn become one, whose times are a little coarser.
+void Stream::merge_pairs() {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+        Segment segment = segments_[i];
+        const bool is_known = segment.last_ns != 0;
+        if (i + 1 < segments_.size()) {
+            const Segment& next = segments_[i + 1];
+            if (segment.end() == next.position && segment.is_hole == next.is_hole && !next.starts_turn &&
+                segment.order == next.order && segment.turn == next.turn && is_known == (next.last_ns != 0)) {
+                segment.size += next.size;
+                segment.last_ns = next.last_ns;
+                ++i;
+            }
+        }
+        segments_[kept++] = segment;
+    }
+    segments_.resize(kept);
 }
 
 // A piece that comes after later ones: its bytes go into the holes that were left for them.

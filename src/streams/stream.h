@@ -96,6 +96,7 @@ class Stream {
     static Segment gap(std::uint64_t from, std::uint64_t to);
     void push(const Segment& segment, std::string_view bytes);
     void note_before(const Segment& segment);
+    void merge_pairs();
     void fill(const Piece& piece);
     std::size_t fill_hole(std::size_t index, std::size_t at, const Piece& piece);
     bool has_room(std::size_t bytes, std::size_t segments) const;

@@ -137,10 +137,10 @@ void describe_url(const Exchange<Codec>& exchange, const Target& target, std::st
                   const Authority& authority, const ConnectionInfo& info, spans::SpanBatch& batch,
                   spans::Span& span) {
     const std::string_view path = keep(target.path, batch);
-    span.attributes.add(attr::url_path, path);
+    if (!path.empty()) span.attributes.add(attr::url_path, path);  // CONNECT has none
     span.attributes.add(attr::url_scheme, std::string_view("http"));
     if (!query.empty()) span.attributes.add(attr::url_query, keep(query, batch));
-    if (info.role != Role::Client || authority.host.empty()) return;
+    if (info.role != Role::Client || authority.host.empty() || path.empty()) return;
     // url.full = http://host[:port]path[?query], with the host as the client wrote it.
     std::string_view host = target.host.empty() ? exchange.request.at(exchange.request.host) : target.host;
     if (const std::size_t user = host.rfind('@'); user != std::string_view::npos) host.remove_prefix(user + 1);
@@ -150,7 +150,7 @@ void describe_url(const Exchange<Codec>& exchange, const Target& target, std::st
     char* to = batch.arena().allocate(size);
     char* at = to;
     const auto put = [&](std::string_view text) {
-        std::memcpy(at, text.data(), text.size());
+        if (!text.empty()) std::memcpy(at, text.data(), text.size());
         at += text.size();
     };
     put("http://");
@@ -230,7 +230,7 @@ std::string_view redact_query(std::string_view query, const std::vector<std::str
     char* const to = arena.allocate(query.size() + added);
     std::size_t size = 0;
     const auto put = [&](std::string_view text) {
-        std::memcpy(to + size, text.data(), text.size());
+        if (!text.empty()) std::memcpy(to + size, text.data(), text.size());
         size += text.size();
     };
     for (std::string_view rest = query; !rest.empty();) {

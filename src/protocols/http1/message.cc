@@ -10,6 +10,7 @@ namespace waggle::protocols::http1 {
 namespace {
 
 constexpr std::size_t kMaxMethod = 32;
+constexpr std::uint64_t kMaxLength = 1ull << 60;  // a position and a length stay below 2^63
 constexpr std::string_view kVersion = "HTTP/1.";
 
 // RFC 9110 §5.6.2 token characters.
@@ -31,9 +32,12 @@ std::size_t find(std::string_view bytes, char c, std::size_t from) {
 }
 
 bool has_list_item(std::string_view list, std::string_view item) {
-    for (std::string_view part : split(list, ','))
-        if (equals_ignoring_case(trim(part, " \t"), item)) return true;
-    return false;
+    for (;;) {
+        const std::size_t comma = list.find(',');
+        if (equals_ignoring_case(trim(list.substr(0, comma), " \t"), item)) return true;
+        if (comma == std::string_view::npos) return false;
+        list.remove_prefix(comma + 1);
+    }
 }
 
 // The end of the line that begins at from: where its text ends, and where the next line begins.
@@ -64,7 +68,8 @@ void common_field(Head& head, std::string_view name, std::string_view value) {
         case 14:
             if (equals_ignoring_case(name, "content-length")) {
                 // RFC 9112 §6.3: repeated equal values count once; the last is as good.
-                if (const auto length = parse_int<std::uint64_t>(value.substr(0, value.find(',')))) {
+                const auto length = parse_int<std::uint64_t>(trim(value.substr(0, value.find(',')), " \t"));
+                if (length && *length <= kMaxLength) {
                     head.has_length = true;
                     head.length = *length;
                 }

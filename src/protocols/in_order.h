@@ -251,6 +251,7 @@ class InOrderSession final : public Session {
                 context.traces.join_late(call, exchange.ids);
                 context.traces.close_server(call, exchange.ids);
             }
+            context.traces.settle(exchange.ids);
         }
         spans::Span& span = context.batch.add();
         fill_span(exchange, info_, span);

@@ -18,6 +18,7 @@
 
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
+#include "bpf/lib/position.h"
 #include "bpf/lib/turn.h"
 #include "protocols/tracker.h"
 
@@ -86,9 +87,7 @@ class Socket {
         end_ns_[direction] = move.time_ns;
         const wg_rule& rule = rules_[direction];
         if (rule.mode == WG_RULE_MUTE) return;
-        std::uint64_t limit = rule.bytes;
-        if (rule.mode == WG_RULE_HEAD) limit -= std::min(limit, move.position - turn_start_[direction]);
-        const std::uint64_t wanted = std::min<std::uint64_t>(size, limit);
+        const std::uint64_t wanted = wg_rule_allows(&rule, turn_start_[direction], move.position, size);
         if (!wanted && !is_new_turn) return update_tail(move);
         wg_data_event event = data_event(move);
         event.size = size;
@@ -188,11 +187,11 @@ class Socket {
 
     // The last eight bytes, right-aligned; of fewer the rest is what the entry before had.
     static void tail_bytes(const Move& move, std::uint64_t before, std::uint8_t* out) {
-        std::uint64_t tail = before;
-        if (move.is_unreadable) tail = 0;
-        else
+        std::uint64_t tail = 0;
+        if (!move.is_unreadable)
             for (const char c : move.bytes.substr(move.bytes.size() - std::min<std::size_t>(8, move.bytes.size())))
                 tail = tail >> 8 | std::uint64_t{static_cast<unsigned char>(c)} << 56;
+        tail = wg_join_tail(before, tail, move.bytes.size());
         std::memcpy(out, &tail, 8);
     }
 

@@ -68,9 +68,10 @@ bool InOrderSession<Codec>::read_response_head(Context& context) {
         drop_unmatched(context, std::min(start, responses_.end()));
         if (responses_.is_empty()) return false;
     }
-    // A whole turn is missing: it was the answer.
-    if (!is_aligned_ && !is_received_ && responses_.turn() > responses_.turn_before() + 1)
-        return pass_lost_response(context);
+    // A whole turn is missing, or the place where the answer began: it was that.
+    const bool is_passed = is_received_ ? responses_.head() > open_.front().request_order
+                                        : responses_.turn() > responses_.turn_before() + 1;
+    if (!is_aligned_ && is_passed) return pass_lost_response(context);
     // What stands here went by after the next request had come.
     if (const auto next = next_response_start(); next && *next <= responses_.head()) {
         if (!is_aligned_) return pass_lost_response(context);

@@ -39,7 +39,7 @@ std::optional<std::uint64_t> InOrderSession<Codec>::response_start(const Exchang
 template <typename Codec>
 std::optional<std::uint64_t> InOrderSession<Codec>::next_response_start() {
     if (open_.size() > 1) return response_start(open_.at(1));
-    if (is_received_ || reading_body_) return {};
+    if (is_received_ || reading_body_ || needs_turn_) return {};
     return responses_.position_after_order(requests_.head());
 }
 

@@ -1,8 +1,9 @@
 # Waggle: see README.md. Every target installs what it needs (tools/setup).
 ARGS ?=
 JOBS ?= $(shell nproc)
+TSAN_TESTS = base_test http_test exporters_test metrics_test
 
-.PHONY: run build test test-all bench fuzz format tidy demo clean
+.PHONY: run build test test-all bench fuzz check-tsan format tidy demo clean
 .DEFAULT_GOAL := build
 
 run: build            ## build and run on this host: make run ARGS="--open-port 8080 --print text"
@@ -21,7 +22,7 @@ test:                 ## sanitizer build and every test
 	@ninja -C build/dev -j $(JOBS)
 	@ctest --test-dir build/dev --output-on-failure -j 1
 
-test-all: test fuzz
+test-all: test check-tsan fuzz
 
 bench:                ## docs/performance.md tells what it measures
 	@tools/setup test
@@ -32,8 +33,14 @@ bench:                ## docs/performance.md tells what it measures
 fuzz:                 ## every fuzz target for SECONDS (10)
 	@tools/setup test
 	@cmake --preset fuzz >/dev/null
-	@ninja -C build/fuzz -j $(JOBS)
+	@ninja -C build/fuzz -j $(JOBS) fuzzers
 	@tools/fuzz_smoke build/fuzz $(or $(SECONDS),10)
+
+check-tsan:           ## the unit tests of folders with threads, under the thread sanitizer
+	@tools/setup test
+	@cmake --preset tsan >/dev/null
+	@ninja -C build/tsan -j $(JOBS) $(TSAN_TESTS)
+	@for test in $(TSAN_TESTS); do echo "$$test"; setarch -R build/tsan/$$test --gtest_brief=1 || exit 1; done
 
 format:               ## clang-format over every C and C++ file
 	@tools/setup test

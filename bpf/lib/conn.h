@@ -8,6 +8,7 @@
 #include "bpf/core/ring.h"
 #include "bpf/core/settings.h"
 #include "bpf/lib/pending.h"
+#include "bpf/lib/position.h"
 #include "bpf/lib/turn.h"
 
 // In the socket's storage: charged to its option memory, so at most 256 bytes.
@@ -118,11 +119,6 @@ WG_INLINE void wg_fill_unix_path(struct sock *sk, char *path) {
                  bpf_core_field_offset(struct sockaddr_un, sun_path);
     bpf_probe_read_kernel(path, size, from);
     if (path[0] == 0) path[0] = '@';
-}
-
-// 64-bit position near `reference` whose low 32 bits are the sequence number.
-WG_INLINE u64 wg_unwrap(u64 reference, u32 sequence) {
-    return reference + (s64)(s32)(sequence - (u32)reference);
 }
 
 // Where the streams stand before the first event: TCP by its sequence numbers, others from 0.

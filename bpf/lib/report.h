@@ -82,12 +82,9 @@ WG_INLINE void wg_update_tail(struct wg_conn *conn, struct wg_scratch *s, u32 sl
     s->tail = 0;
     wg_copy_tail(slot, size);
     if (found) {
-        // The last chunk often goes alone: what stands before it is known from the calls before.
-        if (size < 8) {
-            u64 before;
-            __builtin_memcpy(&before, found->tail, 8);
-            s->tail |= before >> (8 * size);
-        }
+        u64 before;
+        __builtin_memcpy(&before, found->tail, 8);
+        s->tail = wg_join_tail(before, s->tail, size);
         __builtin_memcpy(found->tail, &s->tail, 8);
         found->end_ns = now;
         found->turn = conn->turns.count[direction];
@@ -147,18 +144,6 @@ WG_INLINE struct wg_conn *wg_open(struct sock *sk, struct task_struct *task, u8 
     return conn;
 }
 
-// How much of a call the rule lets through.
-WG_INLINE u64 wg_wanted(const struct wg_conn *conn, enum wg_direction direction, u64 position, u32 size) {
-    const struct wg_rule *rule = &conn->rule[direction];
-    if (rule->mode == WG_RULE_MUTE) return 0;
-    u64 limit = rule->bytes;
-    if (rule->mode == WG_RULE_HEAD) {
-        const u64 gone = position - conn->turn_start[direction];
-        limit = gone < limit ? limit - gone : 0;
-    }
-    return size < limit ? size : limit;
-}
-
 // The body behind every hook. `text` is where the bytes are, or NULL: ask the registers.
 WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, struct wg_scratch *s, u32 slot,
                       struct wg_conn *conn, struct task_struct *task, u64 now, bool has_text,
@@ -183,7 +168,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         wg_count(WG_COUNT_MUTED_BYTES, size);
         return 0;
     }
-    const u64 wanted = wg_wanted(conn, direction, position, size);
+    const u64 wanted = wg_rule_allows(&conn->rule[direction], conn->turn_start[direction], position, size);
     bool is_io_uring = false;
     if (!has_text) {
         s->text.kind = WG_TEXT_NONE;

@@ -12,8 +12,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
-#include "protocols/exchange.h"
+#include "protocols/exchange_span.h"
 #include "protocols/protocol.h"
 
 namespace waggle::protocols {
@@ -22,6 +23,8 @@ template <typename Codec>
 class InOrderSession final : public Session {
   public:
     static constexpr std::size_t kMaxOpen = 4096;
+    // Every capture rule lets more of a message through: what ends before was lost.
+    static constexpr std::size_t kLeastCapture = 2048;
 
     InOrderSession(const ConnectionInfo& info, Streams& streams, Direction requests)
         : info_(info), requests_(streams.of(requests)), responses_(streams.of(opposite(requests))),
@@ -29,24 +32,26 @@ class InOrderSession final : public Session {
 
     void on_bytes(Direction direction, Context& context) override {
         if (is_over_) return skip_all();
+        if (is_astray_ && !is_found_again(direction, context)) return;
         if (direction == request_direction_) read_requests(context);
         read_responses(context);
+        last_ns_ = std::max(requests_.end_ns(), responses_.end_ns());
     }
 
     void on_tick(Context& context) override {
         if (is_over_) return;
         if (responding_ || reading_body_) on_bytes(request_direction_, context);
         check_ages(context);
-        drop_orphans(context);
     }
 
     void on_close(spans::Incomplete reason, Context& context) override {
-        if (!is_over_) {
+        if (!is_over_ && !is_astray_) {
             read_requests(context);
             read_responses(context);
+            if (open_.size() == 0) drop_unmatched(context, responses_.end());
         }
         while (open_.size() > 0) {
-            open_.front().incomplete = reason;
+            set_incomplete(open_.front(), reason);
             finish(context, last_time(context));
         }
     }
@@ -64,11 +69,47 @@ class InOrderSession final : public Session {
         responses_.skip_to(responses_.end());
     }
 
+    static void set_incomplete(Open& exchange, spans::Incomplete reason) {
+        if (exchange.incomplete == spans::Incomplete::No) exchange.incomplete = reason;
+    }
+
+    static void note_hole(Open& exchange, Context& context) {
+        context.counts.add(Cause::Hole);
+        set_incomplete(exchange, spans::Incomplete::Hole);
+    }
+
+    // Bytes are missing where several exchanges are in flight: nobody can tell which answer is whose.
+    void go_astray(Context& context) {
+        context.counts.add(Cause::Hole, open_.size());
+        while (open_.size() > 0) {
+            set_incomplete(open_.front(), spans::Incomplete::Hole);
+            finish(context, std::max(open_.front().end_ns, open_.front().request_end_ns));
+        }
+        reading_body_ = is_aligned_ = false;
+        needs_turn_ = true;
+        is_astray_ = true;
+        skip_all();
+    }
+
+    // After a pause nothing is in flight any more.
+    bool is_found_again(Direction direction, Context& context) {
+        constexpr std::uint64_t kPauseNs = 1'000'000'000;
+        const bool is_request = direction == request_direction_ && !requests_.is_empty();
+        if (is_request && requests_.is_at_turn_start() && requests_.first_ns() > last_ns_ + kPauseNs) {
+            is_astray_ = false;
+            return true;
+        }
+        if (is_request) context.counts.add(Cause::Hole);
+        skip_all();
+        last_ns_ = std::max(requests_.end_ns(), responses_.end_ns());
+        return false;
+    }
+
     void read_requests(Context& context) {
         for (;;) {
-            if (is_over_) return;
+            if (is_over_ || is_astray_) return;
             if (reading_body_) {
-                if (!request_body_.advance(requests_)) return;
+                if (!request_body_.advance(requests_, requests_.turn_after(request_body_.start()))) return;
                 end_request();
             }
             if (requests_.is_empty()) return;
@@ -77,13 +118,28 @@ class InOrderSession final : public Session {
             }
             needs_turn_ = false;
             if (requests_.hole()) {
-                context.counts.add(Cause::Hole);
-                needs_turn_ = true;
-                if (!requests_.skip_to_next_turn()) return;
+                if (!pass_hole(context)) return;
+                continue;
+            }
+            if (const std::size_t blank = Codec::blank_before_request(requests_.bytes())) {
+                requests_.consume(blank);
                 continue;
             }
             if (!read_request_head(context)) return;
         }
+    }
+
+    bool pass_hole(Context& context) {
+        context.counts.add(Cause::Hole);
+        // What is missing belongs to the turn of the request before: there were several in it.
+        const std::uint32_t turn = requests_.turn_before();
+        needs_turn_ = true;
+        const bool is_found = requests_.skip_to_next_turn();
+        if (has_pipelined_ || (is_found && turn && requests_.turn() == turn + 1)) {
+            go_astray(context);
+            return false;
+        }
+        return is_found;
     }
 
     // False when there is nothing more to read now.
@@ -95,10 +151,13 @@ class InOrderSession final : public Session {
             if (size.error() == Stop::NeedMore && !is_final) return false;
             context.counts.add(Cause::ParseInvalid);
             needs_turn_ = true;
+            if (has_pipelined_) go_astray(context);
             return requests_.skip_to_next_turn();
         }
         // Several requests in flight: their answers may share a turn, of which the rule sees the front only.
+        has_pipelined_ |= !is_received_ && last_response_order_ > requests_.head();
         if (open_.size() > 0) {
+            has_pipelined_ |= is_received_ && requests_.order() == open_.at(open_.size() - 1).request_order;
             if (is_being_answered(open_.at(open_.size() - 1))) leave_threads(context);
             else is_pipelined_ = true;
         }
@@ -133,14 +192,14 @@ class InOrderSession final : public Session {
     void leave_threads(Context& context) {
         if (!context.options.wants_traces || info_.role != Role::Server) return;
         for (std::size_t i = 0; i < open_.size(); ++i)
-            context.traces.close_server(call_of(open_.at(i), context), open_.at(i).ids);
+            context.traces.close_server(call_of(open_.at(i), info_, context.now_ns), open_.at(i).ids);
     }
 
     // More requests in flight than are kept: without one of them the answers cannot be told apart.
     void give_up(Context& context) {
         context.counts.add(Cause::QueueFull);
         while (open_.size() > 0) {
-            open_.front().incomplete = spans::Incomplete::Hole;
+            set_incomplete(open_.front(), spans::Incomplete::Hole);
             finish(context, last_time(context));
         }
         is_over_ = true;
@@ -157,106 +216,15 @@ class InOrderSession final : public Session {
         if (request_body_.end_ns()) exchange.request_end_ns = request_body_.end_ns();
     }
 
-    void read_responses(Context& context) {
-        for (;;) {
-            if (is_over_) return;
-            if (open_.size() == 0) {
-                // A server's request is always read before its answer is sent; a client's request may
-                // be reported after its answer: those bytes wait for it.
-                if (is_received_ || responses_.order() <= requests_.end()) drop_unmatched(context);
-                return;
-            }
-            if (!responding_ && !read_response_head(context)) return;
-            if (!responding_) continue;
-            if (!response_body_.advance(responses_)) {
-                if (!response_body_.is_lost() && !response_body_.is_until_close()) return;
-                if (!end_lost_body()) return;
-            }
-            end_response(context);
-        }
-    }
-
-    // Where the current response must have ended, since the next request's begins there.
-    bool end_lost_body() {
-        if (!response_body_.is_lost() || open_.size() < 2) return false;
-        const std::uint64_t limit = response_start(open_.at(1));
-        if (limit <= open_.front().response_position || limit > responses_.end()) return false;
-        response_body_.end_at(responses_, limit);
-        return true;
-    }
-
-    // The first place where the answer to this request can stand.
-    std::uint64_t response_start(const Open& exchange) const {
-        return is_received_ ? exchange.request_order
-                            : responses_.position_after_order(exchange.request_position);
-    }
-
-    bool read_response_head(Context& context) {
-        if (responses_.is_empty()) return false;
-        const std::uint64_t start = response_start(open_.front());
-        if (responses_.head() < start) {
-            const bool is_leftover = responses_.end() > responses_.head();
-            responses_.skip_to(std::min(start, responses_.end()));
-            if (is_leftover && !open_.front().has_response) context.counts.add(Cause::Unmatched);
-            if (responses_.is_empty()) return false;
-        }
-        if (responses_.hole()) {
-            context.counts.add(Cause::Hole);
-            open_.front().incomplete = spans::Incomplete::Hole;
-            lose_response(context);
-            return true;
-        }
-        const std::string_view bytes = responses_.bytes();
-        const bool is_final = responses_.is_cut() || responses_.is_closed();
-        const auto size = Codec::parse_response(bytes, is_final, open_.front().response);
-        if (!size) {
-            if (size.error() == Stop::NeedMore && !is_final) return false;
-            context.counts.add(Cause::ParseInvalid);
-            open_.front().incomplete = spans::Incomplete::Hole;
-            lose_response(context);
-            return true;
-        }
-        Open& exchange = open_.front();
-        if (!exchange.first_byte_ns) exchange.first_byte_ns = responses_.first_ns();
-        exchange.response_position = responses_.head();
-        const std::uint64_t head_end_ns = responses_.time_before(responses_.head() + *size);
-        responses_.consume(*size);
-        const Reply reply = Codec::begin_response(exchange.request, exchange.response, responses_.head(),
-                                                  response_body_);
-        if (reply == Reply::Interim) return true;
-        exchange.has_response = true;
-        exchange.end_ns = head_end_ns;
-        if (reply == Reply::Switch) {
-            finish(context, head_end_ns);
-            is_over_ = true;
-            skip_all();
-            return true;
-        }
-        responding_ = true;
-        return true;
-    }
-
-    // The head of the front's response is not readable: its end is told by the next request.
-    void lose_response(Context& context) {
-        Open& exchange = open_.front();
-        if (!exchange.first_byte_ns) exchange.first_byte_ns = responses_.first_ns();
-        exchange.response_position = responses_.head();
-        exchange.end_ns = responses_.end_ns();
-        response_body_.start(Codec::Body::Kind::Lost, responses_.head(), 0);
-        responding_ = true;
-    }
-
-    void end_response(Context& context) {
-        Open& exchange = open_.front();
-        // Answered before its body was read: what the head declared is its size.
-        if (open_.size() == 1 && reading_body_ && request_body_.is_size_declared()) {
-            exchange.request_body = request_body_.size();
-            exchange.is_request_body_known = true;
-        }
-        exchange.response_body = response_body_.size();
-        exchange.is_response_body_known = response_body_.is_size_known();
-        finish(context, std::max(exchange.end_ns, response_body_.end_ns()));
-    }
+    // The response side: in_order_responses.h.
+    void read_responses(Context& context);
+    std::optional<std::uint64_t> response_start(const Open& exchange) const;
+    std::optional<std::uint64_t> next_response_start();
+    std::optional<std::uint64_t> response_limit();
+    bool read_response_head(Context& context);
+    void lose_response();
+    bool pass_lost_response(Context& context);
+    void end_response(Context& context);
 
     // Gives the front exchange out as a span and forgets it.
     void finish(Context& context, std::uint64_t end_ns) {
@@ -277,83 +245,33 @@ class InOrderSession final : public Session {
     void report(Open& exchange, Context& context) {
         if (exchange.is_reported) return;
         exchange.is_reported = true;
-        const Traces::Call call = call_of(exchange, context);
+        const Traces::Call call = call_of(exchange, info_, context.now_ns);
         if (context.options.wants_traces) {
             if (info_.role == Role::Server) {
                 context.traces.join_late(call, exchange.ids);
                 context.traces.close_server(call, exchange.ids);
             }
+            context.traces.settle(exchange.ids);
         }
         spans::Span& span = context.batch.add();
-        fill(exchange, span);
+        fill_span(exchange, info_, span);
         Codec::describe(exchange, info_, context.options, context.batch, span);
         ++context.counts.exported;
-    }
-
-    void fill(const Open& exchange, spans::Span& span) const {
-        span.kind = info_.role == Role::Server   ? spans::SpanKind::Server
-                    : info_.role == Role::Client ? spans::SpanKind::Client
-                                                 : spans::SpanKind::Internal;
-        span.has_unknown_role = info_.role == Role::Unknown;
-        span.start_ns = exchange.start_ns;
-        span.first_byte_ns = exchange.first_byte_ns;
-        span.end_ns = exchange.end_ns;
-        span.incomplete = exchange.incomplete;
-        span.trace_id = exchange.ids.trace_id;
-        span.span_id = exchange.ids.span_id;
-        span.parent_span_id = exchange.ids.parent;
-        span.flags = exchange.ids.flags;
-        span.has_remote_root = exchange.ids.has_remote_root;
-        span.parent_source = exchange.ids.source;
-        span.links.assign(exchange.ids.links.begin(), exchange.ids.links.end());
-        span.process = exchange.process;
-        span.connection = info_.id;
-        span.sequence = sequence_of(exchange);
-        span.sequence.response = static_cast<std::uint32_t>(exchange.response_position);
-    }
-
-    spans::SequenceIdentity sequence_of(const Open& exchange) const {
-        spans::SequenceIdentity identity;
-        if (info_.kind != WG_TCP || info_.role == Role::Unknown) return identity;
-        const wg_tuple& tuple = info_.tuple;
-        const bool is_client = info_.role == Role::Client;
-        std::copy_n(is_client ? tuple.local_address : tuple.remote_address, 16, identity.client_address.begin());
-        std::copy_n(is_client ? tuple.remote_address : tuple.local_address, 16, identity.server_address.begin());
-        identity.client_port = is_client ? tuple.local_port : tuple.remote_port;
-        identity.server_port = is_client ? tuple.remote_port : tuple.local_port;
-        identity.request = static_cast<std::uint32_t>(exchange.request_position);
-        identity.netns = tuple.netns;
-        identity.is_known = true;
-        return identity;
-    }
-
-    Traces::Call call_of(const Open& exchange, const Context& context) const {
-        return {.header = exchange.header,
-                .sequence = sequence_of(exchange),
-                .pid = exchange.process.pid,
-                .thread = exchange.thread,
-                .now_ns = context.now_ns};
     }
 
     void open_traces(Open& exchange, Context& context) {
         if (!context.options.wants_traces) return;
         exchange.header = Codec::trace_context(exchange.request);
-        const Traces::Call call = call_of(exchange, context);
+        const Traces::Call call = call_of(exchange, info_, context.now_ns);
         if (info_.role == Role::Server) context.traces.open_server(call, exchange.ids);
         else context.traces.open_client(call, exchange.ids);
     }
 
-    void drop_unmatched(Context& context) {
-        if (responses_.is_empty()) return;
-        context.counts.add(Cause::Unmatched);
-        responses_.skip_to(responses_.end());
-    }
-
-    // Answers whose request was never reported: after a while it is lost, not late.
-    void drop_orphans(Context& context) {
-        constexpr std::uint64_t kWaitNs = 100'000'000;
-        if (open_.size() == 0 && !responses_.is_empty() && responses_.first_ns() + kWaitNs < context.now_ns)
-            drop_unmatched(context);
+    void drop_unmatched(Context& context, std::uint64_t to) {
+        if (responses_.head() >= to) return;
+        if (responses_.is_at_turn_start()) context.counts.add(Cause::Unmatched);  // once a turn
+        responses_.skip_to(to);
+        is_aligned_ = false;
     }
 
     void check_ages(Context& context) {
@@ -392,9 +310,17 @@ class InOrderSession final : public Session {
     std::uint64_t context_ = 0;
     bool reading_body_ = false;
     bool responding_ = false;
-    bool needs_turn_ = false;
+    bool needs_turn_ = true;  // requests_' head may be anywhere in a message
     bool is_over_ = false;
-    bool is_pipelined_ = false;
+    bool is_pipelined_ = false;   // as far as can be told at once: enough to capture more
+    bool has_pipelined_ = false;  // proven by positions
+    bool is_aligned_ = true;      // nothing is missing between the message before and responses_' head
+    bool has_responses_ = false;
+    std::uint64_t last_response_order_ = 0;
+    bool is_astray_ = false;
+    std::uint64_t last_ns_ = 0;   // of the bytes read so far
 };
 
 }  // namespace waggle::protocols
+
+#include "protocols/in_order_responses.h"

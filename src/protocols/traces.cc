@@ -7,11 +7,13 @@
 namespace waggle::protocols {
 namespace {
 
-constexpr std::size_t kMaxCallers = 65536;
+constexpr std::size_t kMaxHeld = 65536;
 constexpr std::size_t kMaxOpenPerThread = 64;
 constexpr std::size_t kMaxThreads = 65536;
 // Both ends' events of one request come within milliseconds; a caller that waited longer was not seen.
 constexpr std::uint64_t kHoldNs = 2'000'000'000;
+// What a server called before its own caller was known may take longer.
+constexpr std::uint64_t kRenamedNs = 60'000'000'000;
 
 std::uint64_t mix(std::uint64_t value) {
     value ^= value >> 33;
@@ -20,6 +22,65 @@ std::uint64_t mix(std::uint64_t value) {
 }
 
 }  // namespace
+
+template <typename Value>
+const Value* Traces::Held<Value>::find(const Key& key) const {
+    const auto found = values_.find(key);
+    return found == values_.end() ? nullptr : &found->second.first;
+}
+
+template <typename Value>
+void Traces::Held<Value>::add(const Key& key, const Value& value, std::uint64_t now_ns) {
+    if (values_.size() >= kMaxHeld) expire(now_ns);
+    if (values_.size() >= kMaxHeld) return;
+    values_[key] = {value, now_ns};
+    order_.emplace_back(now_ns, key);
+}
+
+template <typename Value>
+void Traces::Held<Value>::expire(std::uint64_t now_ns) {
+    while (head_ < order_.size() && order_[head_].first + hold_ns_ < now_ns) {
+        const auto found = values_.find(order_[head_].second);
+        if (found != values_.end() && found->second.second + hold_ns_ < now_ns) values_.erase(found);
+        ++head_;
+    }
+    if (head_ > 4096 || head_ == order_.size()) {
+        order_.erase(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(head_));
+        head_ = 0;
+    }
+}
+
+Traces::Traces(std::uint64_t seed) : ids_(seed), callers_(kHoldNs), early_(kHoldNs), renamed_(kRenamedNs) {}
+
+Traces::Key Traces::key_of(const spans::TraceId& trace) {
+    Key key;
+    std::memcpy(&key.a, trace.bytes.data(), 8);
+    std::memcpy(&key.b, trace.bytes.data() + 8, 8);
+    return key;
+}
+
+// The caller of an exchange that has begun a trace of its own: that trace is the caller's.
+void Traces::rename(const Key& call, const Caller& caller, std::uint64_t now_ns) {
+    const Early* early = early_.find(call);
+    if (!early) return;
+    renamed_.add(key_of(early->trace_id), caller, now_ns);
+    if (const auto open = open_.find(early->thread); open != open_.end())
+        for (Open& exchange : open->second) {
+            if (!(exchange.trace_id == early->trace_id)) continue;
+            exchange.trace_id = caller.trace_id;
+            exchange.flags = caller.flags;
+            exchange.has_remote_root = caller.has_remote_root;
+        }
+    early_.erase(call);
+}
+
+void Traces::settle(TraceIds& ids) const {
+    const Caller* now = renamed_.find(key_of(ids.trace_id));
+    if (!now) return;
+    ids.trace_id = now->trace_id;
+    ids.flags = now->flags;
+    ids.has_remote_root = now->has_remote_root;
+}
 
 Traces::Key Traces::key_of(const spans::SequenceIdentity& sequence) {
     std::uint64_t words[4];
@@ -34,16 +95,17 @@ Traces::Key Traces::key_of(std::uint32_t pid, std::uint64_t thread) { return {pi
 
 bool Traces::adopt_caller(const Call& call, TraceIds& ids) {
     if (!call.sequence.is_known) return false;
-    const auto caller = callers_.find(key_of(call.sequence));
-    if (caller == callers_.end()) return false;
+    const Key key = key_of(call.sequence);
+    const Caller* caller = callers_.find(key);
+    if (!caller) return false;
     // A header that came with the call names the trace; the caller's span stands between it and us.
-    if (call.header && !(call.header->trace_id == caller->second.trace_id)) return false;
-    ids.trace_id = caller->second.trace_id;
-    ids.parent = caller->second.span_id;
-    ids.flags = caller->second.flags;
-    ids.has_remote_root = caller->second.has_remote_root;
+    if (call.header && !(call.header->trace_id == caller->trace_id)) return false;
+    ids.trace_id = caller->trace_id;
+    ids.parent = caller->span_id;
+    ids.flags = caller->flags;
+    ids.has_remote_root = caller->has_remote_root;
     ids.source = spans::ParentSource::Exact;
-    callers_.erase(caller);
+    callers_.erase(key);
     ++joined_;
     return true;
 }
@@ -63,6 +125,8 @@ void Traces::open_server(const Call& call, TraceIds& ids) {
         ids.parent = {};
         ids.flags = spans::kSampled;
         ids.source = spans::ParentSource::None;
+        if (call.sequence.is_known)
+            early_.add(key_of(call.sequence), {ids.trace_id, key_of(call.pid, call.thread)}, call.now_ns);
     }
     if (!call.thread || open_.size() >= kMaxThreads) return;
     std::vector<Open>& open = open_[key_of(call.pid, call.thread)];
@@ -114,11 +178,10 @@ void Traces::open_client(const Call& call, TraceIds& ids) {
             }
     }
     if (!call.sequence.is_known) return;
-    if (callers_.size() >= kMaxCallers) expire(call.now_ns);
-    if (callers_.size() >= kMaxCallers) return;
     const Key key = key_of(call.sequence);
-    callers_[key] = {ids.trace_id, ids.span_id, ids.flags, ids.has_remote_root, call.now_ns};
-    order_.emplace_back(call.now_ns, key);
+    const Caller caller{ids.trace_id, ids.span_id, ids.flags, ids.has_remote_root};
+    rename(key, caller, call.now_ns);
+    callers_.add(key, caller, call.now_ns);
 }
 
 bool Traces::join_late(const Call& call, TraceIds& ids) {
@@ -126,15 +189,9 @@ bool Traces::join_late(const Call& call, TraceIds& ids) {
 }
 
 void Traces::expire(std::uint64_t now_ns) {
-    while (order_head_ < order_.size() && order_[order_head_].first + kHoldNs < now_ns) {
-        const auto caller = callers_.find(order_[order_head_].second);
-        if (caller != callers_.end() && caller->second.at_ns + kHoldNs < now_ns) callers_.erase(caller);
-        ++order_head_;
-    }
-    if (order_head_ > 4096 || order_head_ == order_.size()) {
-        order_.erase(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(order_head_));
-        order_head_ = 0;
-    }
+    callers_.expire(now_ns);
+    early_.expire(now_ns);
+    renamed_.expire(now_ns);
 }
 
 }  // namespace waggle::protocols

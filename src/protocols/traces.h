@@ -26,7 +26,7 @@ struct TraceIds {
 
 class Traces {
   public:
-    explicit Traces(std::uint64_t seed) : ids_(seed) {}
+    explicit Traces(std::uint64_t seed);
 
     struct Call {
         std::optional<spans::TraceContext> header;
@@ -44,6 +44,10 @@ class Traces {
 
     // A server exchange that ends without a parent asks again: its caller's event may have come late.
     bool join_late(const Call& call, TraceIds& ids);
+
+    // Before an exchange is exported: its trace may have got another id since, when the caller of a server
+    // exchange that began it was reported late.
+    void settle(TraceIds& ids) const;
 
     // Forgets calls older than the hold time.
     void expire(std::uint64_t now_ns);
@@ -63,7 +67,27 @@ class Traces {
         spans::SpanId span_id;
         std::uint8_t flags;
         bool has_remote_root;
-        std::uint64_t at_ns;
+    };
+    // A server exchange that began a trace, whose caller may be reported yet.
+    struct Early {
+        spans::TraceId trace_id;
+        Key thread;
+    };
+    // Values by key, for a time; the oldest go first. Bounded.
+    template <typename Value>
+    class Held {
+      public:
+        explicit Held(std::uint64_t hold_ns) : hold_ns_(hold_ns) {}
+        const Value* find(const Key& key) const;
+        void add(const Key& key, const Value& value, std::uint64_t now_ns);
+        void erase(const Key& key) { values_.erase(key); }
+        void expire(std::uint64_t now_ns);
+
+      private:
+        std::uint64_t hold_ns_;
+        std::unordered_map<Key, std::pair<Value, std::uint64_t>, KeyHash> values_;
+        std::vector<std::pair<std::uint64_t, Key>> order_;  // when each came, oldest first
+        std::size_t head_ = 0;
     };
     struct Open {
         spans::TraceId trace_id;
@@ -75,12 +99,14 @@ class Traces {
 
     static Key key_of(const spans::SequenceIdentity& sequence);
     static Key key_of(std::uint32_t pid, std::uint64_t thread);
+    static Key key_of(const spans::TraceId& trace);
+    void rename(const Key& call, const Caller& caller, std::uint64_t now_ns);
     bool adopt_caller(const Call& call, TraceIds& ids);
 
     spans::IdSource ids_;
-    std::unordered_map<Key, Caller, KeyHash> callers_;
-    std::vector<std::pair<std::uint64_t, Key>> order_;  // when each caller came, oldest first
-    std::size_t order_head_ = 0;
+    Held<Caller> callers_;
+    Held<Early> early_;
+    Held<Caller> renamed_;  // by the trace id that is no more
     std::unordered_map<Key, std::vector<Open>, KeyHash> open_;
     std::uint64_t joined_ = 0;
 };

@@ -6,15 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "protocols/tracker_connection.h"
+
 namespace waggle::protocols {
 namespace {
 
-constexpr int kTries = 4;  // turns that nobody recognises before a connection is muted
-constexpr std::uint64_t kFirstRetryNs = 30'000'000'000;
-constexpr std::uint64_t kMaxRetryNs = 600'000'000'000;
-constexpr std::uint64_t kSweepNs = 100'000'000;
-// The kernel reports a connection anew after half this time of silence.
-constexpr std::uint64_t kIdleNs = 120'000'000'000;
 constexpr std::size_t kMaxUnreadableProcesses = 4096;
 
 std::string address_text(const std::uint8_t* address) {
@@ -38,24 +34,8 @@ bool read_event(std::span<const std::byte> record, Event& event) {
     return true;
 }
 
-constexpr Direction kDirections[2] = {Direction::Send, Direction::Receive};
 
 }  // namespace
-
-struct Tracker::Connection {
-    ConnectionInfo info;
-    Streams streams;
-    std::unique_ptr<Session> session;
-    std::size_t protocol = 0;  // index in all()
-    int tries = 0;
-    bool is_muted = false;
-    bool is_whole = false;    // captured call by call
-    bool is_waiting = false;  // stands in waiting_list_
-    bool has_tail[2] = {};
-    std::uint64_t retry_ns = 0;  // muted until
-    std::uint64_t retry_after_ns = kFirstRetryNs;
-    std::uint64_t last_ns = 0;
-};
 
 Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), traces_(config_.seed) {
     counts_.resize(all().size());
@@ -135,7 +115,8 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
     const auto direction = static_cast<Direction>(event.direction);
     streams::Stream& stream = connection->streams.of(direction);
     if (event.flags & WG_DATA_PREVIOUS_TAIL)
-        stream.progress(event.previous_end, event.previous_end_ns, tail_of(event.previous_tail));
+        stream.progress(event.previous_end, event.previous_end_ns, tail_of(event.previous_tail),
+                        event.turn - (event.flags & WG_DATA_TURN_START ? 1 : 0));
     if (connection->session) connection->session->set_thread(event.context);
     // What the turn before went on to is read before the new turn's bytes hide where it ended.
     if (event.flags & WG_DATA_PREVIOUS_TAIL && connection->session)
@@ -155,13 +136,13 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
     }
     if (connection->is_muted) {  // was under way before the rule held
         stream.skip_to(stream.end());
-        return;
+    } else {
+        if (!connection->session) {
+            identify(*connection, direction);
+            if (connection->session) connection->session->set_thread(event.context);
+        }
+        handle(*connection, direction, event.head.time_ns, batch);
     }
-    if (!connection->session) {
-        identify(*connection, direction);
-        if (connection->session) connection->session->set_thread(event.context);
-    }
-    handle(*connection, direction, event.head.time_ns, batch);
     // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end.
     // What went beyond the rules is still to be read from the tails.
     if (event.flags & WG_DATA_PEER_GONE) {
@@ -181,7 +162,7 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
     streams::Stream& stream = connection->streams.of(direction);
     connection->has_tail[key.direction] = true;
     if (tail.end <= stream.end() || tail.turn < stream.turn()) return;
-    stream.progress(tail.end, tail.end_ns, tail_of(tail.tail));
+    stream.progress(tail.end, tail.end_ns, tail_of(tail.tail), tail.turn);
     connection->last_ns = tail.end_ns;
     handle(*connection, direction, tail.end_ns, batch);
 }
@@ -193,7 +174,7 @@ void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
         const auto index = static_cast<std::size_t>(direction);
         streams::Stream& stream = connection->streams.of(direction);
         if (stream.is_started() && event.end[index] > stream.end())
-            stream.progress(event.end[index], event.end_ns[index], tail_of(event.tail[index]));
+            stream.progress(event.end[index], event.end_ns[index], tail_of(event.tail[index]), event.turns[index]);
         if (!event.half || direction == Direction::Send) stream.close();
         handle(*connection, direction, event.head.time_ns, batch);
     }
@@ -235,7 +216,8 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
 void Tracker::identify(Connection& connection, Direction direction) {
     streams::Stream& stream = connection.streams.of(direction);
     while (!stream.is_empty()) {
-        if (stream.hole()) {
+        // Messages begin where turns do: what is in the middle of one says nothing.
+        if (stream.hole() || !stream.is_at_turn_start()) {
             if (!stream.skip_to_next_turn()) return;
             continue;
         }
@@ -310,85 +292,6 @@ void Tracker::capture_whole(Connection& connection) {
     wg_connection_rules rules{};
     for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_WHOLE, .padding = {}, .bytes = 16384};
     rule_changes_.push_back({connection.info.id, rules});
-}
-
-void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch) {
-    const auto found = connections_.find(id);
-    if (found == connections_.end()) return;
-    Connection& connection = *found->second;
-    if (connection.session) {
-        Context with = context(connection, now_ns, batch);
-        connection.session->on_close(reason, with);
-    }
-    if (connection.is_waiting) {
-        std::erase(waiting_list_, &connection);
-        --waiting_;
-    }
-    if (last_ == &connection) last_ = nullptr;
-    connections_.erase(found);
-}
-
-void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
-    now_ns_ = now_ns;
-    for (const std::uint64_t id : ended_) forget(id, spans::Incomplete::Closed, now_ns, batch);
-    ended_.clear();
-    if (now_ns < last_sweep_ns_ + kSweepNs) return;
-    last_sweep_ns_ = now_ns;
-    std::size_t kept = 0;
-    for (Connection* connection : waiting_list_) {
-        Context with = context(*connection, now_ns, batch);
-        connection->session->on_tick(with);
-        if (connection->session->open_exchanges() > 0) {
-            waiting_list_[kept++] = connection;
-        } else {
-            connection->is_waiting = false;
-            --waiting_;
-        }
-    }
-    waiting_list_.resize(kept);
-    traces_.expire(now_ns);
-    sweep(now_ns, batch);
-}
-
-// Connections that went silent are forgotten (the kernel reports them anew), muted ones get a chance.
-void Tracker::sweep(std::uint64_t now_ns, spans::SpanBatch& batch) {
-    const bool is_full = connections_.size() > config_.max_connections;
-    std::vector<std::uint64_t> gone;
-    for (auto& [id, connection] : connections_) {
-        if (connection->is_muted && connection->retry_ns && connection->retry_ns < now_ns) {
-            connection->tries = kTries - 1;
-            connection->retry_ns = 0;
-            connection->is_muted = false;
-            wg_connection_rules rules{};
-            for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = 4096};
-            rule_changes_.push_back({id, rules});
-        }
-        const bool is_open = connection->session && connection->session->open_exchanges() > 0;
-        if (connection->last_ns + kIdleNs < now_ns && !is_open) gone.push_back(id);
-    }
-    if (is_full && gone.size() < connections_.size() - config_.max_connections) {
-        std::vector<std::pair<std::uint64_t, std::uint64_t>> by_age;
-        by_age.reserve(connections_.size());
-        for (auto& [id, connection] : connections_) by_age.emplace_back(connection->last_ns, id);
-        const std::size_t excess = connections_.size() - config_.max_connections;
-        std::nth_element(by_age.begin(), by_age.begin() + static_cast<std::ptrdiff_t>(excess), by_age.end());
-        for (std::size_t i = 0; i < excess; ++i) gone.push_back(by_age[i].second);
-        stats_.evicted += excess;
-    }
-    for (const std::uint64_t id : gone) forget(id, spans::Incomplete::Closed, now_ns, batch);
-}
-
-void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
-    std::vector<std::uint64_t> ids;
-    ids.reserve(connections_.size());
-    for (const auto& [id, connection] : connections_) ids.push_back(id);
-    for (const std::uint64_t id : ids) forget(id, spans::Incomplete::AgentStop, now_ns, batch);
-}
-
-std::size_t Tracker::open_exchanges() const {
-    std::size_t open = 0;
-    for (const Connection* connection : waiting_list_) open += connection->session->open_exchanges();
-    return open;
 }
 
 }  // namespace waggle::protocols

@@ -99,7 +99,8 @@ class Tracker {
     std::unordered_map<std::uint32_t, Unreadable> unreadable_;
     std::vector<RuleChange> rule_changes_;
     std::vector<wg_tail_key> done_tails_;
-    std::vector<std::uint64_t> ended_;  // to forget at the next tick
+    std::vector<std::uint64_t> ended_;         // since the last tick
+    std::vector<std::uint64_t> ended_before_;  // to forget at the next tick
     std::uint64_t last_sweep_ns_ = 0;
     std::uint64_t now_ns_ = 0;
     std::size_t waiting_ = 0;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,17 +25,18 @@ struct Piece {
 
 class Stream {
   public:
+    static constexpr std::uint64_t kMaxPosition = 1ull << 62;
     static constexpr std::size_t kMaxBuffered = 64 * 1024;
     static constexpr std::size_t kMaxSegments = 256;
 
-    // Where the next byte is expected, before anything was appended.
-    void start_at(std::uint64_t position);
     bool is_started() const { return is_started_; }
 
-    // Returns the bytes that are missing before it (a gap nobody reported).
+    // Returns the bytes that are missing before it (a gap nobody reported). The first one is where the
+    // stream begins; positions beyond kMaxPosition are nobody's and ignored.
     std::uint64_t append(const Piece& piece);
-    // Bytes up to `end` went by without being copied; the last eight of them, newest in the high byte.
-    void progress(std::uint64_t end, std::uint64_t end_ns, std::uint64_t tail);
+    // Bytes of this turn up to `end` went by without being copied; the last eight of them, newest in the
+    // high byte. A turn that nothing was seen of began with a loss.
+    void progress(std::uint64_t end, std::uint64_t end_ns, std::uint64_t tail, std::uint32_t turn);
     // The tail of what was appended last, where it was longer than its capture.
     void set_tail(std::uint64_t tail) { tail_ = tail; }
     void close() { is_closed_ = true; }
@@ -67,12 +68,19 @@ class Stream {
     bool is_at_turn_start() const {
         return !segments_.empty() && segments_.front().starts_turn && segments_.front().position == head_;
     }
-    // Position of the first piece at or after the head whose order lies above `order`, or end().
-    std::uint64_t position_after_order(std::uint64_t order) const;
-    // When the byte before `position` had gone by, as far as pieces tell.
+    // The turn that was last seen to begin before the head.
+    std::uint32_t turn_before() const { return turn_before_; }
+    // Position of the first piece at or after the head whose order is known to lie above `order`.
+    std::optional<std::uint64_t> position_after_order(std::uint64_t order) const;
+    // Where the first turn begins that stands at or after the head, but after `position`.
+    std::optional<std::uint64_t> turn_after(std::uint64_t position) const;
+    // When the byte before `position` had gone by; of bytes that nobody reported, when those before them.
     std::uint64_t time_before(std::uint64_t position) const;
+    // True when nobody reported the byte at `position`, which lies at or after the head.
+    bool is_gap_at(std::uint64_t position) const;
 
   private:
+    // Times and order are zero in a gap: a hole that nobody reported.
     struct Segment {
         std::uint64_t position;
         std::uint64_t size;
@@ -82,10 +90,16 @@ class Stream {
         std::uint32_t turn;
         bool is_hole;
         bool starts_turn;
+        std::uint64_t end() const { return position + size; }
     };
 
+    static Segment gap(std::uint64_t from, std::uint64_t to);
     void push(const Segment& segment, std::string_view bytes);
+    void note_before(const Segment& segment);
+    void merge_pairs();
     void fill(const Piece& piece);
+    std::size_t fill_hole(std::size_t index, std::size_t at, const Piece& piece);
+    bool has_room(std::size_t bytes, std::size_t segments) const;
 
     std::vector<Segment> segments_;
     std::string buffer_;  // bytes of all segments that are no holes, in order
@@ -94,6 +108,9 @@ class Stream {
     std::uint64_t end_ = 0;
     std::uint64_t end_ns_ = 0;
     std::uint64_t tail_ = 0;
+    std::uint64_t ns_before_ = 0;  // when the byte before the head had gone by
+    std::uint32_t turn_before_ = 0;
+    std::uint32_t end_turn_ = 0;
     bool is_started_ = false;
     bool is_closed_ = false;
 };

@@ -21,9 +21,16 @@ void Body::start(Kind kind, std::uint64_t position, std::uint64_t length) {
     size_ = kind == Kind::Length ? length : 0;
     is_size_known_ = kind != Kind::Lost;
     end_ns_ = 0;
+    is_end_missing_ = false;
 }
 
-bool Body::advance(streams::Stream& stream) {
+void Body::end_at(streams::Stream& stream, std::uint64_t position) {
+    end_ns_ = stream.time_before(position);
+    is_end_missing_ = stream.is_gap_at(position - 1);
+    stream.skip_to(position);
+}
+
+bool Body::advance(streams::Stream& stream, std::optional<std::uint64_t> limit) {
     switch (kind_) {
         case Kind::None:
             return true;
@@ -32,23 +39,19 @@ bool Body::advance(streams::Stream& stream) {
                 stream.skip_to(stream.end());
                 return false;
             }
-            end_ns_ = stream.time_before(end_);
-            stream.skip_to(end_);
+            end_at(stream, end_);
             return true;
         case Kind::Chunked:
-            return advance_chunks(stream);
+            return advance_chunks(stream, limit);
         case Kind::UntilClose:
-            if (!stream.is_empty()) end_ns_ = stream.end_ns();
-            size_ = stream.end() - start_;
-            stream.skip_to(stream.end());
-            return stream.is_closed();
+            return advance_to_close(stream, limit);
         case Kind::Lost:
-            return advance_lost(stream);
+            return advance_lost(stream, limit);
     }
     return true;
 }
 
-bool Body::advance_chunks(streams::Stream& stream) {
+bool Body::advance_chunks(streams::Stream& stream, std::optional<std::uint64_t> limit) {
     for (;;) {
         if (chunk_ == Chunk::Data) {
             if (stream.end() < end_) {
@@ -62,21 +65,20 @@ bool Body::advance_chunks(streams::Stream& stream) {
         if (stream.hole()) {
             // A large chunk was passed over by its length: the tail shows whether it was the only one.
             const std::uint64_t rest = stream.end() - stream.head();
-            if (chunk_ != Chunk::Size || rest > kLastChunkSize) return lose(stream);
+            if (chunk_ != Chunk::Size || rest > kLastChunkSize) return lose(stream, limit);
             if (rest < kLastChunkSize) return false;
-            if (!is_last_chunk(stream.tail())) return lose(stream);
+            if (!is_last_chunk(stream.tail())) return lose(stream, limit);
             end_ns_ = stream.end_ns();
             stream.skip_to(stream.end());
             return true;
         }
         const std::string_view bytes = stream.bytes();
-        const std::uint64_t now = stream.time_before(stream.head() + bytes.size());
         if (chunk_ == Chunk::Size) {
             std::size_t consumed = 0;
             const auto size = parse_chunk_size(bytes, consumed);
             if (!size) {
                 if (size.error() == Stop::NeedMore && !stream.is_cut()) return false;
-                return lose(stream);
+                return lose(stream, limit);
             }
             stream.consume(consumed);
             size_ += *size;
@@ -92,33 +94,44 @@ bool Body::advance_chunks(streams::Stream& stream) {
         const std::size_t newline = bytes.find('\n');
         if (newline == std::string_view::npos) {
             if (!stream.is_cut() && bytes.size() < kMaxHead) return false;
-            return lose(stream);
+            return lose(stream, limit);
         }
         const bool is_end = newline == 0 || (newline == 1 && bytes[0] == '\r');
+        end_ns_ = stream.time_before(stream.head() + newline + 1);
         stream.consume(newline + 1);
-        if (!is_end) continue;
-        end_ns_ = now;
-        return true;
+        if (is_end) return true;
     }
 }
 
-bool Body::lose(streams::Stream& stream) {
-    kind_ = Kind::Lost;
-    is_size_known_ = false;
-    return advance_lost(stream);
+bool Body::advance_to_close(streams::Stream& stream, std::optional<std::uint64_t> limit) {
+    if (limit && *limit <= stream.end()) {
+        is_size_known_ = false;
+        end_at(stream, *limit);
+        return true;
+    }
+    if (!stream.is_empty()) end_ns_ = stream.end_ns();
+    size_ = stream.end() - start_;
+    stream.skip_to(stream.end());
+    return stream.is_closed();
 }
 
-bool Body::advance_lost(streams::Stream& stream) {
+bool Body::lose(streams::Stream& stream, std::optional<std::uint64_t> limit) {
+    kind_ = Kind::Lost;
+    is_size_known_ = false;
+    return advance_lost(stream, limit);
+}
+
+bool Body::advance_lost(streams::Stream& stream, std::optional<std::uint64_t> limit) {
+    if (limit && *limit <= stream.end()) {
+        const std::uint64_t end = std::max(*limit, stream.head());
+        const bool is_gap = stream.is_gap_at(end);  // which may hide more of this body
+        end_at(stream, end);
+        is_end_missing_ |= is_gap;
+        return true;
+    }
     end_ns_ = stream.end_ns();
     stream.skip_to(stream.end());
     return is_last_chunk(stream.tail()) || stream.is_closed();
-}
-
-void Body::end_at(streams::Stream& stream, std::uint64_t position) {
-    end_ns_ = stream.time_before(position);
-    stream.skip_to(std::max(position, stream.head()));
-    if (kind_ != Kind::None) is_size_known_ = false;
-    kind_ = Kind::None;
 }
 
 }  // namespace waggle::protocols::http1

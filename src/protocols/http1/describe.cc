@@ -137,10 +137,10 @@ void describe_url(const Exchange<Codec>& exchange, const Target& target, std::st
                   const Authority& authority, const ConnectionInfo& info, spans::SpanBatch& batch,
                   spans::Span& span) {
     const std::string_view path = keep(target.path, batch);
-    span.attributes.add(attr::url_path, path);
+    if (!path.empty()) span.attributes.add(attr::url_path, path);  // CONNECT has none
     span.attributes.add(attr::url_scheme, std::string_view("http"));
     if (!query.empty()) span.attributes.add(attr::url_query, keep(query, batch));
-    if (info.role != Role::Client || authority.host.empty()) return;
+    if (info.role != Role::Client || authority.host.empty() || path.empty()) return;
     // url.full = http://host[:port]path[?query], with the host as the client wrote it.
     std::string_view host = target.host.empty() ? exchange.request.at(exchange.request.host) : target.host;
     if (const std::size_t user = host.rfind('@'); user != std::string_view::npos) host.remove_prefix(user + 1);
@@ -150,7 +150,7 @@ void describe_url(const Exchange<Codec>& exchange, const Target& target, std::st
     char* to = batch.arena().allocate(size);
     char* at = to;
     const auto put = [&](std::string_view text) {
-        std::memcpy(at, text.data(), text.size());
+        if (!text.empty()) std::memcpy(at, text.data(), text.size());
         at += text.size();
     };
     put("http://");
@@ -230,7 +230,7 @@ std::string_view redact_query(std::string_view query, const std::vector<std::str
     char* const to = arena.allocate(query.size() + added);
     std::size_t size = 0;
     const auto put = [&](std::string_view text) {
-        std::memcpy(to + size, text.data(), text.size());
+        if (!text.empty()) std::memcpy(to + size, text.data(), text.size());
         size += text.size();
     };
     for (std::string_view rest = query; !rest.empty();) {
@@ -252,10 +252,10 @@ std::string_view redact_query(std::string_view query, const std::vector<std::str
 void Codec::begin_request(const Request& request, std::uint64_t position, Body& body) {
     using Kind = Body::Kind;
     // A head that was cut hides how its body is framed.
-    if (request.is_chunked) body.start(Kind::Chunked, position, 0);
-    else if (request.has_length) body.start(Kind::Length, position, request.length);
-    else body.start(request.is_cut ? Kind::Lost : Kind::None, position, 0);
     if (request.is_cut) body.start(Kind::Lost, position, 0);
+    else if (request.is_chunked) body.start(Kind::Chunked, position, 0);
+    else if (request.has_length) body.start(Kind::Length, position, request.length);
+    else body.start(Kind::None, position, 0);
 }
 
 // RFC 9112 §6.3: which responses have content, and how it ends.
@@ -266,13 +266,12 @@ Reply Codec::begin_response(const Request& request, const Response& response, st
     if (status < 200) return Reply::Interim;
     const std::string_view method = request.at(request.method);
     if (method == "CONNECT" && status < 300) return Reply::Switch;
-    if (method == "HEAD" || status == 204 || status == 304) body.start(Kind::None, position, 0);
-    else if (response.is_cut && !response.has_length) body.start(Kind::Lost, position, 0);
+    // The rest of a head that was cut stands before the content: nothing in it tells the end.
+    if (response.is_cut) body.start(Kind::Lost, position, 0);
+    else if (method == "HEAD" || status == 204 || status == 304) body.start(Kind::None, position, 0);
     else if (response.is_chunked) body.start(Kind::Chunked, position, 0);
     else if (response.has_length) body.start(Kind::Length, position, response.length);
     else body.start(Kind::UntilClose, position, 0);
-    // The rest of a head that was cut stands before the content: its length ends nothing exactly.
-    if (response.is_cut && response.has_length) body.start(Kind::Lost, position, 0);
     return Reply::Final;
 }
 

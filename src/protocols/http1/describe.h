@@ -16,13 +16,15 @@ struct Codec {
     using Response = ResponseHead;
     using Body = http1::Body;
 
+    // Empty lines before a request belong to nothing.
+    static std::size_t blank_before_request(std::string_view bytes) { return leading_newlines(bytes); }
     static Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request& head) {
         return http1::parse_request(bytes, is_final, head);
     }
     static Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, Response& head) {
         return http1::parse_response(bytes, is_final, head);
     }
-    static bool is_cut(const Request& request) { return request.is_cut; }
+    static bool is_cut(const Head& head) { return head.is_cut; }
     static void begin_request(const Request& request, std::uint64_t position, Body& body);
     static Reply begin_response(const Request& request, const Response& response, std::uint64_t position,
                                 Body& body);

@@ -10,6 +10,7 @@ namespace waggle::protocols::http1 {
 namespace {
 
 constexpr std::size_t kMaxMethod = 32;
+constexpr std::uint64_t kMaxLength = 1ull << 60;  // a position and a length stay below 2^63
 constexpr std::string_view kVersion = "HTTP/1.";
 
 // RFC 9110 §5.6.2 token characters.
@@ -21,6 +22,7 @@ constexpr std::array<bool, 256> kToken = [] {
     return table;
 }();
 
+bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 bool is_token(char c) { return kToken[static_cast<unsigned char>(c)]; }
 
 std::size_t find(std::string_view bytes, char c, std::size_t from) {
@@ -66,7 +68,8 @@ void common_field(Head& head, std::string_view name, std::string_view value) {
         case 14:
             if (equals_ignoring_case(name, "content-length")) {
                 // RFC 9112 §6.3: repeated equal values count once; the last is as good.
-                if (const auto length = parse_int<std::uint64_t>(value.substr(0, value.find(',')))) {
+                const auto length = parse_int<std::uint64_t>(trim(value.substr(0, value.find(',')), " \t"));
+                if (length && *length <= kMaxLength) {
                     head.has_length = true;
                     head.length = *length;
                 }
@@ -103,8 +106,8 @@ void field(ResponseHead& head, std::string_view name, std::string_view value) {
     else common_field(head, name, value);
 }
 
-// Reads fields from `at` on; returns where the head ends. A line without a colon is passed over, as
-// servers do, but a byte that no text has makes the head invalid.
+// Passes the fields from `at` on; returns where the head ends. A line without a colon is no reason to
+// stop: servers pass it over too.
 template <typename AnyHead>
 Parsed<std::size_t> parse_fields(std::string_view bytes, std::size_t at, bool is_final, AnyHead& head) {
     for (;;) {
@@ -145,14 +148,13 @@ void reset(AnyHead& head) {
     head.text = std::move(kept);
 }
 
-// Empty lines before a request are ignored (RFC 9112 §2.2).
+}  // namespace
+
 std::size_t leading_newlines(std::string_view bytes) {
     std::size_t at = 0;
     while (at < bytes.size() && at < 4 && (bytes[at] == '\r' || bytes[at] == '\n')) ++at;
     return at;
 }
-
-}  // namespace
 
 Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, RequestHead& head) {
     const auto short_of = [&]() -> Parsed<std::size_t> {
@@ -162,7 +164,7 @@ Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request
     std::size_t at = from;
     while (at < bytes.size() && at - from <= kMaxMethod && is_token(bytes[at])) ++at;
     if (at == bytes.size()) return at - from <= kMaxMethod ? short_of() : std::unexpected(Stop::Invalid);
-    if (at == from || bytes[at] != ' ') return std::unexpected(Stop::Invalid);
+    if (at == from || bytes[at] != ' ' || !is_letter(bytes[from])) return std::unexpected(Stop::Invalid);
     const std::size_t method_size = at - from;
     const std::size_t target = at + 1;
     reset(head);
@@ -181,6 +183,8 @@ Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request
     const std::string_view rest = bytes.substr(target, line->end - target);
     const std::size_t space = rest.rfind(' ');
     if (space == std::string_view::npos || space == 0) return std::unexpected(Stop::Invalid);
+    // Some servers take blanks in a path; elsewhere they are a sign of text that is no request.
+    if (rest[0] != '/' && rest.find(' ') != space) return std::unexpected(Stop::Invalid);
     const std::string_view version = rest.substr(space + 1);
     if (version.size() != 8 || !version.starts_with(kVersion) || (version[7] != '0' && version[7] != '1'))
         return std::unexpected(Stop::Invalid);
@@ -228,7 +232,7 @@ Sniff sniff(std::string_view bytes, Side side) {
     std::size_t at = from;
     while (at < bytes.size() && at - from <= kMaxMethod && is_token(bytes[at])) ++at;
     if (at == bytes.size()) return at - from <= kMaxMethod ? Sniff::NeedMore : Sniff::No;
-    if (at == from || bytes[at] != ' ') return Sniff::No;
+    if (at == from || bytes[at] != ' ' || !is_letter(bytes[from])) return Sniff::No;
     const auto line = line_at(bytes, at + 1);
     if (!line) {
         // A target has no control characters; a long one is as good as a version.

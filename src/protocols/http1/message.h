@@ -58,6 +58,9 @@ using Parsed = std::expected<T, Stop>;
 Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, RequestHead& head);
 Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, ResponseHead& head);
 
+// Empty lines before a request are ignored (RFC 9112 §2.2).
+std::size_t leading_newlines(std::string_view bytes);
+
 Sniff sniff(std::string_view bytes, Side side);
 
 // A chunk's size line "1a;ext\r\n": the data's length; consumed tells the line's size.

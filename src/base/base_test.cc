@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "base/arena.h"
+#include "base/glob.h"
+#include "base/result.h"
+#include "base/strings.h"
+
+namespace waggle {
+namespace {
+
+TEST(Arena, KeepsTextWhileItLives) {
+    Arena arena;
+    std::string text = "hello";
+    const std::string_view copy = arena.copy(text);
+    text = "gone.";
+    EXPECT_EQ(copy, "hello");
+    const Arena moved = std::move(arena);
+    EXPECT_EQ(copy, "hello");
+    EXPECT_EQ(Arena().copy("").size(), 0u);
+}
+
+TEST(Arena, TakesTextLongerThanABlock) {
+    Arena arena;
+    const std::string_view small = arena.copy("small");
+    const std::string large(300'000, 'x');
+    EXPECT_EQ(arena.copy(large), large);
+    EXPECT_EQ(small, "small");
+}
+
+TEST(Arena, ReusesItsFirstBlock) {
+    Arena arena;
+    const char* first = arena.copy("one").data();
+    for (int i = 0; i < 100; ++i) arena.copy(std::string(10'000, 'x'));
+    const std::size_t grown = arena.bytes();
+    arena.clear();
+    EXPECT_LT(arena.bytes(), grown);
+    EXPECT_EQ(arena.copy("two").data(), first);
+    Arena().clear();
+}
+
+TEST(Glob, MatchesByItsRules) {
+    struct Row {
+        const char* pattern;
+        const char* text;
+        bool is_match;
+    };
+    for (const Row& row : {Row{"a", "a", true}, {"a", "ab", false}, {"", "", true}, {"*", "", true}, {"*", "a/b", true},
+                           {"a*c", "abbc", true}, {"a*c", "abb", false}, {"a**c", "ac", true}, {"?", "", false},
+                           {"?b", "ab", true}, {"[a-c]x", "bx", true}, {"[!a-c]x", "bx", false}, {"[^a-c]x", "dx", true},
+                           {"[]]", "]", true}, {"[a", "[a", true}, {"{a,b}c", "bc", true}, {"{a,b}c", "c", false},
+                           {"{a,{b,c}}d", "cd", true}, {"{,x}y", "y", true}, {"{a", "{a", true}, {"a\\*", "a*", true},
+                           {"a\\*", "ab", false}, {"*.{jpg,png}", "x.png", true}, {"/usr/*/nginx", "/usr/sbin/nginx", true}})
+        EXPECT_EQ(glob_match(row.pattern, row.text), row.is_match) << row.pattern << " " << row.text;
+}
+
+TEST(Glob, StaysLinearInHostilePatterns) {
+    std::string pattern;
+    for (int i = 0; i < 200; ++i) pattern += "*a";
+    EXPECT_FALSE(glob_match(pattern + "b", std::string(5000, 'a')));
+    EXPECT_FALSE(glob_match(std::string(5000, '*'), "x"));  // longer than any pattern may be
+    EXPECT_TRUE(glob_match(std::string(1000, '{'), std::string(1000, '{')));
+}
+
+TEST(Glob, TellsPatternsFromTexts) {
+    EXPECT_FALSE(is_glob("/usr/bin/nginx"));
+    for (const char* pattern : {"a*", "a?", "[a]", "{a,b}", "\\a"}) EXPECT_TRUE(is_glob(pattern)) << pattern;
+}
+
+TEST(Strings, SplitKeepsEmptyParts) {
+    EXPECT_EQ(split(std::string_view("a,,b,"), ','), (std::vector<std::string_view>{"a", "", "b", ""}));
+    EXPECT_EQ(split(std::string_view(""), ',').size(), 1u);
+}
+
+TEST(Strings, TrimTakesBlanksOffBothEnds) {
+    EXPECT_EQ(trim(" \t a b\r\n"), "a b");
+    EXPECT_EQ(trim(" \n"), "");
+    EXPECT_EQ(trim("xxaxx", "x"), "a");
+}
+
+TEST(Strings, ParseIntTakesWholeNumbersOnly) {
+    EXPECT_EQ(parse_int<int>("-12"), -12);
+    EXPECT_EQ(parse_int<std::uint8_t>("255"), 255);
+    EXPECT_EQ(parse_int<std::uint32_t>("fF", 16), 255u);
+    for (const char* text : {"", " 1", "1 ", "+1", "1.5", "256", "-1"})
+        EXPECT_EQ(parse_int<std::uint8_t>(text), std::nullopt) << text;
+}
+
+TEST(Strings, ComparesWithoutCase) {
+    EXPECT_TRUE(equals_ignoring_case("Content-LENGTH", "content-length"));
+    EXPECT_FALSE(equals_ignoring_case("a", "ab"));
+    EXPECT_FALSE(equals_ignoring_case("[", "{"));
+}
+
+Result<int> half(int value) {
+    if (value % 2) return fail("odd", EINVAL);
+    return value / 2;
+}
+
+Result<int> quarter(int value) { return TRY(half(TRY(half(value)))); }
+
+TEST(Result, TryReturnsTheFirstError) {
+    EXPECT_EQ(quarter(8), 2);
+    const Result<int> failed = quarter(6);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, EINVAL);
+    EXPECT_EQ(Error(failed.error()).context("quartering").message, "quartering: odd");
+}
+
+}  // namespace
+}  // namespace waggle

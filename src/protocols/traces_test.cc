@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/traces.h"
+
+#include <gtest/gtest.h>
+
+namespace waggle::protocols {
+namespace {
+
+using spans::ParentSource;
+
+Traces::Call call(std::uint32_t request, std::uint32_t pid, std::uint64_t thread, std::uint64_t now_ns = 1) {
+    spans::SequenceIdentity sequence;
+    sequence.client_port = 4000;
+    sequence.request = request;
+    sequence.is_known = request != 0;
+    return {.header = {}, .sequence = sequence, .pid = pid, .thread = thread, .now_ns = now_ns};
+}
+
+Traces::Call with_header(Traces::Call call, const char* header) {
+    call.header = spans::parse_traceparent(header);
+    return call;
+}
+
+constexpr const char* kHeader = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
+TEST(Traces, AHeaderNamesTraceParentAndFlags) {
+    Traces traces(1);
+    TraceIds ids;
+    traces.open_server(with_header(call(0, 1, 1), kHeader), ids);
+    EXPECT_EQ(ids.source, ParentSource::Header);
+    EXPECT_EQ(ids.trace_id.bytes[0], 0x0a);
+    EXPECT_EQ(ids.parent.bytes[0], 0xb7);
+    EXPECT_EQ(ids.flags, 0);
+    EXPECT_TRUE(ids.has_remote_root);
+}
+
+TEST(Traces, AServerWhoseCallerIsKnownJoinsIt) {
+    Traces traces(1);
+    TraceIds client, server;
+    traces.open_client(call(7, 1, 1), client);
+    traces.open_server(call(7, 2, 2), server);
+    EXPECT_EQ(server.source, ParentSource::Exact);
+    EXPECT_EQ(server.trace_id, client.trace_id);
+    EXPECT_EQ(server.parent, client.span_id);
+    EXPECT_EQ(traces.joined(), 1u);
+}
+
+TEST(Traces, AServerWhoseCallerComesLateJoinsItAtItsEnd) {
+    Traces traces(1);
+    TraceIds client, server;
+    traces.open_server(call(7, 2, 2), server);
+    traces.open_client(call(7, 1, 1), client);
+    EXPECT_TRUE(traces.join_late(call(7, 2, 2), server));
+    EXPECT_EQ(server.trace_id, client.trace_id);
+    EXPECT_EQ(server.parent, client.span_id);
+    EXPECT_FALSE(traces.join_late(call(7, 2, 2), server));
+}
+
+// Both what the server called before its caller was reported, and after.
+TEST(Traces, WhatALateJoinedServerCallsIsInTheCallersTrace) {
+    Traces traces(1);
+    TraceIds caller, server, before, grandchild, after;
+    traces.open_server(call(7, 2, 2), server);
+    traces.open_client(call(8, 2, 2), before);
+    traces.open_server(call(8, 3, 3), grandchild);
+    traces.open_client(call(7, 1, 1), caller);
+    traces.open_client(call(9, 2, 2), after);
+    EXPECT_EQ(after.trace_id, caller.trace_id);
+    for (TraceIds* ids : {&before, &grandchild}) {
+        EXPECT_FALSE(ids->trace_id == caller.trace_id);
+        traces.settle(*ids);
+        EXPECT_EQ(ids->trace_id, caller.trace_id);
+    }
+    EXPECT_EQ(before.parent, server.span_id);
+    EXPECT_EQ(grandchild.parent, before.span_id);
+    EXPECT_EQ(after.parent, server.span_id);
+}
+
+TEST(Traces, OtherSequencesAreOtherCalls) {
+    Traces traces(1);
+    TraceIds client, server;
+    traces.open_client(call(7, 1, 1), client);
+    traces.open_server(call(8, 2, 2), server);
+    EXPECT_EQ(server.source, ParentSource::None);
+    EXPECT_FALSE(server.trace_id == client.trace_id);
+}
+
+TEST(Traces, ACallerIsHeldForSecondsOnly) {
+    Traces traces(1);
+    TraceIds client, server;
+    traces.open_client(call(7, 1, 1, 1), client);
+    traces.expire(3'000'000'000);
+    traces.open_server(call(7, 2, 2, 3'000'000'000), server);
+    EXPECT_EQ(server.source, ParentSource::None);
+}
+
+TEST(Traces, AHeaderOfAnotherTraceIsNoJoin) {
+    Traces traces(1);
+    TraceIds client, server;
+    traces.open_client(call(7, 1, 1), client);
+    traces.open_server(with_header(call(7, 2, 2), kHeader), server);
+    EXPECT_EQ(server.source, ParentSource::Header);
+}
+
+TEST(Traces, TheOneExchangeOfAThreadIsTheParentOfItsCalls) {
+    Traces traces(1);
+    TraceIds server, client, other;
+    traces.open_server(with_header(call(0, 1, 5), kHeader), server);
+    traces.open_client(call(0, 1, 5), client);
+    EXPECT_EQ(client.source, ParentSource::Thread);
+    EXPECT_EQ(client.parent, server.span_id);
+    EXPECT_EQ(client.trace_id, server.trace_id);
+    EXPECT_EQ(client.flags, 0);
+    traces.open_client(call(0, 2, 5), other);  // another process's thread
+    EXPECT_EQ(other.source, ParentSource::None);
+    traces.close_server(call(0, 1, 5), server);
+    traces.open_client(call(0, 1, 5), other);
+    EXPECT_EQ(other.source, ParentSource::None);
+}
+
+TEST(Traces, SeveralPossibleParentsBecomeLinks) {
+    Traces traces(1);
+    TraceIds first, second, client;
+    traces.open_server(call(0, 1, 5), first);
+    traces.open_server(call(0, 1, 5), second);
+    traces.open_client(call(0, 1, 5), client);
+    EXPECT_EQ(client.source, ParentSource::None);
+    EXPECT_FALSE(client.parent.is_valid());
+    ASSERT_EQ(client.links.size(), 2u);
+    EXPECT_EQ(client.links[0].span_id, first.span_id);
+    EXPECT_EQ(client.links[1].span_id, second.span_id);
+    EXPECT_EQ(client.links[1].trace_id, second.trace_id);
+}
+
+TEST(Traces, AThreadThatSaysNothingGivesNoParent) {
+    Traces traces(1);
+    TraceIds server, client;
+    traces.open_server(call(0, 1, 0), server);
+    traces.open_client(call(0, 1, 0), client);
+    EXPECT_EQ(client.source, ParentSource::None);
+    EXPECT_TRUE(client.links.empty());
+}
+
+TEST(Traces, AHeaderThatAProxyPassedOnHasItsServerExchangeBetween) {
+    Traces traces(1);
+    TraceIds server, client;
+    traces.open_server(with_header(call(0, 1, 5), kHeader), server);
+    traces.open_client(with_header(call(0, 1, 5), kHeader), client);
+    EXPECT_EQ(client.parent, server.span_id);
+    EXPECT_EQ(client.trace_id, server.trace_id);
+}
+
+}  // namespace
+}  // namespace waggle::protocols

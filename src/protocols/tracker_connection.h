@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tracker keeps of one connection; for tracker.cc and tracker_sweep.cc only.
+#pragma once
+
+#include "protocols/tracker.h"
+
+namespace waggle::protocols {
+
+inline constexpr int kTries = 4;  // turns that nobody recognises before a connection is muted
+inline constexpr std::uint64_t kFirstRetryNs = 30'000'000'000;
+inline constexpr std::uint64_t kMaxRetryNs = 600'000'000'000;
+inline constexpr Direction kDirections[2] = {Direction::Send, Direction::Receive};
+
+struct Tracker::Connection {
+    ConnectionInfo info;
+    Streams streams;
+    std::unique_ptr<Session> session;
+    std::size_t protocol = 0;  // index in all()
+    int tries = 0;
+    bool is_muted = false;
+    bool is_whole = false;    // captured call by call
+    bool is_waiting = false;  // stands in waiting_list_
+    bool has_tail[2] = {};
+    std::uint64_t retry_ns = 0;  // muted until
+    std::uint64_t retry_after_ns = kFirstRetryNs;
+    std::uint64_t last_ns = 0;
+};
+
+}  // namespace waggle::protocols

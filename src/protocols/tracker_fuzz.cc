@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any records, as a damaged file or a hostile one would have them: nothing crashes, nothing grows without
+// bound, and what was seen is exported or open.
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "protocols/tracker.h"
+
+namespace {
+
+using namespace waggle::protocols;
+
+void require(bool is_true) {
+    if (!is_true) std::abort();
+}
+
+class Input {
+  public:
+    Input(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
+    bool is_empty() const { return at_ >= size_; }
+    std::uint8_t byte() { return at_ < size_ ? data_[at_++] : 0; }
+    void fill(void* to, std::size_t size) {
+        const std::size_t count = std::min(size, size_ - at_);
+        std::memcpy(to, data_ + at_, count);
+        at_ += count;
+    }
+
+  private:
+    const std::uint8_t* data_;
+    std::size_t size_;
+    std::size_t at_ = 0;
+};
+
+template <typename Event>
+std::string record(const Event& event) {
+    return {reinterpret_cast<const char*>(&event), sizeof(event)};
+}
+
+// Fields are any; those that lead somewhere are made likely.
+std::string data_record(Input& input) {
+    wg_data_event event{};
+    const bool is_wild = input.byte() < 16;
+    if (is_wild) input.fill(&event, sizeof(event));
+    event.connection = input.byte() % 4;
+    event.direction = static_cast<wg_direction>(input.byte() % 2);
+    event.flags = input.byte();
+    if (!is_wild) {
+        event.position = std::uint64_t{input.byte()} * 16;
+        event.order = std::uint64_t{input.byte()} * 16;
+        event.turn = input.byte();
+        event.previous_end = std::uint64_t{input.byte()} * 64;
+        input.fill(event.tail, 8);
+        event.head.time_ns = 1'000'000'000 + std::uint64_t{input.byte()} * 100'000'000;
+    }
+    std::string text(input.byte(), '\0');
+    input.fill(text.data(), text.size());
+    if (!is_wild) {
+        event.captured = static_cast<std::uint32_t>(text.size());
+        event.size = event.captured + input.byte() / 64 * 4000;
+    }
+    event.head.type = WG_EVENT_DATA;
+    event.head.version = WG_EVENT_VERSION;
+    event.head.length = static_cast<std::uint32_t>(sizeof(event) + text.size());
+    return record(event) + text;
+}
+
+std::string other_record(Input& input) {
+    if (input.byte() % 2) {
+        wg_connection_event event{};
+        input.fill(&event, sizeof(event));
+        event.head = {.type = WG_EVENT_CONNECTION, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = 1};
+        event.connection %= 4;
+        return record(event);
+    }
+    wg_close_event event{};
+    input.fill(&event, sizeof(event));
+    event.head = {.type = WG_EVENT_CLOSE, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = event.head.time_ns};
+    event.connection %= 4;
+    return record(event);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    Input input(data, size);
+    Tracker tracker({.options = {}, .max_connections = 3, .threads_are_contexts = [](std::uint32_t pid) { return pid % 2 == 0; }});
+    waggle::spans::SpanBatch batch;
+    std::uint64_t now = 1'000'000'000;
+    std::uint64_t exported = 0;
+    while (!input.is_empty()) {
+        const unsigned what = input.byte() % 8;
+        std::string bytes;
+        if (what < 4) {
+            bytes = data_record(input);
+        } else if (what == 4) {
+            bytes = other_record(input);
+        } else if (what == 5) {
+            bytes.resize(input.byte());
+            input.fill(bytes.data(), bytes.size());
+        } else if (what == 6) {
+            wg_tail tail{};
+            input.fill(&tail, sizeof(tail));
+            tracker.on_tail({.connection = input.byte() % 5u, .direction = input.byte() % 3u, .padding = 0}, tail, batch);
+            continue;
+        } else {
+            tracker.on_tick(now += std::uint64_t{input.byte()} * 200'000'000, batch);
+            exported += batch.size();
+            batch.clear();
+            tracker.rule_changes().clear();
+            tracker.done_tails().clear();
+            continue;
+        }
+        tracker.on_event(std::as_bytes(std::span(bytes)), batch);
+    }
+    tracker.finish(now, batch);
+    exported += batch.size();
+    require(tracker.connections() == 0 && tracker.open_exchanges() == 0);
+    require(tracker.counts()[0].seen == tracker.counts()[0].exported);
+    require(tracker.counts()[0].exported == exported);
+    return 0;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/tracker.h"
+
+#include <gtest/gtest.h>
+
+#include "protocols/testing/socket.h"
+#include "spans/attribute_names.h"
+
+namespace waggle::protocols::testing {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+class TrackerTest : public ::testing::Test {
+  protected:
+    explicit TrackerTest(TrackerConfig config = {}) : host_(std::move(config)) {}
+
+    Socket& open(const SocketOptions& options = {}) { return host_.add(options); }
+
+    // A call by the socket's own process, reported at once, a millisecond after the one before.
+    void call(Socket& socket, bool is_request, std::string_view bytes, std::uint64_t thread = 0) {
+        host_.report(socket, moved(socket, is_request, bytes, thread));
+    }
+    Move moved(Socket& socket, bool is_request, std::string_view bytes, std::uint64_t thread = 0) {
+        const bool is_client = socket.options().role == WG_ROLE_CLIENT;
+        return socket.moved(is_request == is_client ? WG_SEND : WG_RECEIVE, std::string(bytes), now_ns_ += 1'000'000, thread);
+    }
+    void pass(std::uint64_t ns) { host_.tick(now_ns_ += ns); }
+    std::size_t spans() { return host_.batch().size(); }
+    const spans::Span& span(std::size_t index = 0) { return host_.batch().begin()[index]; }
+    std::int64_t status(std::size_t index = 0) { return span(index).attributes.number(attr::http_response_status_code, 0); }
+    const Counts& counts() { return host_.tracker().counts()[0]; }
+
+    Host host_;
+    std::uint64_t now_ns_ = 10 * kSecond;
+};
+
+TEST_F(TrackerTest, MeasuresFromTheFirstRequestByteToTheLastResponseByte) {
+    Socket& socket = open();
+    call(socket, true, kGet.substr(0, 7));
+    call(socket, true, kGet.substr(7));
+    call(socket, false, kOk.substr(0, 10));
+    call(socket, false, kOk.substr(10));
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().start_ns, 10 * kSecond + 1'000'000);
+    EXPECT_EQ(span().first_byte_ns, 10 * kSecond + 3'000'000);
+    EXPECT_EQ(span().end_ns, 10 * kSecond + 4'000'000);
+    EXPECT_EQ(span().kind, spans::SpanKind::Server);
+}
+
+TEST_F(TrackerTest, ReadsAConnectionWhoseEventWasLostWithAnUnknownRole) {
+    Socket& socket = open({.is_connection_lost = true});
+    call(socket, true, kGet);
+    call(socket, false, kOk);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().kind, spans::SpanKind::Internal);
+    EXPECT_TRUE(span().has_unknown_role);
+    EXPECT_EQ(span().attributes.text(attr::waggle_role), "unknown");
+    EXPECT_EQ(host_.tracker().stats().unknown_connection, 1u);
+}
+
+TEST_F(TrackerTest, CountsRecordsThatAreNone) {
+    wg_data_event event{};
+    event.head = {.type = WG_EVENT_DATA, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = 1};
+    event.size = 10;
+    event.captured = 10;  // of which there are none
+    spans::SpanBatch batch;
+    host_.tracker().on_event(std::as_bytes(std::span(&event, 1)), batch);
+    host_.tracker().on_event(std::as_bytes(std::span(&event, 1)).first(20), batch);
+    host_.tracker().on_event({}, batch);
+    EXPECT_EQ(host_.tracker().stats().malformed, 3u);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+}
+
+TEST_F(TrackerTest, MutesWhatNobodyKnowsAndLooksAgainLater) {
+    Socket& socket = open();
+    for (int turn = 0; turn < 4; ++turn) {
+        call(socket, true, "*1\r\n$4\r\nPING\r\n");
+        call(socket, false, "+PONG\r\n");
+    }
+    pass(kSecond);
+    EXPECT_EQ(host_.muted(), 1u);
+    EXPECT_EQ(host_.tracker().unreadable().at(100).connections, 1u);
+    EXPECT_GT(counts().of(Cause::UnknownProtocol), 0u);
+    call(socket, true, kGet);
+    call(socket, false, kOk);
+    EXPECT_EQ(spans(), 0u);
+    pass(31 * kSecond);
+    call(socket, true, kGet);
+    call(socket, false, kOk);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(status(), 200);
+}
+
+TEST_F(TrackerTest, FollowsRequestHeadsAsFarAsEverAfterAMute) {
+    Socket& socket = open();
+    for (int turn = 0; turn < 4; ++turn) {
+        call(socket, true, "what?\r\n");
+        call(socket, false, "no\r\n");
+    }
+    pass(kSecond);
+    pass(31 * kSecond);
+    call(socket, true, "GET /a HTTP/1.1\r\nCookie: " + std::string(9000, 'c') + "\r\nUser-Agent: last\r\n\r\n");
+    call(socket, false, kOk);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().attributes.text(attr::user_agent_original), "last");
+}
+
+TEST_F(TrackerTest, ForgetsAMutedUnixConnectionAtItsEnd) {
+    Socket& socket = open({.kind = WG_UNIX});
+    for (int turn = 0; turn < 4; ++turn) {
+        call(socket, true, "what?\r\n");
+        call(socket, false, "no\r\n");
+    }
+    pass(kSecond);
+    host_.report_end(socket, now_ns_);
+    pass(5'000'000);
+    pass(5'000'000);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+}
+
+TEST_F(TrackerTest, ForgetsSilentConnectionsButNotOpenExchanges) {
+    call(open({.id = 1}), true, kGet);
+    Socket& done = open({.id = 2});
+    call(done, true, kGet);
+    call(done, false, kOk);
+    pass(121 * kSecond);
+    EXPECT_EQ(host_.tracker().connections(), 1u);
+    EXPECT_EQ(host_.tracker().open_exchanges(), 1u);
+}
+
+TEST_F(TrackerTest, TailsEndLongResponses) {
+    Socket& socket = open();
+    call(socket, true, kGet);
+    call(socket, false, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+    for (int i = 0; i < 100; ++i) call(socket, false, std::string(1000, 'x'));
+    const std::uint64_t end = now_ns_;
+    EXPECT_EQ(spans(), 0u);
+    EXPECT_TRUE(host_.tracker().wants_tails());
+    pass(5'000'000);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().end_ns, end);
+    EXPECT_EQ(span().attributes.number(attr::http_response_body_size, 0), 100000);
+    EXPECT_FALSE(socket.tail(WG_SEND).has_value());
+}
+
+TEST_F(TrackerTest, TheNextRequestEndsALongResponseBeforeAnyTick) {
+    Socket& socket = open({.role = WG_ROLE_CLIENT});
+    call(socket, true, kGet);
+    call(socket, false, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n" + std::string(5000, 'x') + "\r\n");
+    call(socket, false, "1\r\nx\r\n0\r\n\r\n");
+    const std::uint64_t end = now_ns_;
+    call(socket, true, kGet);
+    call(socket, false, kOk);
+    ASSERT_EQ(spans(), 2u);
+    EXPECT_EQ(span(0).end_ns, end);
+    EXPECT_EQ(span(1).end_ns, now_ns_);
+}
+
+TEST_F(TrackerTest, TakesASendThatIsReportedAfterTheClose) {
+    Socket& socket = open({.role = WG_ROLE_CLIENT});
+    call(socket, true, kGet);
+    call(socket, false, kOk);
+    const Move late = moved(socket, true, "POST /late HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+    host_.report_close(socket, now_ns_);
+    pass(1'000'000);  // a tick may come in between
+    host_.report(socket, late);
+    pass(5'000'000);
+    pass(5'000'000);
+    ASSERT_EQ(spans(), 2u);
+    EXPECT_EQ(span(1).attributes.text(attr::url_path), "/late");
+    EXPECT_EQ(span(1).kind, spans::SpanKind::Client);
+    EXPECT_EQ(span(1).incomplete, spans::Incomplete::Closed);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+}
+
+TEST_F(TrackerTest, AHalfClosedConnectionIsStillAnswered) {
+    Socket& socket = open({.role = WG_ROLE_CLIENT});
+    call(socket, true, kGet);
+    host_.report_close(socket, now_ns_, true);
+    pass(5'000'000);
+    call(socket, false, kOk);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::No);
+}
+
+TEST_F(TrackerTest, AgentStopExportsWhatIsOpenAsUnknown) {
+    call(open(), true, kGet);
+    host_.tracker().finish(now_ns_, host_.batch());
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::AgentStop);
+    EXPECT_EQ(status(), 0);
+    EXPECT_EQ(span().status, spans::Status::Unset);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+}
+
+TEST_F(TrackerTest, ExportsAnOldExchangeOnceAndKeepsItOpen) {
+    Socket& socket = open();
+    call(socket, true, kGet);
+    pass(301 * kSecond);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::MaxAge);
+    EXPECT_EQ(span().end_ns - span().start_ns, 300 * kSecond);
+    EXPECT_EQ(status(), 0);
+    EXPECT_EQ(host_.tracker().open_exchanges(), 1u);
+    call(socket, false, kOk);
+    pass(kSecond);
+    EXPECT_EQ(spans(), 1u);
+    EXPECT_EQ(host_.tracker().open_exchanges(), 0u);
+}
+
+TEST_F(TrackerTest, ForgetsAnAbandonedExchangeInTheEnd) {
+    call(open(), true, kGet);
+    for (int hour = 0; hour < 3; ++hour) pass(3600 * kSecond);
+    EXPECT_EQ(spans(), 1u);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+    EXPECT_EQ(host_.tracker().open_exchanges(), 0u);
+    EXPECT_FALSE(host_.tracker().wants_tails());
+}
+
+TEST_F(TrackerTest, ARequestAfterAPauseIsReadAgainOnAPipelinedConnectionThatLostBytes) {
+    Socket& socket = open();
+    call(socket, true, std::string(kGet) + std::string(kGet));
+    call(socket, false, std::string(kOk) + std::string(kOk));
+    Move lost = moved(socket, true, std::string(kGet) + std::string(kGet));
+    lost.is_lost = true;
+    host_.report(socket, lost);
+    call(socket, false, kOk);
+    call(socket, true, kGet);
+    call(socket, false, std::string(kOk) + std::string(kOk));
+    EXPECT_EQ(spans(), 2u);
+    EXPECT_GT(counts().of(Cause::Hole), 0u);
+    now_ns_ += 2 * kSecond;
+    call(socket, true, kGet);
+    call(socket, false, "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_EQ(spans(), 3u);
+    EXPECT_EQ(status(2), 503);
+}
+
+class SmallTrackerTest : public TrackerTest {
+  protected:
+    SmallTrackerTest() : TrackerTest({.options = {}, .max_connections = 2, .threads_are_contexts = {}}) {}
+};
+
+TEST_F(SmallTrackerTest, EvictsTheOldestWithoutInventingAnOutcome) {
+    for (std::uint64_t id = 1; id <= 3; ++id) call(open({.id = id}), true, kGet);
+    pass(kSecond);
+    EXPECT_EQ(host_.tracker().connections(), 2u);
+    EXPECT_EQ(host_.tracker().stats().evicted, 1u);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().connection, 1u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::Hole);
+    EXPECT_EQ(span().status, spans::Status::Unset);
+}
+
+class TimeoutTrackerTest : public TrackerTest {
+  protected:
+    TimeoutTrackerTest()
+        : TrackerTest({.options = {.http_request_timeout_ns = 30 * kSecond, .sensitive_query_params = {}},
+                       .threads_are_contexts = {}}) {}
+};
+
+TEST_F(TimeoutTrackerTest, ReportsATimeoutAsBeylaDoes) {
+    Socket& socket = open();
+    call(socket, true, kGet);
+    pass(31 * kSecond);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(status(), 408);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::Timeout);
+    EXPECT_EQ(span().end_ns - span().start_ns, 30 * kSecond);
+    call(socket, false, kOk);
+    pass(kSecond);
+    EXPECT_EQ(spans(), 1u);
+}
+
+TEST_F(TimeoutTrackerTest, AnAnswerThatHasBegunIsNoTimeout) {
+    Socket& socket = open();
+    call(socket, true, kGet);
+    call(socket, false, kOk.substr(0, kOk.size() - 1));
+    pass(31 * kSecond);
+    EXPECT_EQ(spans(), 0u);
+}
+
+}  // namespace
+}  // namespace waggle::protocols::testing

@@ -91,7 +91,7 @@ struct wg_data_event {
     enum wg_direction direction;
     __u8 flags;
     __u16 padding;
-    __u32 padding2;
+    __u32 queue_us;  // receive: how long the first of what had come since the last one waited; 0 unknown
 };
 
 // The socket is closed, or its send side is (half = 1).

@@ -54,6 +54,7 @@ struct wg_settings {
     __u32 request_bytes;
     __u32 response_bytes;
     __u32 unknown_bytes;
+    __u32 has_queue_time;  // arrivals are watched
 };
 
 enum wg_counter : __u32 {

@@ -40,6 +40,19 @@ int BPF_PROG(send_begin, struct sock *sk) {
     return 0;
 }
 
+// 6.4, where queue time is asked for: bytes have come, before anyone reads them. Whose they will be is
+// not known yet (the connection may wait to be accepted), so every server's connection is remembered.
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(arrival, struct sock *sk) {
+    u8 kind;
+    if (!wg_is_stream(sk, &kind) || kind != WG_TCP || sk->__sk_common.skc_state == TCP_LISTEN_ ||
+        wg_role_of(sk, kind) != WG_ROLE_SERVER)
+        return 0;
+    struct wg_conn *conn = wg_conn_create(sk);
+    if (conn && !conn->arrived_ns) conn->arrived_ns = bpf_ktime_get_ns();
+    return 0;
+}
+
 // ---- fexit (5.11 and later, where the kernel allows it), and the states of connections
 
 #include "bpf/capture/socket_exits.h"

@@ -23,6 +23,7 @@ struct wg_conn {
     u64 end_ns[2];
     u64 send_first_ns;  // set by the send-entry hook for the call that is under way
     u64 send_last_ns;
+    u64 arrived_ns;     // queue time: when the first byte came that nobody has read
     u64 message_base;   // sendmmsg, recvmmsg: the vector of the call that is under way
     u32 message_index;
     u32 ring;

@@ -118,6 +118,15 @@ WG_INLINE void wg_take_tail(struct wg_conn *conn, struct wg_data_event *event,
     bpf_map_delete_elem(&tails, &key);
 }
 
+// How long what is read now has waited; starts anew for what is left.
+WG_INLINE u32 wg_take_queue_time(struct wg_conn *conn, u64 now) {
+    const u64 arrived = conn->arrived_ns;
+    conn->arrived_ns = 0;
+    if (!arrived || arrived > now) return 0;
+    const u64 waited = (now - arrived) / 1000;
+    return waited > 0xffffffff ? 0xffffffff : waited;
+}
+
 WG_INLINE struct wg_conn *wg_open(struct sock *sk, struct task_struct *task, u8 kind,
                                   enum wg_direction direction, u32 size, u64 now) {
     struct wg_conn *conn = wg_conn_create(sk);
@@ -164,6 +173,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         conn->send_first_ns = 0;
     }
     conn->end_ns[direction] = last;
+    const u32 queue_us = direction == WG_RECEIVE && settings.has_queue_time ? wg_take_queue_time(conn, now) : 0;
     if (conn->rule[direction].mode == WG_RULE_MUTE) {
         wg_count(WG_COUNT_MUTED_BYTES, size);
         return 0;
@@ -194,6 +204,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
     event->context = (u32)bpf_get_current_pid_tgid();
     event->process_start_ns = wg_start_time(task);
     event->size = size;
+    event->queue_us = queue_us;
     event->turn = conn->turns.count[direction];
     event->pid = wg_current_agent_pid(task);
     event->direction = direction;

@@ -184,7 +184,8 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
                                             .pid_namespace = counted_pid_namespace(),
                                             .ring_bytes = config.ebpf.ring_bytes,
-                                            .rings = ring_count(config)},
+                                            .rings = ring_count(config),
+                                            .has_queue_time = config.ebpf.queue_time},
                                            reports);
     log_reports(reports);
     if (!capture) return std::unexpected(capture.error());
@@ -215,6 +216,10 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         if (signal == SIGINT || signal == SIGTERM) break;
         if (signal == SIGHUP) reloader.reload(*discovery);
         counters.refresh();
+        OpenByProcess open;
+        for (const auto& reader : readers)
+            for (const auto& [kind, count] : reader->open_by_process()) open[kind] += count;
+        pipeline.set_open(open);
         const Status status = status_of(config, *discovery, pipeline, counters, readers);
         console.draw([&](double seconds) { return pipeline.summary(seconds); }, status);
     }

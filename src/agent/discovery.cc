@@ -18,9 +18,10 @@ constexpr std::chrono::seconds kMaxPoll{1};
 
 }  // namespace
 
-bool threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid) {
+std::optional<bool> threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid) {
     const discover::Target* target = table ? table->find(pid) : nullptr;
-    return target && target->language != "go" && target->language != "erlang";
+    if (!target) return {};
+    return target->language != "go" && target->language != "erlang";
 }
 
 std::uint32_t counted_pid_namespace() {

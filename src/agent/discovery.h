@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,7 +22,8 @@ namespace waggle::agent {
 
 // Does a thread of this process work on one request at a time? Goroutines move between threads, and so do
 // Erlang's processes: there the thread says nothing. (An event loop's many open requests become links.)
-bool threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid);
+// Empty: nothing is known of it yet.
+std::optional<bool> threads_are_contexts(const discover::TargetTable* table, std::uint32_t pid);
 
 // Inode of the pid namespace whose numbers /proc shows, as the kernel side takes it; 0: the host's first.
 std::uint32_t counted_pid_namespace();

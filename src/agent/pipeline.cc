@@ -52,6 +52,7 @@ Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfM
     : config_(config),
       flow_(flow),
       self_(self),
+      table_(table),
       service_(std::move(table)),
       unowned_(self.counter("waggle.spans.unowned")),
       started_unix_ns_(static_cast<std::int64_t>(monotonic_now()) + wall_offset_ns()),
@@ -210,6 +211,24 @@ void Pipeline::on_snapshot(std::function<void()> refresh) {
 std::vector<Summary::Row> Pipeline::summary(double seconds) {
     std::lock_guard lock(mutex_);
     return summary_.take(seconds);
+}
+
+void Pipeline::set_open(const OpenByProcess& open) {
+    const auto table = table_();
+    std::lock_guard lock(mutex_);
+    for (auto& [kind, count] : open_) count = 0;
+    for (const auto& [kind, count] : open) {
+        const discover::Target* target = table ? table->find(kind.first) : nullptr;
+        if (target && target->resource) open_[{target->resource, kind.second}] += count;
+    }
+    const std::uint64_t now = monotonic_now();
+    for (const auto& [kind, count] : open_) {
+        std::vector<spans::Attribute> attributes;
+        for (const auto& [key, value] : kind.second) attributes.push_back({key, std::string_view(value)});
+        for (metrics::Registry* registry : {prometheus_.get(), otlp_.get()})
+            if (registry) registry->set("http.server.active_requests", kind.first, attributes, static_cast<double>(count), now);
+    }
+    std::erase_if(open_, [](const auto& entry) { return entry.second == 0; });
 }
 
 Result<void> Pipeline::reload(const config::Config& config) {

@@ -49,6 +49,8 @@ class Pipeline {
     // The agent's own metrics alone.
     metrics::Snapshot self_snapshot();
     std::vector<Summary::Row> summary(double seconds);
+    // How many requests servers have open now; what is not named any more has none.
+    void set_open(const OpenByProcess& open);
     // Spans that no back end will see, for the console.
     std::uint64_t lost_spans() const;
     std::uint64_t spans() const { return spans_.load(std::memory_order_relaxed); }
@@ -69,11 +71,13 @@ class Pipeline {
     config::Config config_;
     BatchFlow& flow_;
     metrics::SelfMetrics& self_;
+    TableSource table_;
     decorate::Service service_;
     metrics::SelfValue& unowned_;   // spans of processes that nobody wants
     std::int64_t started_unix_ns_;  // steady, whatever happens to the wall clock
     spans::ResourcePtr agent_resource_;
-    std::mutex mutex_;  // stages, registries, summary: between this thread, scrapes and reload
+    std::map<std::pair<spans::ResourcePtr, OpenKind>, std::uint64_t> open_;
+    std::mutex mutex_;  // open_, stages, registries, summary: between this thread, scrapes and reload
     Stages stages_;  // after service_
     struct Held {
         BatchPtr batch;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kBatchSpans = 512;
 constexpr std::uint32_t kMaxTails = 65536;
 constexpr std::uint64_t kPublishNs = 1'000'000'000;
+constexpr std::uint64_t kRestNs = 1'000'000'000;
 
 constexpr std::string_view kCauses[] = {"parse_invalid", "hole",       "unmatched",
                                         "rule_cut",      "queue_full", "unknown_protocol"};
@@ -133,11 +134,25 @@ void Reader::tick(std::uint64_t now_ns) {
     }
     if (options_.recorder) options_.recorder->tick(ring_number(), now_ns);
     tracker_.on_tick(now_ns, *batch_);
-    for (const wg_tail_key& key : tracker_.done_tails()) capture_.tails().remove(key);
-    tracker_.done_tails().clear();
+    remove_tails(now_ns);
     write_rules();
     hand_on();
     if (now_ns >= last_publish_ns_ + kPublishNs) publish(now_ns);
+}
+
+// The kernel's side takes the entry itself when the next turn begins, and may have begun the next one's
+// already: only what has rested is removed, and only while it is still the same.
+void Reader::remove_tails(std::uint64_t now_ns) {
+    for (const protocols::DoneTail& tail : tracker_.done_tails())
+        if (resting_keys_.insert({tail.key.connection, tail.key.direction}).second)
+            resting_tails_.push_back({tail, now_ns + kRestNs});
+    tracker_.done_tails().clear();
+    for (; !resting_tails_.empty() && resting_tails_.front().second <= now_ns; resting_tails_.pop_front()) {
+        const protocols::DoneTail& done = resting_tails_.front().first;
+        resting_keys_.erase({done.key.connection, done.key.direction});
+        wg_tail now{};
+        if (capture_.tails().get(done.key, now) && now.turn == done.turn) capture_.tails().remove(done.key);
+    }
 }
 
 void Reader::write_rules() {
@@ -165,8 +180,13 @@ void Reader::hand_on() {
 }
 
 std::unordered_map<std::uint32_t, protocols::Unreadable> Reader::unreadable() const {
-    std::lock_guard lock(unreadable_mutex_);
+    std::lock_guard lock(published_mutex_);
     return unreadable_;
+}
+
+OpenByProcess Reader::open_by_process() const {
+    std::lock_guard lock(published_mutex_);
+    return open_by_process_;
 }
 
 void Reader::publish(std::uint64_t now_ns) {
@@ -178,9 +198,17 @@ void Reader::publish(std::uint64_t now_ns) {
     published_->unknown.update(stats.unknown_connection);
     published_->evicted.update(stats.evicted);
     published_->joined.update(tracker_.joined());
+    OpenByProcess open_by_process;
+    tracker_.visit_open([&](const spans::ProcessKey& process, std::span<const spans::Attribute> attributes) {
+        OpenKind kind;
+        for (const auto& [key, value] : attributes)
+            if (const auto* text = std::get_if<std::string_view>(&value)) kind.emplace_back(key, *text);
+        ++open_by_process[{process.pid, std::move(kind)}];
+    });
     {
-        std::lock_guard lock(unreadable_mutex_);
+        std::lock_guard lock(published_mutex_);
         unreadable_ = tracker_.unreadable();
+        open_by_process_ = std::move(open_by_process);
     }
     const std::uint64_t open = tracker_.open_exchanges();
     open_.store(open, std::memory_order_relaxed);

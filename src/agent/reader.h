@@ -6,10 +6,15 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <deque>
+#include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "agent/record.h"
 #include "base/channel.h"
@@ -47,6 +52,11 @@ struct ReaderOptions {
     std::function<std::string(std::uint32_t pid)> service_of;
 };
 
+// Requests that servers have open: how many of each kind by process. Keys and values are the attributes'
+// of http.server.active_requests and its kin.
+using OpenKind = std::vector<std::pair<std::string, std::string>>;
+using OpenByProcess = std::map<std::pair<std::uint32_t, OpenKind>, std::uint64_t>;
+
 class Reader {
   public:
     static Result<std::unique_ptr<Reader>> start(ReaderOptions options, sensors::Capture& capture,
@@ -61,6 +71,7 @@ class Reader {
     std::uint64_t open_exchanges() const { return open_.load(std::memory_order_relaxed); }
     std::uint64_t dropped_spans() const { return dropped_.load(std::memory_order_relaxed); }
     std::unordered_map<std::uint32_t, protocols::Unreadable> unreadable() const;
+    OpenByProcess open_by_process() const;  // as of the last publish
 
   private:
     Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self);
@@ -70,6 +81,7 @@ class Reader {
     void write_rules();
     void publish(std::uint64_t now_ns);
     std::uint32_t ring_number() const { return static_cast<std::uint32_t>(options_.ring); }
+    void remove_tails(std::uint64_t now_ns);
     void publish_unreadable();
 
     struct Published;
@@ -83,14 +95,17 @@ class Reader {
     BatchPtr batch_;
     std::vector<wg_tail_key> tail_keys_;
     std::vector<wg_tail> tails_;
+    std::deque<std::pair<protocols::DoneTail, std::uint64_t>> resting_tails_;  // until when
+    std::set<std::pair<std::uint64_t, std::uint32_t>> resting_keys_;
     std::vector<std::uint64_t> rule_keys_;
     std::vector<wg_connection_rules> rules_;
     std::unique_ptr<Published> published_;
     std::uint64_t last_publish_ns_ = 0;
     std::atomic<std::uint64_t> open_{0};
     std::atomic<std::uint64_t> dropped_{0};
-    mutable std::mutex unreadable_mutex_;
-    std::unordered_map<std::uint32_t, protocols::Unreadable> unreadable_;  // as of the last publish
+    mutable std::mutex published_mutex_;  // of what other threads read, as of the last publish
+    std::unordered_map<std::uint32_t, protocols::Unreadable> unreadable_;
+    OpenByProcess open_by_process_;
     std::jthread thread_;
 };
 

@@ -35,6 +35,11 @@ double size_or_nan(const Span& s, std::string_view key) {
 double seconds(const Span& s) { return s.seconds(); }
 double one(const Span&) { return 1; }
 double request_size(const Span& s) { return size_or_nan(s, attr::http_request_body_size); }
+double queue_seconds(const Span& s) {
+    const auto* found = s.attributes.find(attr::waggle_queue_time);
+    const auto* seconds = found ? std::get_if<double>(found) : nullptr;
+    return seconds ? *seconds : std::numeric_limits<double>::quiet_NaN();
+}
 double response_size(const Span& s) { return size_or_nan(s, attr::http_response_body_size); }
 }  // namespace value
 
@@ -218,6 +223,13 @@ constexpr Instrument kInstruments[] = {
      .bounds_kind = BoundsKind::Size,
      .otel = {"http.client.response.body.size", "By", kHttpClient, kBytesOtel},
      .description = "Size of HTTP client response bodies."},
+    {.feature = kApplication,
+     .instrumentation = "http",
+     .when = when::http_server,
+     .value = value::queue_seconds,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"waggle.http.server.queue.duration", "s", kHttpServer, kSecondsOtel},
+     .description = "How long HTTP server requests had arrived before the program read them (ebpf.queue_time)."},
     {.kind = Kind::UpDownCounter,
      .feature = kApplication,
      .instrumentation = "http",

@@ -27,6 +27,7 @@ struct Exchange {
     std::uint64_t first_byte_ns = 0;
     std::uint64_t end_ns = 0;
     std::uint64_t thread = 0;
+    std::uint32_t queue_us = 0;  // how long the request had waited to be read, 0: unknown
     std::uint64_t request_body = 0;
     std::uint64_t response_body = 0;
     bool is_request_done = false;
@@ -48,6 +49,7 @@ class OpenExchanges {
     Exchange<Codec>& front() { return ring_[first_]; }
     const Exchange<Codec>& front() const { return ring_[first_]; }
     Exchange<Codec>& at(std::size_t index) { return ring_[(first_ + index) % ring_.size()]; }
+    const Exchange<Codec>& at(std::size_t index) const { return ring_[(first_ + index) % ring_.size()]; }
 
     Exchange<Codec>& push() {
         if (count_ == ring_.size()) {

@@ -8,6 +8,7 @@
 //   begin_request(request, position, body&)
 //   Reply begin_response(request, response, position, body&)
 //   describe(exchange, info, options, batch, span)
+//   open_attributes(request) → what the gauge of open exchanges says of it
 #pragma once
 
 #include <algorithm>
@@ -25,6 +26,8 @@ class InOrderSession final : public Session {
     static constexpr std::size_t kMaxOpen = 4096;
     // Every capture rule lets more of a message through: what ends before was lost.
     static constexpr std::size_t kLeastCapture = 2048;
+    // After this long the event that began an answer may have been lost: its tail tells.
+    static constexpr std::uint64_t kSlowNs = 100'000'000;
 
     InOrderSession(const ConnectionInfo& info, Streams& streams, Direction requests)
         : info_(info), requests_(streams.of(requests)), responses_(streams.of(opposite(requests))),
@@ -41,6 +44,7 @@ class InOrderSession final : public Session {
     void on_tick(Context& context) override {
         if (is_over_) return;
         if (responding_ || reading_body_) on_bytes(request_direction_, context);
+        is_slow_ = open_.size() > 0 && open_.front().start_ns + kSlowNs < context.now_ns;
         check_ages(context);
     }
 
@@ -57,6 +61,10 @@ class InOrderSession final : public Session {
     }
 
     std::size_t open_exchanges() const override { return open_.size(); }
+    void visit_open(const OpenVisitor& visit) const override {
+        for (std::size_t i = 0; i < open_.size(); ++i) visit(Codec::open_attributes(open_.at(i).request));
+    }
+    bool wants_tails() const override { return responding_ || reading_body_ || is_slow_; }
     bool is_over() const override { return is_over_; }
     void set_thread(std::uint64_t thread) override { context_ = thread; }
     bool is_pipelined() const override { return is_pipelined_; }
@@ -170,6 +178,7 @@ class InOrderSession final : public Session {
         exchange.request_position = requests_.head();
         exchange.request_order = requests_.order();
         exchange.start_ns = requests_.first_ns();
+        exchange.queue_us = requests_.queue_us();
         exchange.request_end_ns = requests_.time_before(requests_.head() + *size);
         exchange.thread = info_.threads_are_contexts ? context_ : 0;
         exchange.process = info_.process;
@@ -312,6 +321,7 @@ class InOrderSession final : public Session {
     bool responding_ = false;
     bool needs_turn_ = true;  // requests_' head may be anywhere in a message
     bool is_over_ = false;
+    bool is_slow_ = false;        // the front is open for long
     bool is_pipelined_ = false;   // as far as can be told at once: enough to capture more
     bool has_pipelined_ = false;  // proven by positions
     bool is_aligned_ = true;      // nothing is missing between the message before and responses_' head

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -84,6 +85,8 @@ struct Context {
     std::uint64_t now_ns = 0;
 };
 
+using OpenVisitor = std::function<void(std::span<const spans::Attribute>)>;
+
 class Session {
   public:
     virtual ~Session() = default;
@@ -94,6 +97,10 @@ class Session {
     // The connection is gone, or the agent ends (reason): nothing more will come.
     virtual void on_close(spans::Incomplete reason, Context& context) = 0;
     virtual std::size_t open_exchanges() const = 0;
+    // What a gauge of open exchanges says of each one.
+    virtual void visit_open(const OpenVisitor& visit) const = 0;
+    // Something ends with bytes that may go by uncopied.
+    virtual bool wants_tails() const = 0;
     // True when the rest of the connection is of no interest: capture can be muted.
     virtual bool is_over() const { return false; }
     // Requests were sent before earlier ones were answered: every call's front is worth copying.

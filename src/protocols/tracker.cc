@@ -92,12 +92,22 @@ void Tracker::on_connection(const wg_connection_event& event) {
     info.tuple = event.tuple;
     info.unix_path.assign(event.unix_path, ::strnlen(event.unix_path, sizeof(event.unix_path)));
     info.process = {event.pid, event.process_start_ns};
-    info.threads_are_contexts = config_.threads_are_contexts && config_.threads_are_contexts(event.pid);
+    slot->contexts_of = 0;
+    learn_contexts(*slot);
     if (info.kind != WG_UNIX) {
         info.local_address = address_text(event.tuple.local_address);
         info.remote_address = address_text(event.tuple.remote_address);
     }
     slot->last_ns = event.head.time_ns;
+}
+
+// A connection may be older than what is known of its process, and may go to another one.
+void Tracker::learn_contexts(Connection& connection) {
+    const std::uint32_t pid = connection.info.process.pid;
+    if (connection.contexts_of == pid || !config_.threads_are_contexts) return;
+    const std::optional<bool> known = config_.threads_are_contexts(pid);
+    connection.info.threads_are_contexts = known.value_or(false);
+    if (known) connection.contexts_of = pid;
 }
 
 void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch) {
@@ -112,6 +122,7 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
     }
     connection->last_ns = event.head.time_ns;
     connection->info.process = {event.pid, event.process_start_ns};
+    learn_contexts(*connection);
     const auto direction = static_cast<Direction>(event.direction);
     streams::Stream& stream = connection->streams.of(direction);
     if (event.flags & WG_DATA_PREVIOUS_TAIL)
@@ -131,7 +142,8 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
                                            .last_ns = event.head.time_ns,
                                            .order = event.order,
                                            .turn = event.turn,
-                                           .starts_turn = (event.flags & WG_DATA_TURN_START) != 0});
+                                           .starts_turn = (event.flags & WG_DATA_TURN_START) != 0,
+                                           .queue_us = event.queue_us});
         if (event.flags & WG_DATA_TAIL) stream.set_tail(tail_of(event.tail));
     }
     if (connection->is_muted) {  // was under way before the rule held
@@ -155,13 +167,14 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
     if (key.direction > WG_RECEIVE) return;
     Connection* connection = find(key.connection);
     if (!connection) {
-        done_tails_.push_back(key);
+        done_tails_.push_back({key, tail.turn});
         return;
     }
     const auto direction = static_cast<Direction>(key.direction);
     streams::Stream& stream = connection->streams.of(direction);
-    connection->has_tail[key.direction] = true;
     if (tail.end <= stream.end() || tail.turn < stream.turn()) return;
+    connection->has_tail[key.direction] = true;
+    connection->tail_turn[key.direction] = tail.turn;
     stream.progress(tail.end, tail.end_ns, tail_of(tail.tail), tail.turn);
     connection->last_ns = tail.end_ns;
     handle(*connection, direction, tail.end_ns, batch);
@@ -202,14 +215,14 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
         if (connection.is_waiting) return;
         connection.is_waiting = true;
         waiting_list_.push_back(&connection);
-        ++waiting_;
         return;
     }
     for (const Direction done : kDirections) {
         const auto index = static_cast<std::size_t>(done);
         if (!connection.has_tail[index]) continue;
         connection.has_tail[index] = false;
-        done_tails_.push_back({.connection = connection.info.id, .direction = static_cast<std::uint32_t>(index)});
+        done_tails_.push_back({{.connection = connection.info.id, .direction = static_cast<std::uint32_t>(index), .padding = 0},
+                               connection.tail_turn[index]});
     }
 }
 

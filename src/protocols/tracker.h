@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -29,6 +30,12 @@ struct Unreadable {
     std::uint64_t bytes = 0;
 };
 
+// A tail that is not needed any more, of this turn.
+struct DoneTail {
+    wg_tail_key key;
+    std::uint32_t turn;
+};
+
 struct TrackerStats {
     std::uint64_t events = 0;
     std::uint64_t malformed = 0;      // records that are none of ours
@@ -42,7 +49,8 @@ struct TrackerConfig {
     std::size_t max_connections = 65536;
     std::uint64_t seed = 1;
     // Does a thread of this process work on one request at a time? (Not in Go.)
-    std::function<bool(std::uint32_t pid)> threads_are_contexts;
+    // Empty: not known yet, ask again.
+    std::function<std::optional<bool>(std::uint32_t pid)> threads_are_contexts;
 };
 
 class Tracker {
@@ -61,9 +69,9 @@ class Tracker {
 
     // Rules to write since the last call, and tails to delete; cleared by the caller.
     std::vector<RuleChange>& rule_changes() { return rule_changes_; }
-    std::vector<wg_tail_key>& done_tails() { return done_tails_; }
+    std::vector<DoneTail>& done_tails() { return done_tails_; }
     // True while some exchange waits for bytes that are not copied: read the tail map.
-    bool wants_tails() const { return waiting_ > 0; }
+    bool wants_tails() const;
 
     const TrackerStats& stats() const { return stats_; }
     // Counts by protocol, in the order of all().
@@ -71,12 +79,15 @@ class Tracker {
     const std::unordered_map<std::uint32_t, Unreadable>& unreadable() const { return unreadable_; }
     std::size_t connections() const { return connections_.size(); }
     std::size_t open_exchanges() const;
+    // Every exchange that servers have open, with its process.
+    void visit_open(const std::function<void(const spans::ProcessKey&, std::span<const spans::Attribute>)>& visit) const;
     std::uint64_t joined() const { return traces_.joined(); }
 
   private:
     struct Connection;
 
     void on_connection(const wg_connection_event& event);
+    void learn_contexts(Connection& connection);
     void on_data(const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
     void on_close(const wg_close_event& event, spans::SpanBatch& batch);
     void handle(Connection& connection, Direction direction, std::uint64_t now_ns, spans::SpanBatch& batch);
@@ -98,12 +109,11 @@ class Tracker {
     TrackerStats stats_;
     std::unordered_map<std::uint32_t, Unreadable> unreadable_;
     std::vector<RuleChange> rule_changes_;
-    std::vector<wg_tail_key> done_tails_;
+    std::vector<DoneTail> done_tails_;
     std::vector<std::uint64_t> ended_;         // since the last tick
     std::vector<std::uint64_t> ended_before_;  // to forget at the next tick
     std::uint64_t last_sweep_ns_ = 0;
     std::uint64_t now_ns_ = 0;
-    std::size_t waiting_ = 0;
     Connection* last_ = nullptr;  // of the event before: most come in pairs
 };
 

@@ -19,8 +19,10 @@ struct Tracker::Connection {
     int tries = 0;
     bool is_muted = false;
     bool is_whole = false;    // captured call by call
+    std::uint32_t contexts_of = 0;  // the process that threads_are_contexts was learnt of
     bool is_waiting = false;  // stands in waiting_list_
     bool has_tail[2] = {};
+    std::uint32_t tail_turn[2] = {};
     std::uint64_t retry_ns = 0;  // muted until
     std::uint64_t retry_after_ns = kFirstRetryNs;
     std::uint64_t last_ns = 0;

@@ -24,10 +24,7 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
         Context with = context(connection, now_ns, batch);
         connection.session->on_close(reason, with);
     }
-    if (connection.is_waiting) {
-        std::erase(waiting_list_, &connection);
-        --waiting_;
-    }
+    if (connection.is_waiting) std::erase(waiting_list_, &connection);
     if (last_ == &connection) last_ = nullptr;
     connections_.erase(found);
 }
@@ -48,7 +45,6 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
             waiting_list_[kept++] = connection;
         } else {
             connection->is_waiting = false;
-            --waiting_;
         }
     }
     waiting_list_.resize(kept);
@@ -90,6 +86,19 @@ void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
     ids.reserve(connections_.size());
     for (const auto& [id, connection] : connections_) ids.push_back(id);
     for (const std::uint64_t id : ids) forget(id, spans::Incomplete::AgentStop, now_ns, batch);
+}
+
+bool Tracker::wants_tails() const {
+    return std::ranges::any_of(waiting_list_, [](const Connection* c) { return c->session->wants_tails(); });
+}
+
+void Tracker::visit_open(
+    const std::function<void(const spans::ProcessKey&, std::span<const spans::Attribute>)>& visit) const {
+    for (const Connection* connection : waiting_list_)
+        if (connection->info.role == Role::Server)
+            connection->session->visit_open([&](std::span<const spans::Attribute> attributes) {
+                visit(connection->info.process, attributes);
+            });
 }
 
 std::size_t Tracker::open_exchanges() const {

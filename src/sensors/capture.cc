@@ -71,7 +71,8 @@ const std::vector<SensorSpec>& base_sensors() {
             {"receive_length", "sock_recv_length"},
             {"send_begin", "tcp_sendmsg_locked", true},
             {"set_state", "inet_sock_set_state"},
-            {"destroyed", "tcp_destroy_sock", true}}},
+            {"destroyed", "tcp_destroy_sock", true},
+            {"arrival", "sk_data_ready", true, true}}},
           {"fentry", exits()},
           {.name = "fentry_plain", .programs = plain_exits(), .object = bpf::sockets_plain},
           {.name = "kprobe",
@@ -109,7 +110,9 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
                              .ring_count = std::min(options.rings, kMaxRings),
                              .request_bytes = options.request_bytes,
                              .response_bytes = options.response_bytes,
-                             .unknown_bytes = options.unknown_bytes};
+                             .unknown_bytes = options.unknown_bytes,
+                             .has_queue_time = options.has_queue_time};
+    if (options.has_queue_time) load_options.requested.push_back("arrival");
     load_options.map_entries["scratch"] = 2 * static_cast<std::uint32_t>(possible_cpus());
     load_options.map_entries["targets"] = options.max_targets;
 
@@ -135,6 +138,8 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     capture->rules_ = sensor.map<std::uint64_t, wg_connection_rules>("rules");
     capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
     capture->counters_fd_ = sensor.map_fd("counters");
+    if (options.has_queue_time && (sockets.chosen != "tp_btf" || !kernel_has_tracepoint("sk_data_ready")))
+        log::warn("ebpf.queue_time: this kernel does not tell when bytes arrive (6.4 and later do, with tp_btf)");
 
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     capture->state_bytes_ = (sizeof(wg_state) + page - 1) / page * page;

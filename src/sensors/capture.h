@@ -27,6 +27,7 @@ struct CaptureOptions {
     std::uint32_t response_bytes = 4096;
     std::uint32_t unknown_bytes = 4096;
     std::uint32_t max_targets = 65536;
+    bool has_queue_time = false;  // watch arrivals: costs something per packet
 };
 
 class Capture {

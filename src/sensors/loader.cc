@@ -154,7 +154,7 @@ bool configure(bpf_object* object, const LoadOptions& options, std::string& fail
 }
 
 // The object with none but the alternative's programs to be loaded; those are added to chosen.
-bool open_object(const SensorSpec& spec, const Alternative& alternative, Attempt& result,
+bool open_object(const SensorSpec& spec, const Alternative& alternative, const LoadOptions& options, Attempt& result,
                  std::vector<bpf_program*>& chosen, std::vector<std::string>& notes) {
     size_t size = 0;
     const void* bytes = (alternative.object ? alternative.object : spec.object)(&size);
@@ -169,6 +169,7 @@ bool open_object(const SensorSpec& spec, const Alternative& alternative, Attempt
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, result.object) bpf_program__set_autoload(program, false);
     for (const Program& wanted : alternative.programs) {
+        if (wanted.is_on_request && std::ranges::find(options.requested, wanted.name) == options.requested.end()) continue;
         bpf_program* found = bpf_object__find_program_by_name(result.object, std::string(wanted.name).c_str());
         if (!found || !is_present(found, wanted)) {
             if (found && wanted.is_optional) {
@@ -220,7 +221,7 @@ Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const Lo
     Attempt result;
     last_messages.clear();
     std::vector<bpf_program*> chosen;
-    if (!open_object(spec, alternative, result, chosen, notes) || !configure(result.object, options, result.failure)) {
+    if (!open_object(spec, alternative, options, result, chosen, notes) || !configure(result.object, options, result.failure)) {
         result.undo();
         return result;
     }

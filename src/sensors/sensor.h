@@ -17,6 +17,7 @@ struct Program {
     // for fexit. Empty: always there.
     std::string_view needs;
     bool is_optional = false;
+    bool is_on_request = false;  // only where LoadOptions::requested names it
 };
 
 // A program that runs at a function of the kernel's, or at its return (sensors/kprobe.h).

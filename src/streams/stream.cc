@@ -34,7 +34,8 @@ std::uint64_t Stream::append(const Piece& piece) {
     const std::uint64_t captured = piece.bytes.size() > known ? piece.bytes.size() - known : 0;
     const bool starts_turn = piece.starts_turn && known == 0;
     if (captured)
-        push({from, captured, piece.first_ns, piece.last_ns, piece.order, piece.turn, false, starts_turn},
+        push({from, captured, piece.first_ns, piece.last_ns, piece.order, piece.turn, false, starts_turn,
+              piece.queue_us},
              piece.bytes.substr(known));
     if (const std::uint64_t rest = piece.size - known - captured; rest)
         push({from + captured, rest, piece.first_ns, piece.last_ns, piece.order, piece.turn, true,

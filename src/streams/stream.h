@@ -21,6 +21,7 @@ struct Piece {
     std::uint64_t order = 0;  // receive: stands after all sends below this position
     std::uint32_t turn = 0;
     bool starts_turn = false;
+    std::uint32_t queue_us = 0;  // receive: how long its first byte had waited to be read, 0: unknown
 };
 
 class Stream {
@@ -65,6 +66,7 @@ class Stream {
     std::uint64_t first_ns() const { return segments_.empty() ? 0 : segments_.front().first_ns; }
     std::uint64_t order() const { return segments_.empty() ? 0 : segments_.front().order; }
     std::uint32_t turn() const { return segments_.empty() ? 0 : segments_.front().turn; }
+    std::uint32_t queue_us() const { return segments_.empty() ? 0 : segments_.front().queue_us; }
     bool is_at_turn_start() const {
         return !segments_.empty() && segments_.front().starts_turn && segments_.front().position == head_;
     }
@@ -90,6 +92,7 @@ class Stream {
         std::uint32_t turn;
         bool is_hole;
         bool starts_turn;
+        std::uint32_t queue_us = 0;
         std::uint64_t end() const { return position + size; }
     };
 

@@ -151,11 +151,11 @@ class Usage(unittest.TestCase):
         server, port = nginx()
         self.addCleanup(server.stop)
         done = waggle("explain", str(server.pid), "--open-port", str(port))
-        self.check(done, 0, "nginx", f"port {port}", "selected", "service: nginx", "sensor sockets: by ")
+        self.check(done, 0, "nginx", f"port {port}", "selected", "service: nginx", "traced: yes, by ")
         done = waggle("explain", str(server.pid), "--open-port", "1")
         self.check(done, 0, "not selected")
         self.assertNotIn("service:", done.stdout)
-        self.check(waggle("explain", "999999999"), 0, "no process 999999999")
+        self.check(waggle("explain", "999999999"), 1, "no process 999999999")
 
 
 def readable_copy():

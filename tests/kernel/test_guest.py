@@ -56,6 +56,7 @@ COMMANDS
 exec 3>&-
 wait_for '[ $(grep -c "done\\|failed" /answers) -ge NUMBER ]'
 wait_for '[ $(grep -o traceId /spans | wc -l) -ge SPANS ]'
+curl -s http://127.0.0.1:9464/metrics | grep -E '^waggle_(turns|spans|requests|events|capture)' | sed 's/^/METRIC /'
 kill -TERM $agent; wait $agent; echo "AGENT-STATUS $?"
 echo "PROBES-LEFT $(grep -c waggle /sys/kernel/tracing/kprobe_events)"
 cat /log | sed 's/^/LOG /'; grep failed /answers | sed 's/^/ANSWER /'

@@ -280,6 +280,11 @@ std::optional<spans::TraceContext> Codec::trace_context(const Request& request) 
     return spans::parse_traceparent(request.at(request.traceparent));
 }
 
+std::array<spans::Attribute, 2> Codec::open_attributes(const Request& request) {
+    return {{{attr::http_request_method, known_method(request.at(request.method))},
+             {attr::url_scheme, std::string_view("http")}}};
+}
+
 void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
                      spans::SpanBatch& batch, spans::Span& span) {
     const RequestHead& request = exchange.request;
@@ -309,6 +314,7 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
         attributes.add(attr::http_response_body_size, static_cast<std::int64_t>(exchange.response_body));
     if (exchange.first_byte_ns > exchange.start_ns)
         attributes.add(attr::waggle_ttfb, double(exchange.first_byte_ns - exchange.start_ns) * 1e-9);
+    if (exchange.queue_us) attributes.add(attr::waggle_queue_time, double(exchange.queue_us) * 1e-6);
     if (info.role == Role::Unknown) attributes.add(attr::waggle_role, std::string_view("unknown"));
     if (exchange.header && !request.tracestate.is_empty())
         span.trace_state = keep(request.at(request.tracestate), batch);

@@ -2,6 +2,7 @@
 // From an HTTP/1 exchange to the attributes of the OpenTelemetry HTTP semantic conventions.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "base/arena.h"
@@ -29,6 +30,7 @@ struct Codec {
     static Reply begin_response(const Request& request, const Response& response, std::uint64_t position,
                                 Body& body);
     static std::optional<spans::TraceContext> trace_context(const Request& request);
+    static std::array<spans::Attribute, 2> open_attributes(const Request& request);
     static void describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
                          spans::SpanBatch& batch, spans::Span& span);
 };

@@ -261,7 +261,7 @@ class Host {
                     if (const auto& tail = socket->tail(static_cast<int>(direction)))
                         tracker_.on_tail({.connection = id, .direction = direction, .padding = 0}, *tail, batch_);
         tracker_.on_tick(now_ns, batch_);
-        for (const wg_tail_key& key : tracker_.done_tails())
+        for (const auto& [key, turn] : tracker_.done_tails())
             if (const auto found = sockets_.find(key.connection); found != sockets_.end())
                 found->second->tail(static_cast<int>(key.direction)).reset();
         tracker_.done_tails().clear();

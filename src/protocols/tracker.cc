@@ -173,6 +173,8 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
     const auto direction = static_cast<Direction>(key.direction);
     streams::Stream& stream = connection->streams.of(direction);
     if (tail.end <= stream.end() || tail.turn < stream.turn()) return;
+    // The map is newer than the ring: the event that began the turn is on its way, unless it was lost.
+    if (tail.turn > stream.last_turn() && now_ns_ < tail.end_ns + kLateNs) return;
     connection->has_tail[key.direction] = true;
     connection->tail_turn[key.direction] = tail.turn;
     stream.progress(tail.end, tail.end_ns, tail_of(tail.tail), tail.turn);

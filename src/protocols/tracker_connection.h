@@ -7,6 +7,8 @@
 namespace waggle::protocols {
 
 inline constexpr int kTries = 4;  // turns that nobody recognises before a connection is muted
+// An event that has not come this long after its bytes was lost.
+inline constexpr std::uint64_t kLateNs = 100'000'000;
 inline constexpr std::uint64_t kFirstRetryNs = 30'000'000'000;
 inline constexpr std::uint64_t kMaxRetryNs = 600'000'000'000;
 inline constexpr Direction kDirections[2] = {Direction::Send, Direction::Receive};

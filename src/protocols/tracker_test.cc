@@ -131,6 +131,48 @@ TEST_F(TrackerTest, ForgetsSilentConnectionsButNotOpenExchanges) {
     EXPECT_EQ(host_.tracker().open_exchanges(), 1u);
 }
 
+// The map of tails is read after the ring: it may know more.
+TEST_F(TrackerTest, ATailWaitsForTheEventThatBeganItsTurn) {
+    Socket& socket = open();
+    call(socket, true, kGet);
+    call(socket, false, kOk);
+    call(socket, true, kGet);
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+    const Move first = moved(socket, false, head);
+    const wg_tail tail{.end = first.position + head.size() + 100000, .end_ns = now_ns_, .first_ns = now_ns_, .tail = {}, .turn = 2, .calls = 9};
+    const wg_tail_key key{.connection = socket.id(), .direction = WG_SEND, .padding = 0};
+    host_.tracker().on_tail(key, tail, host_.batch());
+    host_.report(socket, first);
+    host_.tracker().on_tail(key, tail, host_.batch());
+    pass(5'000'000);
+    ASSERT_EQ(spans(), 2u);
+    EXPECT_EQ(status(1), 200);
+    EXPECT_EQ(span(1).attributes.number(attr::http_response_body_size, 0), 100000);
+}
+
+TEST_F(TrackerTest, TakesTheQueueTimeOfARequestsFirstByte) {
+    Socket& socket = open();
+    Move request = moved(socket, true, kGet);
+    request.queue_us = 1500;
+    host_.report(socket, request);
+    call(socket, false, kOk);
+    ASSERT_EQ(spans(), 1u);
+    const auto* wait = span().attributes.find(attr::waggle_queue_time);
+    ASSERT_TRUE(wait);
+    EXPECT_DOUBLE_EQ(std::get<double>(*wait), 0.0015);
+}
+
+TEST_F(TrackerTest, ShowsWhatServersHaveOpen) {
+    call(open({.id = 1}), true, kGet);
+    call(open({.id = 2, .role = WG_ROLE_CLIENT}), true, kGet);
+    std::vector<std::string> shown;
+    host_.tracker().visit_open([&](const spans::ProcessKey& process, std::span<const spans::Attribute> attributes) {
+        EXPECT_EQ(process.pid, 100u);
+        for (const auto& [name, value] : attributes) shown.emplace_back(std::get<std::string_view>(value));
+    });
+    EXPECT_EQ(shown, (std::vector<std::string>{"GET", "http"}));
+}
+
 TEST_F(TrackerTest, TailsEndLongResponses) {
     Socket& socket = open();
     call(socket, true, kGet);

@@ -31,6 +31,8 @@ class Stream {
     static constexpr std::size_t kMaxSegments = 256;
 
     bool is_started() const { return is_started_; }
+    // The turn of the newest bytes.
+    std::uint32_t last_turn() const { return end_turn_; }
 
     // Returns the bytes that are missing before it (a gap nobody reported). The first one is where the
     // stream begins; positions beyond kMaxPosition are nobody's and ignored.

@@ -35,6 +35,7 @@ struct Move {
     std::uint64_t position = 0;
     std::uint64_t order = 0;
     std::uint64_t thread = 0;
+    std::uint32_t queue_us = 0;
     bool is_lost = false;        // the ring was full: counted by the kernel, never seen
     bool is_unreadable = false;  // sendfile: the length only
 };
@@ -180,6 +181,7 @@ class Socket {
         event.position = move.position;
         event.order = move.order;
         event.context = move.thread;
+        event.queue_us = move.queue_us;
         event.pid = options_.pid;
         event.turn = turns_.count[move.direction];
         event.direction = move.direction;

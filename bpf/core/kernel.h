@@ -43,6 +43,7 @@ enum {
     TCP_LISTEN_ = 10,
 };
 enum { RCV_SHUTDOWN_ = 1 };
+enum { SOCK_DONE_ = 1 };  // bit of skc_flags: the peer's FIN has come
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -141,6 +142,7 @@ struct in6_addr {
 struct sock_common {
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    unsigned long skc_flags;
     u32 skc_daddr;
     u32 skc_rcv_saddr;
     u16 skc_dport;

@@ -122,13 +122,21 @@ WG_INLINE void wg_fill_unix_path(struct sock *sk, char *path) {
     if (path[0] == 0) path[0] = '@';
 }
 
+// How far the program has read. A FIN that was read counts one; that one has come is told by SOCK_DONE,
+// since shutdown and reset set RCV_SHUTDOWN as well.
+WG_INLINE u32 wg_read_until(struct sock *sk, struct tcp_sock *tcp) {
+    const u32 end = WG_GET(tcp, copied_seq);
+    const bool has_fin = WG_GET(sk, __sk_common.skc_flags) & (1ul << SOCK_DONE_);
+    return has_fin && end == WG_GET(tcp, rcv_nxt) ? end - 1 : end;
+}
+
 // Where the streams stand before the first event: TCP by its sequence numbers, others from 0.
 WG_INLINE u8 wg_open_positions(struct wg_conn *conn, struct sock *sk, u64 moved[2]) {
     struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) return 0;
     const u64 epoch = 1ull << 32;
     conn->next[WG_SEND] = epoch + (u32)(WG_GET(tcp, write_seq) - (u32)moved[WG_SEND]);
-    conn->next[WG_RECEIVE] = epoch + (u32)(WG_GET(tcp, copied_seq) - (u32)moved[WG_RECEIVE]);
+    conn->next[WG_RECEIVE] = epoch + (u32)(wg_read_until(sk, tcp) - (u32)moved[WG_RECEIVE]);
     u8 from_start = 0;
     // The SYN counts as acknowledged on the connecting side.
     if ((u32)conn->next[WG_SEND] - (WG_GET(tcp, snd_una) - (u32)WG_GET(tcp, bytes_acked)) <= 1)

@@ -44,14 +44,8 @@ WG_INLINE u64 wg_position(struct wg_conn *conn, struct sock *sk, enum wg_directi
         *order = 0;
         return wg_unwrap(conn->next[WG_SEND], WG_GET(tcp, write_seq) - size);
     }
-    u32 end = WG_GET(tcp, copied_seq);
-    // A FIN that was read together with data counts one.
-    if (WG_GET(sk, sk_shutdown) & RCV_SHUTDOWN_ && end == WG_GET(tcp, rcv_nxt)) {
-        const u64 position = wg_unwrap(conn->next[WG_RECEIVE], end - size);
-        if (position != conn->next[WG_RECEIVE]) end--;
-    }
     *order = wg_unwrap(conn->next[WG_SEND], WG_GET(tcp, write_seq));
-    return wg_unwrap(conn->next[WG_RECEIVE], end - size);
+    return wg_unwrap(conn->next[WG_RECEIVE], wg_read_until(sk, tcp) - size);
 }
 
 #ifndef WG_PLAIN
@@ -267,7 +261,9 @@ WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 resu
     struct wg_conn *conn = wg_open(sk, task, kind, direction, result, now);
     if (!conn) return;
     if (result == 0) {
-        if (conn->turns.count[WG_RECEIVE]) wg_report_end(sk, conn, s, task, now);
+        // Programs also call for no bytes at all, to wait until some have come.
+        const bool is_over = WG_GET(sk, sk_shutdown) & RCV_SHUTDOWN_;
+        if (is_over && conn->turns.count[WG_RECEIVE]) wg_report_end(sk, conn, s, task, now);
         return;
     }
     wg_refresh_rules(conn, page);
@@ -283,7 +279,13 @@ WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 resu
 // A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
 WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result, u32 flags,
                        struct msghdr *message) {
-    if (result < 0 || (direction == WG_SEND && result == 0)) return 0;
+    if (direction == WG_SEND && result <= 0) {
+        // A send that found no room began, too; the next one's time is its own.
+        struct wg_conn *conn = wg_conn_find(sk);
+        if (conn) conn->send_first_ns = 0;
+        return 0;
+    }
+    if (result < 0) return 0;
     if (direction == WG_RECEIVE && flags & (MSG_PEEK_ | MSG_ERRQUEUE_ | MSG_OOB_)) return 0;
     if (!wg_is_target(bpf_get_current_pid_tgid() >> 32)) return 0;
     u8 kind;
@@ -326,13 +328,11 @@ WG_INLINE int wg_pages(struct sock *sk, enum wg_direction direction, s64 result)
 }
 
 // What was spliced away has no event on kernels whose socket tracepoints do not see it: TCP's own count
-// tells. A FIN that was read counts one.
+// tells.
 WG_INLINE void wg_catch_up(struct wg_conn *conn, struct sock *sk) {
     struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) return;
-    u32 end = WG_GET(tcp, copied_seq);
-    if (WG_GET(sk, sk_shutdown) & RCV_SHUTDOWN_ && end == WG_GET(tcp, rcv_nxt)) end--;
-    const u64 position = wg_unwrap(conn->next[WG_RECEIVE], end);
+    const u64 position = wg_unwrap(conn->next[WG_RECEIVE], wg_read_until(sk, tcp));
     if (position > conn->next[WG_RECEIVE]) conn->next[WG_RECEIVE] = position;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The talk's server (tests/e2e/talk.py) with net/http: server <port>; without a port the
-// client of tests/e2e/test_clients.py.
+// client of tests/e2e/test_clients.py; server load: the one of tests/e2e/test_saturation.py.
 package main
 
 import (
@@ -77,6 +77,11 @@ func main() {
 		client()
 		return
 	}
+	if os.Args[1] == "load" {
+		load()
+		return
+	}
+	http.HandleFunc("/numbered/", numbered)
 	http.Handle("/hello", text(200, "hello"))
 	http.Handle("/missing", text(404, "missing"))
 	http.Handle("/broken", text(500, "broken"))

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// The answer's status and size prove whose it is.
+func numbered(w http.ResponseWriter, r *http.Request) {
+	var number int
+	fmt.Sscanf(r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:], "%d", &number)
+	w.Header().Set("Content-Length", fmt.Sprint(sizeOf(number)))
+	w.WriteHeader(statusOf(number))
+	io.WriteString(w, strings.Repeat("n", sizeOf(number)))
+}
+
+func sizeOf(number int) int { return number * 7 % 1999 }
+
+func statusOf(number int) int { return []int{200, 201, 404, 500, 503}[number%5] }
+
+// Each line of the input is a URL's beginning, how many connections, and how many requests: all of them as
+// fast as they go, each with a path of its own. "done" answers a line.
+func load() {
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var url string
+		var connections, requests int64
+		if _, err := fmt.Sscan(lines.Text(), &url, &connections, &requests); err != nil {
+			panic(err)
+		}
+		var next atomic.Int64
+		var all sync.WaitGroup
+		for i := int64(0); i < connections; i++ {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				transport := &http.Transport{MaxConnsPerHost: 1, MaxIdleConnsPerHost: 1}
+				defer transport.CloseIdleConnections()
+				client := http.Client{Transport: transport}
+				for number := next.Add(1) - 1; number < requests; number = next.Add(1) - 1 {
+					ask(&client, url, int(number))
+				}
+			}()
+		}
+		all.Wait()
+		fmt.Println("done")
+	}
+}
+
+func ask(client *http.Client, url string, number int) {
+	answer, err := client.Get(fmt.Sprintf("%s/%d", url, number))
+	if err != nil {
+		panic(err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if err != nil || len(body) != sizeOf(number) || answer.StatusCode != statusOf(number) {
+		panic(fmt.Sprint(number, answer.Status, len(body), err))
+	}
+}

@@ -124,12 +124,12 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
         return fail("no way to see socket traffic on this kernel:" + reasons);
     }
     // Where the sockets are seen by fexit, the message is at hand and so is io_uring's text.
-    const bool wants_io_uring = sockets.chosen == "tp_btf";
+    const bool is_by_tracepoint = sockets.chosen == "tp_btf";
     for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending"})
         load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
     SensorReport& processes = reports.emplace_back();
     capture->processes_ = load(base_sensors()[1], load_options, processes);
-    if (wants_io_uring) capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
+    if (is_by_tracepoint) capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
     if (load_options.settings.agent_pid_namespace)
         capture->tasks_ = load(base_sensors()[3], load_options, reports.emplace_back());
 
@@ -138,7 +138,7 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     capture->rules_ = sensor.map<std::uint64_t, wg_connection_rules>("rules");
     capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
     capture->counters_fd_ = sensor.map_fd("counters");
-    if (options.has_queue_time && (sockets.chosen != "tp_btf" || !kernel_has_tracepoint("sk_data_ready")))
+    if (options.has_queue_time && (!is_by_tracepoint || !kernel_has_tracepoint("sk_data_ready")))
         log::warn("ebpf.queue_time: this kernel does not tell when bytes arrive (6.4 and later do, with tp_btf)");
 
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));

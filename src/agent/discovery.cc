@@ -47,6 +47,7 @@ Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config
     if (capture.process_ring_fd() >= 0)
         discovery->ring_ = TRY(sensors::RingReader::open(
             capture.process_ring_fd(), [raw](std::span<const std::byte> record) { raw->on_record(record); }));
+    discovery->watcher_->set_has_events(discovery->ring_ != nullptr);
     discovery->watcher_->start();
     discovery->learn_kernel_numbers();
     discovery->apply_changes();

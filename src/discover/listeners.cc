@@ -5,7 +5,8 @@
 
 namespace waggle::discover {
 
-void Listeners::begin_scan() {
+void Listeners::begin_scan(bool with_tcp) {
+    with_tcp_ = with_tcp;
     for (auto& [inode, space] : namespaces_) space.is_fresh = false;
 }
 
@@ -18,12 +19,21 @@ Listeners::Namespace& Listeners::refresh(const Process& process) {
     if (!is_known && namespaces_.size() >= kMaxNamespaces) return overflow_;
     Namespace& space = namespaces_[process.netns];
     if (space.is_fresh) return space;
-    auto sockets = proc::read_listening(procfs_, process.pid, with_unix_);
+    const bool with_tcp = with_tcp_ || !is_known;
+    if (!with_tcp && !with_unix_) {
+        space.has_new = false;
+        space.is_fresh = true;
+        return space;
+    }
+    auto sockets = proc::read_listening(procfs_, process.pid, {.tcp = with_tcp, .unix_sockets = with_unix_});
     // The process has ended: another one of the namespace will show the table.
     if (!sockets) {
         space.has_new = false;
         return space;
     }
+    if (!with_tcp)
+        for (const auto& socket : space.sockets)
+            if (socket.second.port != 0) sockets->insert(socket);
     space.has_new = std::ranges::any_of(
         *sockets, [&](const auto& socket) { return !space.sockets.contains(socket.first); });
     space.sockets = std::move(*sockets);

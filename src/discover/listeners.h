@@ -22,7 +22,8 @@ class Listeners {
         with_unix_ = with_unix;
         namespaces_.clear();
     }
-    void begin_scan();
+    // with_tcp false: TCP tables of namespaces that are known stay as they were (their events tell).
+    void begin_scan(bool with_tcp);
     // Forgets namespaces that no process was asked about since begin_scan.
     void end_scan();
     // Has the process's network namespace listening sockets that the scan before did not have?
@@ -42,6 +43,7 @@ class Listeners {
 
     const proc::ProcFs& procfs_;
     bool with_unix_ = true;
+    bool with_tcp_ = true;
     std::map<std::uint64_t, Namespace> namespaces_;
     Namespace overflow_;
 };

@@ -49,6 +49,8 @@ class Watcher {
     static Result<std::unique_ptr<Watcher>> create(const config::Config& config,
                                                    proc::ProcFs procfs, std::uint32_t own_pid);
 
+    // Events tell of every exec, fork, exit and TCP listener; said before start().
+    void set_has_events(bool has_events) { has_events_ = has_events; }
     void start();  // the first scan
     void on_exec(const wg_process_event& event);
     void on_fork(const wg_process_event& event);
@@ -130,6 +132,7 @@ class Watcher {
     std::deque<Ended> ended_;  // oldest first
     bool is_table_stale_ = false;
     std::uint32_t scan_ = 0;
+    bool has_events_ = false;
     size_t target_count_ = 0;
     std::uint64_t over_capacity_ = 0;
 

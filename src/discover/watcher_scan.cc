@@ -9,6 +9,9 @@
 namespace waggle::discover {
 namespace {
 
+// Where events tell who listens, the TCP tables are read again in every so many scans: reading them costs
+// the kernel a look at all connections.
+constexpr std::uint64_t kTcpScans = 60;
 // A runtime has loaded its libraries after this time.
 constexpr std::uint64_t kSettledNs = 10'000'000'000;
 
@@ -66,7 +69,7 @@ void Watcher::scan_process(std::uint32_t pid, std::vector<std::uint32_t>& fresh)
 
 void Watcher::scan_listeners() {
     if (!selectors_.needs().ports) return;
-    listeners_.begin_scan();
+    listeners_.begin_scan(!has_events_ || scan_ % kTcpScans == 1);
     std::vector<std::uint32_t> changed;
     for (auto& [pid, entry] : entries_) {
         const bool is_first_look = !std::exchange(entry.has_listens, true);

@@ -40,9 +40,9 @@ bool read_tcp(const std::string& path, ListeningSockets& sockets) {
 }
 
 // Num       RefCount Protocol Flags    Type St Inode Path
-void read_unix(const std::string& path, ListeningSockets& sockets) {
+bool read_unix(const std::string& path, ListeningSockets& sockets) {
     constexpr std::uint32_t kAcceptsConnections = 0x10000;  // __SO_ACCEPTCON
-    each_line(path, kMaxTable, [&](std::string_view line) {
+    return each_line(path, kMaxTable, [&](std::string_view line) {
         for (int skipped = 0; skipped < 3; ++skipped) next_word(line);
         const auto flags = parse_int<std::uint32_t>(next_word(line), 16);
         if (!flags || (*flags & kAcceptsConnections) == 0) return true;
@@ -57,12 +57,14 @@ void read_unix(const std::string& path, ListeningSockets& sockets) {
 }  // namespace
 
 std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid,
-                                               bool with_unix) {
+                                               ListeningKinds kinds) {
     ListeningSockets sockets;
-    if (!read_tcp(procfs.path(pid, "net/tcp"), sockets)) return std::nullopt;
-    // Absent where there is no IPv6.
-    read_tcp(procfs.path(pid, "net/tcp6"), sockets);
-    if (with_unix) read_unix(procfs.path(pid, "net/unix"), sockets);
+    if (kinds.tcp) {
+        if (!read_tcp(procfs.path(pid, "net/tcp"), sockets)) return std::nullopt;
+        // Absent where there is no IPv6.
+        read_tcp(procfs.path(pid, "net/tcp6"), sockets);
+    }
+    if (kinds.unix_sockets && !read_unix(procfs.path(pid, "net/unix"), sockets) && !kinds.tcp) return std::nullopt;
     return sockets;
 }
 

@@ -19,7 +19,13 @@ struct ListeningSocket {
 
 using ListeningSockets = std::unordered_map<std::uint64_t, ListeningSocket>;
 
+// The kernel looks through all TCP connections to list those that listen: some milliseconds.
+struct ListeningKinds {
+    bool tcp = true;
+    bool unix_sockets = true;
+};
+
 // As the process's network namespace has them, at most 65536. Nothing when the process is gone.
-std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid, bool with_unix);
+std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid, ListeningKinds kinds);
 
 }  // namespace waggle::proc

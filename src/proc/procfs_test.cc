@@ -203,13 +203,13 @@ TEST(Listening, ReadsEveryTable) {
             "00000000:00000000 00:00000000 00000000 0 0 102 1 0\n");
     tree.listen_unix(5, "/run/shop sock", 103);
     tree.listen_unix(5, "@abstract", 104);
-    EXPECT_THAT(*read_listening(tree.procfs(), 5, true),
+    EXPECT_THAT(*read_listening(tree.procfs(), 5, {}),
                 UnorderedElementsAre(Pair(100, ListeningSocket{.port = 8080}),
                                      Pair(101, ListeningSocket{.port = 443}),
                                      Pair(103, ListeningSocket{.path = "/run/shop sock"}),
                                      Pair(104, ListeningSocket{.path = "@abstract"})));
-    EXPECT_EQ(read_listening(tree.procfs(), 5, false)->size(), 2u);
-    EXPECT_FALSE(read_listening(tree.procfs(), 6, true));
+    EXPECT_EQ(read_listening(tree.procfs(), 5, {.unix_sockets = false})->size(), 2u);
+    EXPECT_FALSE(read_listening(tree.procfs(), 6, {}));
 }
 
 TEST(Listening, SurvivesGarbage) {
@@ -218,7 +218,7 @@ TEST(Listening, SurvivesGarbage) {
                "\n\n0A\n : : 0A\nx x:ZZZZ x 0A 1 2 3 4 5 6\n  0: 0:FFFFF 0 0A 1 2 3 4 5 77\n");
     tree.write(5, "net/unix",
                "x\n1 2 3 00010000\n" + std::string(40'000, 'x') + "\n1: 2 0 00010000 1 1 9 /p\n");
-    EXPECT_THAT(*read_listening(tree.procfs(), 5, true),
+    EXPECT_THAT(*read_listening(tree.procfs(), 5, {}),
                 UnorderedElementsAre(Pair(9, ListeningSocket{.path = "/p"})));
 }
 

@@ -8,6 +8,7 @@
 //   begin_request(request, position, body&)
 //   Reply begin_response(request, response, position, body&)
 //   describe(exchange, info, options, batch, span)
+//   kLeastRequest: no request is shorter
 //   open_attributes(request) → what the gauge of open exchanges says of it
 #pragma once
 
@@ -138,6 +139,12 @@ class InOrderSession final : public Session {
     }
 
     bool pass_hole(Context& context) {
+        // Too short for a request: urgent data, which is not read in line.
+        if (requests_.hole() < Codec::kLeastRequest) {
+            requests_.consume(requests_.hole());
+            needs_turn_ = true;
+            return true;
+        }
         context.counts.add(Cause::Hole);
         // What is missing belongs to the turn of the request before: there were several in it.
         const std::uint32_t turn = requests_.turn_before();

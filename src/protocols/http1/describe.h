@@ -17,6 +17,8 @@ struct Codec {
     using Response = ResponseHead;
     using Body = http1::Body;
 
+    static constexpr std::uint64_t kLeastRequest = 18;  // "GET / HTTP/1.1", two line ends
+
     // Empty lines before a request belong to nothing.
     static std::size_t blank_before_request(std::string_view bytes) { return leading_newlines(bytes); }
     static Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request& head) {

@@ -114,7 +114,8 @@ class ToCollector(unittest.TestCase):
                     self.drive(1, 0)
                     wait_for(lambda: len(collector.sink.spans) >= 9, "one more")
                     self.assertEqual(len({s.span_id for s in collector.sink.spans}), 9)
-                    self.assertEqual(agent.metric_sum("waggle_export_sent_total", signal="spans"), 9)
+                    # The Collector hands on before it answers.
+                    wait_for(lambda: agent.metric_sum("waggle_export_sent_total", signal="spans") == 9, "the last answer")
                     self.assertEqual(agent.metric_sum("waggle_export_dropped_total", signal="spans"), 0)
 
     def test_beylas_file(self):

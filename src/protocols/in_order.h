@@ -117,10 +117,7 @@ class InOrderSession final : public Session {
     void read_requests(Context& context) {
         for (;;) {
             if (is_over_ || is_astray_) return;
-            if (reading_body_) {
-                if (!request_body_.advance(requests_, requests_.turn_after(request_body_.start()))) return;
-                end_request();
-            }
+            if (reading_body_ && !read_request_body(context)) return;
             if (requests_.is_empty()) return;
             if (needs_turn_ && !requests_.is_at_turn_start()) {
                 if (!requests_.skip_to_next_turn()) return;
@@ -138,6 +135,25 @@ class InOrderSession final : public Session {
         }
     }
 
+    // False when there is more of it to come, or nothing can be read after it.
+    bool read_request_body(Context& context) {
+        const auto turn = requests_.turn_after(request_body_.start());
+        const std::uint64_t next = requests_.is_at_turn_start() ? requests_.head() : turn.value_or(requests_.end());
+        const bool is_ended = request_body_.advance(requests_, turn);
+        if (requests_.head() > next) {
+            // Something was answered in its midst: no turn need begin with the next head.
+            is_early_ = true;
+            is_pipelined_ |= open_.size() == 0 || open_.at(open_.size() - 1).has_response;
+        }
+        if (!is_ended) return false;
+        end_request();
+        if (!request_body_.is_end_guessed()) return true;
+        // It may go on where the turn begins.
+        context.counts.add(Cause::Hole);
+        go_astray(context);
+        return false;
+    }
+
     bool pass_hole(Context& context) {
         // Too short for a request: urgent data, which is not read in line.
         if (requests_.hole() < Codec::kLeastRequest) {
@@ -146,6 +162,12 @@ class InOrderSession final : public Session {
             return true;
         }
         context.counts.add(Cause::Hole);
+        // A head that went by beyond the rule: its body may go on in turns to come.
+        const bool is_in_turn = !requests_.is_gap_at(requests_.head()) && !requests_.is_at_turn_start();
+        if (is_in_turn || is_early_) {
+            go_astray(context);
+            return false;
+        }
         // What is missing belongs to the turn of the request before: there were several in it.
         const std::uint32_t turn = requests_.turn_before();
         needs_turn_ = true;
@@ -247,13 +269,6 @@ class InOrderSession final : public Session {
         Open& exchange = open_.front();
         exchange.end_ns = std::max(end_ns, exchange.start_ns);
         report(exchange, context);
-        if (open_.size() == 1 && reading_body_) {
-            // Answered before its request ended: what still comes of it is no new request.
-            if (request_body_.is_lost()) {
-                reading_body_ = false;
-                needs_turn_ = true;
-            }
-        }
         responding_ = false;
         open_.pop();
     }
@@ -331,6 +346,7 @@ class InOrderSession final : public Session {
     bool is_slow_ = false;        // the front is open for long
     bool is_pipelined_ = false;   // as far as can be told at once: enough to capture more
     bool has_pipelined_ = false;  // proven by positions
+    bool is_early_ = false;       // bytes of a request have stood after the beginning of its answer
     bool is_aligned_ = true;      // nothing is missing between the message before and responses_' head
     bool has_responses_ = false;
     std::uint64_t last_response_order_ = 0;

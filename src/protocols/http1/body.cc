@@ -22,6 +22,7 @@ void Body::start(Kind kind, std::uint64_t position, std::uint64_t length) {
     is_size_known_ = kind != Kind::Lost;
     end_ns_ = 0;
     is_end_missing_ = false;
+    has_lost_chunks_ = is_end_guessed_ = false;
 }
 
 void Body::end_at(streams::Stream& stream, std::uint64_t position) {
@@ -117,6 +118,7 @@ bool Body::advance_to_close(streams::Stream& stream, std::optional<std::uint64_t
 
 bool Body::lose(streams::Stream& stream, std::optional<std::uint64_t> limit) {
     kind_ = Kind::Lost;
+    has_lost_chunks_ = true;
     is_size_known_ = false;
     return advance_lost(stream, limit);
 }
@@ -127,6 +129,7 @@ bool Body::advance_lost(streams::Stream& stream, std::optional<std::uint64_t> li
         const bool is_gap = stream.is_gap_at(end);  // which may hide more of this body
         end_at(stream, end);
         is_end_missing_ |= is_gap;
+        is_end_guessed_ = has_lost_chunks_;
         return true;
     }
     end_ns_ = stream.end_ns();

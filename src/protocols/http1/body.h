@@ -27,6 +27,8 @@ class Body {
     std::uint64_t end_ns() const { return end_ns_; }
     // Its last byte was never reported: end_ns is when those before it went.
     bool is_end_missing() const { return is_end_missing_; }
+    // Its chunks were lost, and it may go on beyond its end.
+    bool is_end_guessed() const { return is_end_guessed_; }
     // Content bytes; only when is_size_known.
     std::uint64_t size() const { return size_; }
     bool is_size_known() const { return is_size_known_; }
@@ -46,6 +48,8 @@ class Body {
     Chunk chunk_ = Chunk::Size;
     bool is_size_known_ = true;
     bool is_end_missing_ = false;
+    bool has_lost_chunks_ = false;
+    bool is_end_guessed_ = false;
     std::uint64_t end_ = 0;  // Length: where it ends; Chunked: where the chunk with its CRLF ends
     std::uint64_t size_ = 0;
     std::uint64_t start_ = 0;

@@ -154,7 +154,7 @@ class Order(unittest.TestCase):
         """A send that blocks until long after the answer has come: check() compares the times of both ends. The
         server's span has left before the call is known, so it cannot be joined."""
         for _ in range(3):
-            self.check("early", count=1, request=8 << 20, response=100, is_joined=False)
+            self.check("early", count=3, request=8 << 20, response=100, is_joined=False)
 
 
 def number_of(span):

@@ -42,6 +42,8 @@ struct wg_state {
     __u32 has_io_uring;     // its completions are watched: text comes with them
     __u32 select_execs;     // a process that starts a program is a target until user space has judged it
     __u32 select_listeners; // a process that listens on TCP becomes a target at once
+    __u32 target_generation; // moves when a target was taken away; the kernel side moves it, too
+    __u32 padding;
     __u64 listen_ports[1024]; // bit per port: a process that listens there becomes a target at once
 };
 

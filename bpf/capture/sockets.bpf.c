@@ -26,17 +26,34 @@ int BPF_PROG(receive_length, struct sock *sk, int result, int flags) {
     return wg_moved(sk, WG_RECEIVE, result, flags, NULL);
 }
 
-// 6.16: the only hook that tells when a send began; fires again for every buffer that is filled.
+// 6.16: the only hook that tells when a send began, under the socket's lock; fires again for every buffer
+// that is filled.
 SEC("tp_btf/tcp_sendmsg_locked")
-int BPF_PROG(send_begin, struct sock *sk) {
+int BPF_PROG(send_begin, struct sock *sk, struct msghdr *message) {
+    struct task_struct *task = wg_current_task();
     struct wg_conn *conn = wg_conn_find(sk);
     if (!conn) {
-        if (!wg_is_target(bpf_get_current_pid_tgid() >> 32)) return 0;
+        if (!wg_is_target(wg_current_tgid(task))) return 0;
         conn = wg_conn_create(sk);
         if (!conn) return 0;
     }
-    conn->send_last_ns = bpf_ktime_get_ns();
-    if (!conn->send_first_ns) conn->send_first_ns = conn->send_last_ns;
+    const u32 thread = wg_current_thread(task);
+    const u64 now = bpf_ktime_get_ns();
+    struct wg_send *found = wg_send_of(&conn->send, conn->is_crowded, thread);
+    if (found) {
+        found->last_ns = now;
+        return 0;
+    }
+    struct tcp_sock *tcp = wg_tcp_of(sk);
+    if (!tcp) return 0;
+    if (!conn->send.first_ns) {
+        wg_send_begins(&conn->send, thread, tcp->write_seq, message, now);
+        return 0;
+    }
+    struct wg_send crowded = {};
+    wg_send_begins(&crowded, thread, tcp->write_seq, message, now);
+    conn->is_crowded = 1;
+    bpf_map_update_elem(&crowded_sends, &thread, &crowded, BPF_ANY);
     return 0;
 }
 

@@ -9,7 +9,15 @@
 #include "bpf/core/settings.h"
 #include "bpf/lib/pending.h"
 #include "bpf/lib/position.h"
+#include "bpf/lib/send.h"
 #include "bpf/lib/turn.h"
+
+// The process that moved bytes last.
+struct wg_owner {
+    u64 start_ns;  // CLOCK_BOOTTIME
+    u32 tgid;      // the kernel's number
+    u32 pid;       // in the agent's pid namespace
+};
 
 // In the socket's storage: charged to its option memory, so at most 256 bytes.
 struct wg_conn {
@@ -21,17 +29,19 @@ struct wg_conn {
     u64 turn_start[2];  // position of the turn's first byte
     u64 bytes[2];
     u64 end_ns[2];
-    u64 send_first_ns;  // set by the send-entry hook for the call that is under way
-    u64 send_last_ns;
+    struct wg_send send;
     u64 arrived_ns;     // queue time: when the first byte came that nobody has read
     u64 message_base;   // sendmmsg, recvmmsg: the vector of the call that is under way
     u32 message_index;
     u32 ring;
+    struct wg_owner owner;
+    u32 owner_generation;  // the owner is a target as long as none has been taken away since
     u8 kind;
     u8 role;
     u8 has_tail[2];  // the turn has an entry in tails
     u8 is_open;      // position known, connection reported
     u8 is_closed;
+    u8 is_crowded;   // several threads have sent at once: their sends are in crowded_sends
     u8 has_pending[2];  // an io_uring operation whose completion brings the text
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");

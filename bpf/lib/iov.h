@@ -55,12 +55,12 @@ WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count
 #ifndef WG_PLAIN
 // The buffer of the system call that the current task is in. sendmmsg and recvmmsg: `message` is the
 // index of the message within the call.
-WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *task, u32 message) {
+WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *task, struct pt_regs *regs,
+                                      u32 message) {
     text->kind = WG_TEXT_NONE;
     text->skip = 0;
     text->more = 0;
     if (task->flags & (PF_KTHREAD_ | PF_USER_WORKER_ | PF_IO_WORKER_) || wg_is_compat(task)) return;
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
     struct wg_user_msghdr header;
     switch (wg_syscall_number(regs)) {
         case WG_SYS_READ:
@@ -97,6 +97,7 @@ WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *
 // Copies the first `want` bytes to `to` (room for 2 * WG_TEXT_MAX) and returns how many it got.
 WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
     want = WG_BOUND(want, WG_TEXT_MAX);
+    if (!want) return 0;
     if (text->kind == WG_TEXT_FLAT)
         return bpf_probe_read_user(to, want, (void *)(text->base + text->skip)) ? 0 : want;
     if (text->kind != WG_TEXT_VECTORS) return 0;

@@ -9,17 +9,21 @@
 
 // A record under construction: one slot per CPU and direction (per-CPU arrays end at 32 KiB). On
 // preemptible kernels a fexit program may be interrupted by another on its CPU: that one finds the
-// slot busy, and its event is counted as lost.
+// slot busy, and its event is counted as lost. What every event needs stands together, and slots are
+// as far apart as pages: a small event touches one.
 struct wg_scratch {
-    struct wg_data_event event;
-    u8 data[2 * WG_TEXT_MAX];
-    struct wg_text text;
-    u64 tail;
+    u64 is_busy;
     // Kernel addresses: global functions take no pointers to kernel types.
     u64 message;  // the call's msghdr
     u64 sk;
-    u64 is_busy;
+    u64 captured;
+    u64 tail;
+    struct wg_text text;
+    struct wg_data_event event;
+    u8 data[2 * WG_TEXT_MAX];
+    u8 padding[4096 - 5 * 8 - sizeof(struct wg_text) - sizeof(struct wg_data_event)];
 };
+_Static_assert(sizeof(struct wg_scratch) % 4096 == 0, "slots begin at the same place of a page");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -35,6 +39,14 @@ __noinline u32 wg_copy_text(u32 slot, u64 want) {
     return s ? wg_text_copy(&s->text, want, s->data) : 0;
 }
 
+// The same, without a call for what stands in one piece.
+WG_INLINE u64 wg_copy(struct wg_scratch *s, u32 slot, u64 want) {
+    if (s->text.kind != WG_TEXT_FLAT) return wg_copy_text(slot, want);
+    want = WG_BOUND(want, WG_TEXT_MAX);
+    if (!want) return 0;
+    return bpf_probe_read_user(s->data, want, (void *)(s->text.base + s->text.skip)) ? 0 : want;
+}
+
 __noinline u32 wg_copy_tail(u32 slot, u64 size) {
     struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
     return s && wg_text_tail(&s->text, size, &s->tail);
@@ -47,22 +59,41 @@ __noinline u32 wg_find_in_message(u32 slot, u64 moved) {
 }
 
 #ifndef WG_PLAIN
-__noinline u32 wg_find_in_registers(u32 slot, u32 message) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (s) wg_text_from_registers(&s->text, bpf_get_current_task_btf(), message);
-    return 0;
+enum wg_taken : u32 {
+    WG_TAKEN,           // what there is to read was copied
+    WG_TAKEN_IO_URING,  // moved by io_uring, whose buffer the registers do not tell
+    WG_TAKEN_MESSAGES,  // one of several messages: wg_take_message, once it is known which
+};
+
+// True when the bytes at the socket `sk` are moved by io_uring: in its own call, by its worker, or
+// while the task is on its way out of any other call.
+WG_INLINE bool wg_is_io_uring(struct task_struct *task, struct pt_regs *regs, u64 sk) {
+    if (task->flags & (PF_IO_WORKER_ | PF_USER_WORKER_)) return true;
+    if (!bpf_core_field_exists(task->io_uring) || !task->io_uring) return false;
+    if (wg_syscall_number(regs) == WG_SYS_IO_URING_ENTER) return true;
+    return wg_socket_of(task, wg_argument_1(regs)) != sk;
 }
 
-// True when the bytes at s->sk are moved by io_uring: in its own call, by its worker, or while
-// the task is on its way out of any other call.
-__noinline u32 wg_is_io_uring(u32 slot) {
+// Copies the first `want` bytes that the current system call moves at s->sk.
+__noinline u32 wg_take_text(u32 slot, u64 want) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (!s) return WG_TAKEN;
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    if (wg_is_io_uring(task, regs, s->sk)) return WG_TAKEN_IO_URING;
+    const u64 number = wg_syscall_number(regs);
+    if (number == WG_SYS_SENDMMSG || number == WG_SYS_RECVMMSG) return WG_TAKEN_MESSAGES;
+    wg_text_from_registers(&s->text, task, regs, 0);
+    s->captured = wg_text_copy(&s->text, want, s->data);
+    return WG_TAKEN;
+}
+
+__noinline u32 wg_take_message(u32 slot, u64 want, u32 message) {
     struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
     if (!s) return 0;
     struct task_struct *task = bpf_get_current_task_btf();
-    if (task->flags & (PF_IO_WORKER_ | PF_USER_WORKER_)) return 1;
-    if (!bpf_core_field_exists(task->io_uring) || !task->io_uring) return 0;
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-    if (wg_syscall_number(regs) == WG_SYS_IO_URING_ENTER) return 1;
-    return wg_socket_of(task, wg_argument_1(regs)) != s->sk;
+    wg_text_from_registers(&s->text, task, (struct pt_regs *)bpf_task_pt_regs(task), message);
+    s->captured = wg_text_copy(&s->text, want, s->data);
+    return 0;
 }
 #endif

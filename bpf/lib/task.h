@@ -20,6 +20,22 @@ WG_INLINE bool wg_is_target(u32 kernel_tgid) {
     return target && target->flags & WG_TARGET_SELECTED;
 }
 
+WG_INLINE u32 wg_current_tgid(struct task_struct *task) {
+#ifdef WG_PLAIN
+    return bpf_get_current_pid_tgid() >> 32;
+#else
+    return task->tgid;
+#endif
+}
+
+WG_INLINE u32 wg_current_thread(struct task_struct *task) {
+#ifdef WG_PLAIN
+    return bpf_get_current_pid_tgid();
+#else
+    return task->pid;
+#endif
+}
+
 // When its process started, on CLOCK_BOOTTIME.
 WG_INLINE u64 wg_start_time(struct task_struct *task) {
     struct task_struct *leader = WG_GET(task, group_leader);
@@ -45,7 +61,7 @@ WG_INLINE u32 wg_agent_pid(struct task_struct *task) {
 }
 
 WG_INLINE u32 wg_current_agent_pid(struct task_struct *task) {
-    if (settings.agent_pid_namespace == 0) return bpf_get_current_pid_tgid() >> 32;
+    if (settings.agent_pid_namespace == 0) return wg_current_tgid(task);
     return wg_agent_pid(task);
 }
 

@@ -91,7 +91,11 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task) {
     if (BPF_CORE_READ(task, signal, live.counter) > 0) return 0;  // other threads live on
     const u32 tgid = task->tgid;
-    bpf_map_delete_elem(&targets, &tgid);
+    if (bpf_map_delete_elem(&targets, &tgid) == 0) {
+        // Its number may come again while a connection of its lives on.
+        struct wg_state *page = wg_get_state();
+        if (page) __sync_fetch_and_add(&page->target_generation, 1);
+    }
     struct wg_process_event *event = wg_reserve(WG_EVENT_EXIT, task);
     if (event) bpf_ringbuf_submit(event, 0);
     return 0;

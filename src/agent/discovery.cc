@@ -120,6 +120,7 @@ void Discovery::apply_changes() {
         } else {
             capture_.targets().remove(change.kernel_tgid);
         }
+        if (change.kind != discover::ChangeKind::Added) capture_.publish_targets();
     }
     const std::size_t watched = watcher_->stats().targets;
     watched_.store(watched, std::memory_order_relaxed);

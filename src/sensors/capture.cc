@@ -178,6 +178,10 @@ void Capture::publish_rules() {
     std::atomic_ref(state_->rule_generation).fetch_add(1, std::memory_order_release);
 }
 
+void Capture::publish_targets() {
+    std::atomic_ref(state_->target_generation).fetch_add(1, std::memory_order_release);
+}
+
 int Capture::process_ring_fd() const { return processes_ ? processes_->map_fd("process_ring") : -1; }
 
 std::vector<wg_task_numbers> Capture::task_numbers() const {

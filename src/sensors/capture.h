@@ -49,6 +49,8 @@ class Capture {
     void beat(std::uint64_t now_ns);
     // Makes rules written before this call known to the programs.
     void publish_rules();
+    // After a target was taken away or changed: connections look again whether their process is one.
+    void publish_targets();
 
     int ring_fd(std::size_t index) const { return rings_[index].get(); }
     std::size_t rings() const { return rings_.size(); }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+// Sends under way: what the kernel said under the socket's lock when a call began to fill buffers (6.16):
+// when, at which sequence number, and where its bytes are. Without it position and text are told by what
+// stands there when the call returns.
+#pragma once
+
+#include "bpf/core/compat.h"
+#include "bpf/core/kernel.h"
+#include "bpf/lib/iov.h"
+
+enum { WG_SEND_VECTORS = 2 };
+
+struct wg_send {
+    u64 first_ns;  // 0: none
+    u64 last_ns;   // when its last buffer began
+    u32 thread;
+    u32 sequence;  // of its first byte
+    u32 skip;      // bytes of the first vector that are not part of it
+    u32 count;     // vectors, 0: the registers tell where the bytes are
+    struct wg_vector vectors[WG_SEND_VECTORS];
+};
+
+// Sends of threads that found another one's under way on their socket.
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, u32);
+    __type(value, struct wg_send);
+} crowded_sends SEC(".maps");
+
+// The send that the thread has under way; `send` is the connection's own place.
+WG_INLINE struct wg_send *wg_send_of(struct wg_send *send, bool is_crowded, u32 thread) {
+    if (is_crowded) {
+        struct wg_send *found = bpf_map_lookup_elem(&crowded_sends, &thread);
+        if (found) return found;
+    }
+    return send->first_ns && send->thread == thread ? send : NULL;
+}
+
+WG_INLINE void wg_send_ends(struct wg_send *send, bool is_crowded, u32 thread) {
+    if (is_crowded && bpf_map_delete_elem(&crowded_sends, &thread) == 0) return;
+    if (send->thread == thread) send->first_ns = 0;
+}
+
+#ifndef WG_PLAIN
+
+WG_INLINE void wg_send_begins(struct wg_send *send, u32 thread, u32 sequence, const struct msghdr *message,
+                              u64 now) {
+    const struct iov_iter *iter = &message->msg_iter;
+    const u8 kind = iter->iter_type;
+    send->thread = thread;
+    send->sequence = sequence;
+    send->skip = iter->iov_offset;
+    send->count = 0;
+    if (kind == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+        send->vectors[0].base = (u64)iter->ubuf;
+        send->count = 1;
+    } else if (kind == bpf_core_enum_value(enum iter_type, ITER_IOVEC) && iter->nr_segs <= WG_SEND_VECTORS) {
+        const u64 size = WG_BOUND(iter->nr_segs, WG_SEND_VECTORS) * sizeof(struct wg_vector);
+        if (bpf_probe_read_kernel(send->vectors, size, iter->__iov) == 0) send->count = iter->nr_segs;
+    }
+    send->last_ns = now;
+    send->first_ns = now;
+}
+
+// Where the bytes of the send are. False: the registers must tell.
+WG_INLINE bool wg_text_from_send(struct wg_text *text, const struct wg_send *send) {
+    if (!send->count) return false;
+    text->skip = send->skip;
+    text->more = 0;
+    if (send->count == 1) {
+        text->kind = WG_TEXT_FLAT;
+        text->base = send->vectors[0].base;
+        return true;
+    }
+    text->kind = WG_TEXT_VECTORS;
+    text->count = send->count;
+    __builtin_memcpy(text->vectors, send->vectors, sizeof(send->vectors));
+    return true;
+}
+
+#endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exchange: one request with its response while it is open, for sessions that pair in order; and the
-// queue of them on one connection.
+// Exchange: one request with its response while it is open; and the queue of them on one connection, for
+// sessions that pair in order.
 #pragma once
 
 #include <algorithm>
@@ -15,10 +15,8 @@ namespace waggle::protocols {
 
 enum class Reply : std::uint8_t { Interim, Final, Switch };  // Switch: another protocol follows
 
-template <typename Codec>
-struct Exchange {
-    typename Codec::Request request;
-    typename Codec::Response response;
+// What is known of an exchange in any protocol.
+struct ExchangeState {
     std::uint64_t request_position = 0;
     std::uint64_t request_order = 0;  // how far the response direction had been written (server)
     std::uint64_t response_position = 0;
@@ -41,6 +39,20 @@ struct Exchange {
     std::optional<spans::TraceContext> header;
 };
 
+template <typename Codec>
+struct Exchange : ExchangeState {
+    typename Codec::Request request;
+    typename Codec::Response response;
+
+    // As new, with its memory; request and response are for their parser to overwrite.
+    void renew() {
+        auto links = std::move(ids.links);
+        links.clear();
+        static_cast<ExchangeState&>(*this) = {};
+        ids.links = std::move(links);
+    }
+};
+
 // A ring that recycles: it never shrinks below what was needed once, and an exchange keeps its buffers.
 template <typename Codec>
 class OpenExchanges {
@@ -58,13 +70,7 @@ class OpenExchanges {
             ring_.emplace_back();
         }
         Exchange<Codec>& fresh = ring_[(first_ + count_++) % ring_.size()];
-        auto request = std::move(fresh.request);
-        auto response = std::move(fresh.response);
-        auto links = std::move(fresh.ids.links);
-        fresh = Exchange<Codec>{};
-        fresh.request = std::move(request);
-        fresh.response = std::move(response);
-        fresh.ids.links = std::move(links);
+        fresh.renew();
         return fresh;
     }
 

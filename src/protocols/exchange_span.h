@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From an exchange to the generic part of its span, and to what Traces asks of it. The attributes are the
-// protocol's own.
+// From an exchange to its span, and to what Traces asks of it: what sessions share that pair in order and
+// those that pair by id. The attributes are the protocol's own.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,7 @@
 
 namespace waggle::protocols {
 
-template <typename Codec>
-spans::SequenceIdentity sequence_of(const Exchange<Codec>& exchange, const ConnectionInfo& info) {
+inline spans::SequenceIdentity sequence_of(const ExchangeState& exchange, const ConnectionInfo& info) {
     spans::SequenceIdentity identity;
     if (info.kind != WG_TCP || info.role == Role::Unknown) return identity;
     const wg_tuple& tuple = info.tuple;
@@ -25,8 +24,7 @@ spans::SequenceIdentity sequence_of(const Exchange<Codec>& exchange, const Conne
     return identity;
 }
 
-template <typename Codec>
-Traces::Call call_of(const Exchange<Codec>& exchange, const ConnectionInfo& info, std::uint64_t now_ns) {
+inline Traces::Call call_of(const ExchangeState& exchange, const ConnectionInfo& info, std::uint64_t now_ns) {
     return {.header = exchange.header,
             .sequence = sequence_of(exchange, info),
             .pid = exchange.process.pid,
@@ -34,8 +32,7 @@ Traces::Call call_of(const Exchange<Codec>& exchange, const ConnectionInfo& info
             .now_ns = now_ns};
 }
 
-template <typename Codec>
-void fill_span(const Exchange<Codec>& exchange, const ConnectionInfo& info, spans::Span& span) {
+inline void fill_span(const ExchangeState& exchange, const ConnectionInfo& info, spans::Span& span) {
     span.kind = info.role == Role::Server   ? spans::SpanKind::Server
                 : info.role == Role::Client ? spans::SpanKind::Client
                                             : spans::SpanKind::Internal;
@@ -55,6 +52,53 @@ void fill_span(const Exchange<Codec>& exchange, const ConnectionInfo& info, span
     span.connection = info.id;
     span.sequence = sequence_of(exchange, info);
     span.sequence.response = static_cast<std::uint32_t>(exchange.response_position);
+}
+
+// Gives the exchange its ids.
+template <typename Codec>
+void open_traces(Exchange<Codec>& exchange, const ConnectionInfo& info, Context& context) {
+    if (!context.options.wants_traces) return;
+    exchange.header = Codec::trace_context(exchange.request);
+    const Traces::Call call = call_of(exchange, info, context.now_ns);
+    if (info.role == Role::Server) context.traces.open_server(call, exchange.ids);
+    else context.traces.open_client(call, exchange.ids);
+}
+
+// Exports the exchange, unless that has happened at its age limit.
+template <typename Codec>
+void report(Exchange<Codec>& exchange, const ConnectionInfo& info, Context& context) {
+    if (exchange.is_reported) return;
+    exchange.is_reported = true;
+    const Traces::Call call = call_of(exchange, info, context.now_ns);
+    if (context.options.wants_traces) {
+        if (info.role == Role::Server) {
+            context.traces.join_late(call, exchange.ids);
+            context.traces.close_server(call, exchange.ids);
+        }
+        context.traces.settle(exchange.ids);
+    }
+    spans::Span& span = context.batch.add();
+    fill_span(exchange, info, span);
+    Codec::describe(exchange, info, context.options, context.batch, span);
+    ++context.counts.exported;
+}
+
+// Reports an exchange that is open for too long; it still waits for its response.
+template <typename Codec>
+void check_age(Exchange<Codec>& exchange, const ConnectionInfo& info, Context& context) {
+    if (exchange.is_reported) return;
+    const std::uint64_t age = context.now_ns > exchange.start_ns ? context.now_ns - exchange.start_ns : 0;
+    const std::uint64_t timeout = context.options.http_request_timeout_ns;
+    if (timeout && !exchange.has_response && age > timeout) {
+        exchange.incomplete = spans::Incomplete::Timeout;
+        exchange.end_ns = exchange.start_ns + timeout;
+    } else if (age > context.options.max_exchange_age_ns) {
+        exchange.incomplete = spans::Incomplete::MaxAge;
+        exchange.end_ns = exchange.start_ns + context.options.max_exchange_age_ns;
+    } else {
+        return;
+    }
+    report(exchange, info, context);
 }
 
 }  // namespace waggle::protocols

@@ -216,7 +216,7 @@ class InOrderSession final : public Session {
         requests_.consume(*size);
         Codec::begin_request(exchange.request, requests_.head(), request_body_);
         reading_body_ = true;
-        open_traces(exchange, context);
+        open_traces(exchange, info_, context);
         return true;
     }
 
@@ -268,34 +268,9 @@ class InOrderSession final : public Session {
     void finish(Context& context, std::uint64_t end_ns) {
         Open& exchange = open_.front();
         exchange.end_ns = std::max(end_ns, exchange.start_ns);
-        report(exchange, context);
+        report(exchange, info_, context);
         responding_ = false;
         open_.pop();
-    }
-
-    void report(Open& exchange, Context& context) {
-        if (exchange.is_reported) return;
-        exchange.is_reported = true;
-        const Traces::Call call = call_of(exchange, info_, context.now_ns);
-        if (context.options.wants_traces) {
-            if (info_.role == Role::Server) {
-                context.traces.join_late(call, exchange.ids);
-                context.traces.close_server(call, exchange.ids);
-            }
-            context.traces.settle(exchange.ids);
-        }
-        spans::Span& span = context.batch.add();
-        fill_span(exchange, info_, span);
-        Codec::describe(exchange, info_, context.options, context.batch, span);
-        ++context.counts.exported;
-    }
-
-    void open_traces(Open& exchange, Context& context) {
-        if (!context.options.wants_traces) return;
-        exchange.header = Codec::trace_context(exchange.request);
-        const Traces::Call call = call_of(exchange, info_, context.now_ns);
-        if (info_.role == Role::Server) context.traces.open_server(call, exchange.ids);
-        else context.traces.open_client(call, exchange.ids);
     }
 
     void drop_unmatched(Context& context, std::uint64_t to) {
@@ -306,22 +281,7 @@ class InOrderSession final : public Session {
     }
 
     void check_ages(Context& context) {
-        for (std::size_t i = 0; i < open_.size(); ++i) {
-            Open& exchange = open_.at(i);
-            if (exchange.is_reported) continue;
-            const std::uint64_t age = context.now_ns > exchange.start_ns ? context.now_ns - exchange.start_ns : 0;
-            const std::uint64_t timeout = context.options.http_request_timeout_ns;
-            if (timeout && !exchange.has_response && age > timeout) {
-                exchange.incomplete = spans::Incomplete::Timeout;
-                exchange.end_ns = exchange.start_ns + timeout;
-            } else if (age > context.options.max_exchange_age_ns) {
-                exchange.incomplete = spans::Incomplete::MaxAge;
-                exchange.end_ns = exchange.start_ns + context.options.max_exchange_age_ns;
-            } else {
-                continue;
-            }
-            report(exchange, context);
-        }
+        for (std::size_t i = 0; i < open_.size(); ++i) check_age(open_.at(i), info_, context);
     }
 
     std::uint64_t last_time(const Context& context) const {

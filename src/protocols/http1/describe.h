@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// From an HTTP/1 exchange to the attributes of the OpenTelemetry HTTP semantic conventions.
+// Codec: what InOrderSession asks of HTTP/1.
 #pragma once
 
 #include <array>
 #include <string_view>
 
-#include "base/arena.h"
 #include "protocols/http1/body.h"
 #include "protocols/http1/message.h"
 #include "protocols/in_order.h"
@@ -36,22 +35,5 @@ struct Codec {
     static void describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
                          spans::SpanBatch& batch, spans::Span& span);
 };
-
-// The parts of a request target (RFC 9112 §3.2): origin, absolute, authority and asterisk form. User
-// information is never part of it.
-struct Target {
-    std::string_view scheme;  // empty in origin form
-    std::string_view host;    // of absolute and authority form
-    std::string_view path;
-    std::string_view query;
-};
-Target parse_target(std::string_view target, std::string_view method);
-
-// The query with the values of secret parameters replaced by REDACTED. Unchanged text is returned as
-// it is, else a copy in the arena.
-std::string_view redact_query(std::string_view query, const std::vector<std::string>& more_names, Arena& arena);
-
-// One of the methods of RFC 9110 and RFC 5789, else "_OTHER".
-std::string_view known_method(std::string_view method);
 
 }  // namespace waggle::protocols::http1

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "protocols/http/target.h"
 #include "protocols/http1/describe.h"
 #include "protocols/testing/socket.h"
 
@@ -45,10 +46,10 @@ void check_request_facts(std::string_view text) {
     if (!parse_request(text, true, head)) return;
     for (const Slice slice : {head.method, head.target, head.host, head.user_agent, head.traceparent, head.tracestate})
         require(std::size_t{slice.offset} + slice.size <= head.text.size());
-    const Target target = parse_target(head.at(head.target), head.at(head.method));
+    const http::Target target = http::parse_target(head.at(head.target), head.at(head.method));
     require(target.host.find('/') == std::string_view::npos || head.at(head.method) == "CONNECT");
     waggle::Arena arena;
-    const std::string_view query = redact_query(target.query, {}, arena);
+    const std::string_view query = http::redact_query(target.query, {}, arena);
     require(query.find("password=x") == std::string_view::npos);
 }
 

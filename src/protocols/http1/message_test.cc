@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "protocols/http/target.h"
 #include "protocols/http1/describe.h"
 
 namespace waggle::protocols::http1 {
@@ -133,7 +134,7 @@ TEST(Http1Target, SplitsEveryForm) {
                            {"h:443", "CONNECT", "h:443", "", ""},
                            {"/x?u=http://y/", "GET", "", "/x", "u=http://y/"},
                            {"?q", "GET", "", "/", "q"}}) {
-        const Target target = parse_target(row.text, row.method);
+        const http::Target target = http::parse_target(row.text, row.method);
         EXPECT_EQ(target.host, row.host) << row.text;
         EXPECT_EQ(target.path, row.path) << row.text;
         EXPECT_EQ(target.query, row.query) << row.text;
@@ -142,7 +143,7 @@ TEST(Http1Target, SplitsEveryForm) {
 
 TEST(Http1Query, MasksSecretsAndKeepsTheRest) {
     Arena arena;
-    const auto redacted = [&](std::string_view query) { return redact_query(query, {"pin"}, arena); };
+    const auto redacted = [&](std::string_view query) { return http::redact_query(query, {"pin"}, arena); };
     EXPECT_EQ(redacted("a=1&b=2"), "a=1&b=2");
     EXPECT_EQ(redacted("PIN=1&a=2&client_secret=x=y"), "PIN=REDACTED&a=2&client_secret=REDACTED");
     EXPECT_EQ(redacted("token=&sig&&api_key=1&"), "token=&sig&&api_key=REDACTED&");

@@ -67,6 +67,13 @@ bool status_code(const Span& s, Value& to) {
 }
 bool source_waggle(const Span&, Value& to) { return text("waggle", to); }
 bool source_beyla(const Span&, Value& to) { return text("beyla", to); }
+// Of an exchange that has ended: what is still open may come to any end, whatever its head said.
+bool http_status(const Span& s, Value& to) {
+    if (s.incomplete == spans::Incomplete::MaxAge || s.incomplete == spans::Incomplete::AgentStop) return false;
+    const Value* status = s.attributes.find(attr::http_response_status_code);
+    if (status) to = *status;
+    return status != nullptr;
+}
 // One end of a call: the service itself on its own side, the address of the other.
 bool graph_client(const Span& s, Value& to) {
     return text(when::client(s) ? own_name(s) : s.attributes.text(attr::client_address), to);
@@ -102,7 +109,7 @@ constexpr AttributeRow kHttpServer[] = {
     {attr::http_request_method},
     {attr::url_scheme},
     {attr::error_type},
-    {attr::http_response_status_code},
+    {attr::http_response_status_code, Shown::Default, get::http_status},
     {attr::http_route},
     {attr::network_protocol_version},
     {attr::network_protocol_name, Shown::Optional},
@@ -116,7 +123,7 @@ constexpr AttributeRow kHttpClient[] = {
     {attr::server_address},
     {attr::server_port},
     {attr::error_type},
-    {attr::http_response_status_code},
+    {attr::http_response_status_code, Shown::Default, get::http_status},
     {attr::network_protocol_version},
     {attr::network_protocol_name, Shown::Optional},
     {attr::http_route, Shown::Optional},
@@ -129,7 +136,7 @@ constexpr AttributeRow kHttpActive[] = {
 };
 constexpr AttributeRow kHttpServerBeyla[] = {
     {attr::http_request_method},
-    {attr::http_response_status_code},
+    {attr::http_response_status_code, Shown::Default, get::http_status},
     {attr::http_route},
     {attr::server_address},
     {attr::server_port},
@@ -137,9 +144,12 @@ constexpr AttributeRow kHttpServerBeyla[] = {
     {attr::url_path, Shown::Optional},
 };
 constexpr AttributeRow kHttpClientBeyla[] = {
-    {attr::http_request_method}, {attr::http_response_status_code},
-    {attr::http_route},          {attr::server_address},
-    {attr::server_port},         {attr::url_path, Shown::Optional},
+    {attr::http_request_method},
+    {attr::http_response_status_code, Shown::Default, get::http_status},
+    {attr::http_route},
+    {attr::server_address},
+    {attr::server_port},
+    {attr::url_path, Shown::Optional},
 };
 constexpr AttributeRow kSpan[] = {
     {"service", Shown::Default, get::service},

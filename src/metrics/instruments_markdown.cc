@@ -92,7 +92,14 @@ std::string instruments_markdown() {
         "one\n"
         "series with `otel.metric.overflow=true`, so that sums stay right. A series that was not "
         "seen\n"
-        "for `ttl` is forgotten; when it comes again it has a new start time.\n";
+        "for `ttl` is forgotten; when it comes again it has a new start time.\n\n"
+        "An exchange that reaches `ebpf.max_exchange_age`, or is open when the agent stops, is "
+        "counted\n"
+        "once, without `http.response.status_code`: how it ends is not known. Its span has the "
+        "status\n"
+        "when a head was read, and says `waggle.incomplete`. One whose connection ends without "
+        "an answer\n"
+        "has `error.type=connection_closed`.\n";
     print_profile(Profile::Otel, "Profile `otel` (semantic conventions)", out);
     print_profile(Profile::Beyla, "Profile `beyla` (names and labels of Beyla 2.0)", out);
     out +=

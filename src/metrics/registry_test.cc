@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "metrics/test_spans.h"
 
 namespace waggle::metrics {
@@ -42,6 +45,10 @@ std::vector<std::string> keys(const Point& point) {
     return out;
 }
 
+bool has_key(const Point& point, std::string_view key) {
+    return std::ranges::any_of(point.attributes, [&](const auto& attribute) { return attribute.key == key; });
+}
+
 TEST(Registry, RecordsDurationAndSizesOfAServerSpan) {
     Registry registry({});
     SpanBatch batch;
@@ -64,6 +71,26 @@ TEST(Registry, RecordsDurationAndSizesOfAServerSpan) {
     EXPECT_EQ(find(snapshot, "http.server.request.body.size")->points[0].histogram.sum, 100);
     EXPECT_EQ(find(snapshot, "http.server.response.body.size")->points[0].histogram.sum, 2000);
     EXPECT_FALSE(find(snapshot, "http.client.request.duration"));
+}
+
+// The head of its answer was read: what becomes of it is not known.
+TEST(Registry, AnExchangeThatIsStillOpenHasNoStatus) {
+    for (const Profile profile : {Profile::Otel, Profile::Beyla})
+        for (const auto why : {spans::Incomplete::MaxAge, spans::Incomplete::AgentStop}) {
+            Registry registry({.profile = profile});
+            SpanBatch batch;
+            add_server_span(batch, test_resource());
+            add_server_span(batch, test_resource()).incomplete = why;
+            add_server_span(batch, test_resource()).incomplete = spans::Incomplete::Closed;
+            registry.record(batch, kSecond);
+            const Snapshot snapshot = registry.collect(2 * kSecond, 0);
+            const Metric* metric = find(snapshot, kDuration);
+            ASSERT_TRUE(metric);
+            std::map<bool, std::uint64_t> by_status;
+            for (const Point& point : metric->points)
+                by_status[has_key(point, attr::http_response_status_code)] += point.histogram.count;
+            EXPECT_EQ(by_status, (std::map<bool, std::uint64_t>{{false, 1}, {true, 2}}));
+        }
 }
 
 TEST(Registry, SpansWithEqualAttributesShareASeries) {

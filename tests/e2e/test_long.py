@@ -82,12 +82,18 @@ class Long(unittest.TestCase):
         return span
 
     def expect_aged(self, path, status=None):
-        """Its status is unknown unless the answer has begun."""
+        """The span says the status when the answer has begun; the metrics never do, since its end is not known."""
         span = self.expect_one(path, waggle__incomplete="max_exchange_age", http__response__status_code=status,
                                http__response__body__size=None)
         self.assertFalse(span.is_error)
         self.assertEqual(span.end - span.start, AGE * 1e9)
+        wait_for(self.counted, "the exchange in the metrics")
+        self.assertEqual({labels.get("http_response_status_code") for labels in self.counted()}, {None})
         return span
+
+    def counted(self):
+        """The labels of the exchanges that the metrics have."""
+        return [dict(labels) for name, labels in self.agent.metrics() if name == "http_server_request_duration_seconds_count"]
 
     def expect_no_second(self, path):
         """An exchange that came after it has been exported: nothing more is under way."""

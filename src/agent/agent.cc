@@ -50,6 +50,13 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
     tracker.options.sensitive_query_params = config.sensitive_query_params;
     tracker.options.wants_traces =
         config.traces.is_enabled() || config.trace_printer != config::TracePrinter::Disabled;
+    const auto has_plain_features = [](const std::vector<std::string>& features) {
+        return features == std::vector<std::string>{"application"};
+    };
+    tracker.options.wants_details = tracker.options.wants_traces || !config.attributes.select.empty() ||
+                                    !config.filter_application.empty() ||
+                                    !has_plain_features(config.metrics.features) ||
+                                    !has_plain_features(config.prometheus.features);
     tracker.max_connections = config.ebpf.max_connections;
     tracker.seed = std::random_device{}() | std::uint64_t{std::random_device{}()} << 32;
     tracker.threads_are_contexts = [&discovery](std::uint32_t pid) {

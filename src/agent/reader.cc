@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kBatchSpans = 512;
 constexpr std::uint32_t kMaxTails = 65536;
+constexpr std::uint64_t kBatchNs = 50'000'000;
 constexpr std::uint64_t kPublishNs = 1'000'000'000;
 constexpr std::uint64_t kRestNs = 1'000'000'000;
 
@@ -136,7 +137,9 @@ void Reader::tick(std::uint64_t now_ns) {
     tracker_.on_tick(now_ns, *batch_);
     remove_tails(now_ns);
     write_rules();
-    hand_on();
+    // Each batch wakes the pipeline: what came in a few ticks goes together.
+    if (batch_->is_empty()) batch_since_ns_ = now_ns;
+    else if (now_ns >= batch_since_ns_ + kBatchNs) hand_on();
     if (now_ns >= last_publish_ns_ + kPublishNs) publish(now_ns);
 }
 

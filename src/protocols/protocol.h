@@ -74,6 +74,7 @@ struct Options {
     std::uint64_t max_exchange_age_ns = 300'000'000'000;
     std::vector<std::string> sensitive_query_params;  // lower case
     bool wants_traces = true;
+    bool wants_details = true;  // false: only what metrics show by default is looked at
 };
 
 // What a session may use and change besides its streams.

@@ -64,7 +64,8 @@ struct Link {
     SpanId span_id;
 };
 
-struct Span {
+// What of a span is plain data.
+struct SpanFields {
     SpanClass span_class = SpanClass::Http;
     SpanKind kind = SpanKind::Internal;
     Status status = Status::Unset;
@@ -92,6 +93,9 @@ struct Span {
     ProcessKey process;
     SequenceIdentity sequence;
     std::uint64_t connection = 0;
+};
+
+struct Span : SpanFields {
     ResourcePtr resource;  // set by decorate; null until then
     Attributes attributes;
     std::vector<Link> links;
@@ -100,13 +104,10 @@ struct Span {
 
     // Back to a fresh span, keeping the vectors' memory.
     void clear() {
-        Attributes attributes_kept = std::move(attributes);
-        std::vector<Link> links_kept = std::move(links);
-        attributes_kept.clear();
-        links_kept.clear();
-        *this = Span{};
-        attributes = std::move(attributes_kept);
-        links = std::move(links_kept);
+        static_cast<SpanFields&>(*this) = {};
+        resource.reset();
+        attributes.clear();
+        links.clear();
     }
 };
 

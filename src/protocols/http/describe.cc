@@ -56,11 +56,12 @@ void describe_status(const Facts& facts, const ExchangeState& exchange, bool is_
 }
 
 void describe_url(const Facts& facts, const Target& target, std::string_view query, const Authority& authority,
-                  const ConnectionInfo& info, spans::SpanBatch& batch, spans::Span& span) {
+                  const ConnectionInfo& info, bool wants_details, spans::SpanBatch& batch, spans::Span& span) {
     const std::string_view path = keep(target.path, batch);
     if (!path.empty()) span.attributes.add(attr::url_path, path);  // CONNECT has none
     const std::string_view scheme = facts.scheme == "https" ? "https" : "http";
     span.attributes.add(attr::url_scheme, scheme);
+    if (!wants_details) return;
     if (!query.empty()) span.attributes.add(attr::url_query, keep(query, batch));
     if (info.role != Role::Client || authority.host.empty() || path.empty()) return;
     // url.full = http://host[:port]path[?query], with the host as the client wrote it.
@@ -93,8 +94,8 @@ std::string_view keep(std::string_view text, spans::SpanBatch& batch) {
     return batch.text(text.substr(0, kMaxText));
 }
 
-void describe_addresses(const ConnectionInfo& info, const Authority& authority, spans::SpanBatch& batch,
-                        spans::Span& span) {
+void describe_addresses(const ConnectionInfo& info, const Authority& authority, bool wants_details,
+                        spans::SpanBatch& batch, spans::Span& span) {
     spans::Attributes& attributes = span.attributes;
     if (info.kind == WG_UNIX) {
         attributes.add(attr::network_transport, std::string_view("unix"));
@@ -102,17 +103,17 @@ void describe_addresses(const ConnectionInfo& info, const Authority& authority, 
         return;
     }
     const bool is_client = info.role == Role::Client;
-    const std::string_view local = batch.text(info.local_address);
-    const std::string_view remote = batch.text(info.remote_address);
     if (is_client) {
         // What the client calls its server, when it says so; the port is where it really went.
-        attributes.add(attr::server_address, authority.host.empty() ? remote : keep(authority.host, batch));
+        attributes.add(attr::server_address, keep(authority.host.empty() ? info.remote_address : authority.host, batch));
         attributes.add(attr::server_port, std::int64_t{authority.port ? authority.port : info.tuple.remote_port});
     } else {
-        attributes.add(attr::server_address, local);
+        attributes.add(attr::server_address, batch.text(info.local_address));
         attributes.add(attr::server_port, std::int64_t{info.tuple.local_port});
-        attributes.add(attr::client_address, remote);
     }
+    if (!wants_details) return;
+    const std::string_view remote = batch.text(info.remote_address);
+    if (!is_client) attributes.add(attr::client_address, remote);
     attributes.add(attr::network_peer_address, remote);
     attributes.add(attr::network_peer_port, std::int64_t{info.tuple.remote_port});
 }
@@ -135,7 +136,9 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
               spans::SpanBatch& batch, spans::Span& span) {
     const std::string_view known = known_method(facts.method);
     const Target target = facts.target.empty() ? Target{} : parse_target(facts.target, facts.method);
-    const std::string_view query = redact_query(target.query, options.sensitive_query_params, batch.arena());
+    const std::string_view query =
+        options.wants_details ? redact_query(target.query, options.sensitive_query_params, batch.arena())
+                              : std::string_view{};
     const Authority authority = parse_authority(target.host.empty() ? facts.authority : target.host);
 
     span.span_class = spans::SpanClass::Http;
@@ -146,10 +149,10 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
     if (!facts.method.empty() && known == "_OTHER")
         attributes.add(attr::http_request_method_original, keep(facts.method, batch));
     describe_status(facts, exchange, info.role == Role::Client, span);
-    describe_url(facts, target, query, authority, info, batch, span);
-    describe_addresses(info, authority, batch, span);
+    describe_url(facts, target, query, authority, info, options.wants_details, batch, span);
+    describe_addresses(info, authority, options.wants_details, batch, span);
     attributes.add(attr::network_protocol_version, facts.version);
-    if (!facts.user_agent.empty()) attributes.add(attr::user_agent_original, keep(facts.user_agent, batch));
+    if (options.wants_details && !facts.user_agent.empty()) attributes.add(attr::user_agent_original, keep(facts.user_agent, batch));
     if (exchange.is_request_body_known)
         attributes.add(attr::http_request_body_size, static_cast<std::int64_t>(exchange.request_body));
     if (exchange.has_response && exchange.is_response_body_known)

@@ -29,7 +29,7 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
               spans::SpanBatch& batch, spans::Span& span);
 
 // Who talks to whom; authority: what the client calls its server.
-void describe_addresses(const ConnectionInfo& info, const Authority& authority, spans::SpanBatch& batch,
+void describe_addresses(const ConnectionInfo& info, const Authority& authority, bool wants_details, spans::SpanBatch& batch,
                         spans::Span& span);
 
 // How sure the span is, and how long what waited.

@@ -3,7 +3,7 @@
 // come a line each on standard input, "done" or "failed: …" answers each:
 //   CASE COUNT REQUEST RESPONSE TAG
 //     COUNT exchanges POST /TAG/I with bodies of REQUEST bytes, answered 200 with RESPONSE bytes. CASE is
-//     a form (order_forms.c) or a script (order_scripts.c).
+//     a form (order_forms.c) or a script (order_scripts.c, order_threads.c).
 #define _GNU_SOURCE
 #include "order.h"
 

@@ -16,6 +16,8 @@
 
 #include "order.h"
 
+extern const struct script thread_scripts[];
+
 static void set_option(int fd, int level, int option, int value) {
     check(setsockopt(fd, level, option, &value, sizeof(value)) == 0, "setsockopt");
 }
@@ -238,5 +240,7 @@ static const struct script scripts[] = {
 const struct script *find_script(const char *name) {
     for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
         if (!strcmp(scripts[i].name, name)) return &scripts[i];
+    for (const struct script *script = thread_scripts; script->name; script++)
+        if (!strcmp(script->name, name)) return script;
     return NULL;
 }

@@ -69,6 +69,7 @@ enum wg_data_flags : __u8 {
     WG_DATA_UNREADABLE = 8,     // captured is 0 since the bytes are in no user buffer (sendfile, splice …)
     WG_DATA_END = 16,           // the peer has closed its side; size is 0
     WG_DATA_PEER_GONE = 32,     // with END, UNIX: it has closed altogether; order is its connection
+    WG_DATA_CROWDED = 64,       // several threads send on the connection at once: events come in any order
 };
 
 // Bytes that went one way. The first `captured` of `size` bytes follow the struct.

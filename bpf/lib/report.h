@@ -229,6 +229,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
     event->pid = owner->pid;
     event->direction = direction;
     event->flags = is_new_turn ? WG_DATA_TURN_START : 0;
+    if (conn->is_crowded) event->flags |= WG_DATA_CROWDED;
     if (is_new_turn && conn->has_tail[direction]) wg_take_tail(conn, event, direction);
     if (is_io_uring && wg_keep_pending(conn, event, wanted, page)) return 0;
     u64 captured = s->captured;

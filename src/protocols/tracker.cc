@@ -120,18 +120,26 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
         connection = last_ = slot.get();
         connection->info.id = event.connection;
     }
-    connection->last_ns = event.head.time_ns;
-    connection->info.process = {event.pid, event.process_start_ns};
-    learn_contexts(*connection);
+    if (must_wait(*connection, event, batch)) return hold(*connection, event, bytes, batch);
+    take(*connection, event, bytes, batch);
+    if (!connection->held.empty()) release(*connection, batch);
+}
+
+void Tracker::take(Connection& connection, const wg_data_event& event, std::string_view bytes,
+                   spans::SpanBatch& batch) {
+    connection.is_resumed[event.direction] = false;
+    connection.last_ns = event.head.time_ns;
+    connection.info.process = {event.pid, event.process_start_ns};
+    learn_contexts(connection);
     const auto direction = static_cast<Direction>(event.direction);
-    streams::Stream& stream = connection->streams.of(direction);
+    streams::Stream& stream = connection.streams.of(direction);
     if (event.flags & WG_DATA_PREVIOUS_TAIL)
         stream.progress(event.previous_end, event.previous_end_ns, tail_of(event.previous_tail),
                         event.turn - (event.flags & WG_DATA_TURN_START ? 1 : 0));
-    if (connection->session) connection->session->set_thread(event.context);
+    if (connection.session) connection.session->set_thread(event.context);
     // What the turn before went on to is read before the new turn's bytes hide where it ended.
-    if (event.flags & WG_DATA_PREVIOUS_TAIL && connection->session)
-        handle(*connection, direction, event.head.time_ns, batch);
+    if (event.flags & WG_DATA_PREVIOUS_TAIL && connection.session)
+        handle(connection, direction, event.head.time_ns, batch);
     if (event.flags & WG_DATA_END) {
         stream.close();
     } else {
@@ -146,14 +154,14 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
                                            .queue_us = event.queue_us});
         if (event.flags & WG_DATA_TAIL) stream.set_tail(tail_of(event.tail));
     }
-    if (connection->is_muted) {  // was under way before the rule held
+    if (connection.is_muted) {  // was under way before the rule held
         stream.skip_to(stream.end());
     } else {
-        if (!connection->session) {
-            identify(*connection, direction);
-            if (connection->session) connection->session->set_thread(event.context);
+        if (!connection.session) {
+            identify(connection, direction);
+            if (connection.session) connection.session->set_thread(event.context);
         }
-        handle(*connection, direction, event.head.time_ns, batch);
+        handle(connection, direction, event.head.time_ns, batch);
     }
     // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end.
     // What went beyond the rules is still to be read from the tails.
@@ -173,6 +181,7 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
     const auto direction = static_cast<Direction>(key.direction);
     streams::Stream& stream = connection->streams.of(direction);
     if (tail.end <= stream.end() || tail.turn < stream.turn()) return;
+    if (!connection->held.empty() && tail.turn > stream.last_turn()) return;  // what waits comes before
     // The map is newer than the ring: the event that began the turn is on its way, unless it was lost.
     if (tail.turn > stream.last_turn() && now_ns_ < tail.end_ns + kLateNs) return;
     connection->has_tail[key.direction] = true;
@@ -180,11 +189,13 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
     stream.progress(tail.end, tail.end_ns, tail_of(tail.tail), tail.turn);
     connection->last_ns = tail.end_ns;
     handle(*connection, direction, tail.end_ns, batch);
+    release(*connection, batch);
 }
 
 void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
     Connection* connection = find(event.connection);
     if (!connection) return;
+    give_out(*connection, batch);
     for (const Direction direction : kDirections) {
         const auto index = static_cast<std::size_t>(direction);
         streams::Stream& stream = connection->streams.of(direction);
@@ -303,7 +314,7 @@ void Tracker::mute(Connection& connection, std::uint64_t retry_ns) {
 
 // The front of every call, since messages may begin anywhere in a turn.
 void Tracker::capture_whole(Connection& connection) {
-    connection.is_whole = true;
+    connection.is_whole = connection.is_resumed[0] = connection.is_resumed[1] = true;
     wg_connection_rules rules{};
     for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_WHOLE, .padding = {}, .bytes = 16384};
     rule_changes_.push_back({connection.info.id, rules});

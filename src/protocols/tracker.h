@@ -89,6 +89,15 @@ class Tracker {
     void on_connection(const wg_connection_event& event);
     void learn_contexts(Connection& connection);
     void on_data(const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
+    void take(Connection& connection, const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
+    // Events that came before their turn: tracker_order.cc.
+    bool is_blocked(const Connection& connection, const wg_data_event& event) const;
+    bool must_wait(Connection& connection, const wg_data_event& event, spans::SpanBatch& batch);
+    void hold(Connection& connection, const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
+    void release(Connection& connection, spans::SpanBatch& batch);
+    void give_out(Connection& connection, spans::SpanBatch& batch);
+    void take_held(Connection& connection, std::size_t index, spans::SpanBatch& batch);
+    void give_out_late(std::uint64_t now_ns, spans::SpanBatch& batch);
     void on_close(const wg_close_event& event, spans::SpanBatch& batch);
     void handle(Connection& connection, Direction direction, std::uint64_t now_ns, spans::SpanBatch& batch);
     void identify(Connection& connection, Direction direction);
@@ -110,6 +119,7 @@ class Tracker {
     std::unordered_map<std::uint32_t, Unreadable> unreadable_;
     std::vector<RuleChange> rule_changes_;
     std::vector<DoneTail> done_tails_;
+    std::vector<std::uint64_t> holding_;       // connections with events that wait
     std::vector<std::uint64_t> ended_;         // since the last tick
     std::vector<std::uint64_t> ended_before_;  // to forget at the next tick
     std::uint64_t last_sweep_ns_ = 0;

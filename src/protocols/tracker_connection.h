@@ -2,6 +2,9 @@
 // What the tracker keeps of one connection; for tracker.cc and tracker_sweep.cc only.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "protocols/tracker.h"
 
 namespace waggle::protocols {
@@ -13,6 +16,11 @@ inline constexpr std::uint64_t kFirstRetryNs = 30'000'000'000;
 inline constexpr std::uint64_t kMaxRetryNs = 600'000'000'000;
 inline constexpr Direction kDirections[2] = {Direction::Send, Direction::Receive};
 
+struct HeldEvent {
+    wg_data_event event;
+    std::string bytes;
+};
+
 struct Tracker::Connection {
     ConnectionInfo info;
     Streams streams;
@@ -23,6 +31,10 @@ struct Tracker::Connection {
     bool is_whole = false;    // captured call by call
     std::uint32_t contexts_of = 0;  // the process that threads_are_contexts was learnt of
     bool is_waiting = false;  // stands in waiting_list_
+    bool is_crowded = false;  // several threads send at once
+    bool is_resumed[2] = {};  // by direction: bytes went by before another capture rule held
+    std::vector<HeldEvent> held;  // as they came: they stand after bytes that nobody reported yet
+    std::size_t held_bytes = 0;
     bool has_tail[2] = {};
     std::uint32_t tail_turn[2] = {};
     std::uint64_t retry_ns = 0;  // muted until

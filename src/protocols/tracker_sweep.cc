@@ -20,6 +20,7 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
     const auto found = connections_.find(id);
     if (found == connections_.end()) return;
     Connection& connection = *found->second;
+    give_out(connection, batch);
     if (connection.session) {
         Context with = context(connection, now_ns, batch);
         connection.session->on_close(reason, with);
@@ -31,6 +32,7 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
 
 void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     now_ns_ = now_ns;
+    give_out_late(now_ns, batch);
     // A send may be reported after the close that it met: one tick more.
     for (const std::uint64_t id : ended_before_) forget(id, spans::Incomplete::Closed, now_ns, batch);
     ended_before_.clear();
@@ -61,6 +63,7 @@ void Tracker::sweep(std::uint64_t now_ns, spans::SpanBatch& batch) {
             connection->tries = kTries - 1;
             connection->retry_ns = 0;
             connection->is_muted = false;
+            connection->is_resumed[0] = connection->is_resumed[1] = true;
             wg_connection_rules rules{};
             for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = kRetryBytes};
             rule_changes_.push_back({id, rules});

@@ -23,6 +23,7 @@
 #include "agent/pipeline.h"
 #include "agent/reload.h"
 #include "agent/servers.h"
+#include "agent/shared_calls.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/load.h"
@@ -41,7 +42,8 @@ std::uint32_t ring_count(const config::Config& config) {
     return std::min(4u, static_cast<std::uint32_t>(sensors::possible_cpus()) / 8 + 1);
 }
 
-protocols::TrackerConfig tracker_config(const config::Config& config, const Discovery& discovery) {
+protocols::TrackerConfig tracker_config(const config::Config& config, const Discovery& discovery,
+                                        std::shared_ptr<protocols::Calls> calls) {
     const auto ns = [](config::Duration duration) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count())); };
     protocols::TrackerConfig tracker;
     if (config.ebpf.is_http_request_timeout_set)
@@ -50,6 +52,7 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
     tracker.options.sensitive_query_params = config.sensitive_query_params;
     tracker.options.wants_traces =
         config.traces.is_enabled() || config.trace_printer != config::TracePrinter::Disabled;
+    tracker.calls = std::move(calls);
     tracker.max_connections = config.ebpf.max_connections;
     tracker.seed = std::random_device{}() | std::uint64_t{std::random_device{}()} << 32;
     tracker.threads_are_contexts = [&discovery](std::uint32_t pid) {
@@ -194,12 +197,14 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     auto discovery = TRY(Discovery::start(config, **capture, self, options.recorder));
     current.discovery = discovery.get();
     KernelCounters counters(**capture, self);
+    // The only reader needs no locks.
+    const std::shared_ptr<protocols::Calls> calls = (*capture)->rings() > 1 ? std::make_shared<SharedCalls>() : nullptr;
     std::vector<std::unique_ptr<Reader>> readers;
     readers.reserve((*capture)->rings());
     for (std::size_t ring = 0; ring < (*capture)->rings(); ++ring)
         readers.push_back(TRY(Reader::start({.ring = ring,
                                              .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
-                                             .tracker = tracker_config(config, *discovery),
+                                             .tracker = tracker_config(config, *discovery, calls),
                                              .recorder = options.recorder,
                                              .service_of = service_source(*discovery)},
                                             **capture, flow, self)));

@@ -48,6 +48,7 @@ void fill_span(const Exchange<Codec>& exchange, const ConnectionInfo& info, span
     span.span_id = exchange.ids.span_id;
     span.parent_span_id = exchange.ids.parent;
     span.flags = exchange.ids.flags;
+    span.unsure_ns = exchange.ids.unsure_ns;
     span.has_remote_root = exchange.ids.has_remote_root;
     span.parent_source = exchange.ids.source;
     span.links.assign(exchange.ids.links.begin(), exchange.ids.links.end());

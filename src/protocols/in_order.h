@@ -277,16 +277,17 @@ class InOrderSession final : public Session {
         if (exchange.is_reported) return;
         exchange.is_reported = true;
         const Traces::Call call = call_of(exchange, info_, context.now_ns);
+        const bool is_server = info_.role == Role::Server;
+        bool must_wait = false;
         if (context.options.wants_traces) {
-            if (info_.role == Role::Server) {
-                context.traces.join_late(call, exchange.ids);
-                context.traces.close_server(call, exchange.ids);
-            }
-            context.traces.settle(exchange.ids);
+            if (is_server) context.traces.close_server(call, exchange.ids);
+            context.traces.settle(call.sequence, is_server, exchange.ids);
+            must_wait = context.waiting.has_room() && context.traces.must_wait(exchange.ids.unsure_ns);
         }
-        spans::Span& span = context.batch.add();
+        spans::SpanBatch& batch = must_wait ? context.waiting.fresh() : context.batch;
+        spans::Span& span = batch.add();
         fill_span(exchange, info_, span);
-        Codec::describe(exchange, info_, context.options, context.batch, span);
+        Codec::describe(exchange, info_, context.options, batch, span);
         ++context.counts.exported;
     }
 

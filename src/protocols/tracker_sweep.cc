@@ -31,6 +31,8 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
 
 void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     now_ns_ = now_ns;
+    traces_.on_tick(now_ns);
+    waiting_.on_tick(traces_, batch);
     // A send may be reported after the close that it met: one tick more.
     for (const std::uint64_t id : ended_before_) forget(id, spans::Incomplete::Closed, now_ns, batch);
     ended_before_.clear();
@@ -86,6 +88,7 @@ void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
     ids.reserve(connections_.size());
     for (const auto& [id, connection] : connections_) ids.push_back(id);
     for (const std::uint64_t id : ids) forget(id, spans::Incomplete::AgentStop, now_ns, batch);
+    release(batch);
 }
 
 bool Tracker::wants_tails() const {

@@ -43,6 +43,7 @@ void fill_span(const Exchange<Codec>& exchange, const ConnectionInfo& info, span
     span.start_ns = exchange.start_ns;
     span.first_byte_ns = exchange.first_byte_ns;
     span.end_ns = exchange.end_ns;
+    span.queue_us = exchange.queue_us;
     span.incomplete = exchange.incomplete;
     span.trace_id = exchange.ids.trace_id;
     span.span_id = exchange.ids.span_id;

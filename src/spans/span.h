@@ -87,6 +87,7 @@ struct Span {
     std::uint64_t start_ns = 0;       // CLOCK_MONOTONIC
     std::uint64_t first_byte_ns = 0;  // first response byte, 0 when there was none
     std::uint64_t end_ns = 0;
+    std::uint32_t queue_us = 0;       // how long the request had waited to be read, 0: unknown
     std::uint64_t unsure_ns = 0;      // protocols: since when its caller is waited for
     std::uint64_t activation = 0;     // execution context's activation, 0 when unknown
 

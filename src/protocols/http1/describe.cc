@@ -71,26 +71,6 @@ std::string_view keep(std::string_view text, spans::SpanBatch& batch) {
     return batch.text(text.substr(0, kMaxText));
 }
 
-std::string_view incomplete_text(spans::Incomplete why) {
-    switch (why) {
-        case spans::Incomplete::No:
-            return {};
-        case spans::Incomplete::Closed:
-            return "connection_closed";
-        case spans::Incomplete::Timeout:
-            return "timeout";
-        case spans::Incomplete::MaxAge:
-            return "max_exchange_age";
-        case spans::Incomplete::Hole:
-            return "not_captured";
-        case spans::Incomplete::AgentStart:
-            return "agent_start";
-        case spans::Incomplete::AgentStop:
-            return "agent_stop";
-    }
-    return {};
-}
-
 void describe_status(const Exchange<Codec>& exchange, bool is_client, spans::Span& span) {
     using spans::Incomplete;
     std::uint16_t status = exchange.has_response ? exchange.response.status : 0;
@@ -105,8 +85,6 @@ void describe_status(const Exchange<Codec>& exchange, bool is_client, spans::Spa
         span.status = spans::Status::Error;
         span.attributes.add(attr::error_type, std::string_view("connection_closed"));
     }
-    if (exchange.incomplete != Incomplete::No)
-        span.attributes.add(attr::waggle_incomplete, incomplete_text(exchange.incomplete));
 }
 
 void describe_addresses(const ConnectionInfo& info, const Authority& authority, spans::SpanBatch& batch,
@@ -312,10 +290,6 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
         attributes.add(attr::http_request_body_size, static_cast<std::int64_t>(exchange.request_body));
     if (exchange.has_response && exchange.is_response_body_known)
         attributes.add(attr::http_response_body_size, static_cast<std::int64_t>(exchange.response_body));
-    if (exchange.first_byte_ns > exchange.start_ns)
-        attributes.add(attr::waggle_ttfb, double(exchange.first_byte_ns - exchange.start_ns) * 1e-9);
-    if (exchange.queue_us) attributes.add(attr::waggle_queue_time, double(exchange.queue_us) * 1e-6);
-    if (info.role == Role::Unknown) attributes.add(attr::waggle_role, std::string_view("unknown"));
     if (exchange.header && !request.tracestate.is_empty())
         span.trace_state = keep(request.at(request.tracestate), batch);
 }

@@ -161,22 +161,27 @@ class Reloader {
 
 // What Console shows beside the services.
 Status status_of(const config::Config& config, const Discovery& discovery, const Pipeline& pipeline,
-                          const KernelCounters& counters, const std::vector<std::unique_ptr<Reader>>& readers) {
+                          const KernelCounters& counters, const metrics::SelfMetrics& self,
+                          const std::vector<std::unique_ptr<Reader>>& readers) {
     Status status{.watched = discovery.watched(),
                            .lost_events = counters.lost(),
                            .lost_spans = pipeline.lost_spans(),
                            .port = config.prometheus.port};
-    const auto table = discovery.table();
     for (const auto& reader : readers) {
         status.open += reader->open_exchanges();
         status.lost_spans += reader->dropped_spans();
-        for (const auto& [pid, unreadable] : reader->unreadable()) {
-            const discover::Target* target = table ? table->find(pid) : nullptr;
-            Undecoded& row = status.undecoded[target ? target->resource->service_name : fmt::format("process {}", pid)];
-            row.connections += unreadable.connections;
-            row.bytes += unreadable.bytes;
-        }
     }
+    // What the readers publish: traffic nobody could read, by process and what it is called.
+    const auto row = [&](const metrics::SelfMetrics::Labels& labels) -> Undecoded& {
+        const auto& [pid, service] = std::pair(labels.at(0).second, labels.at(1).second);
+        return status.undecoded[service.empty() ? "process " + pid : service];
+    };
+    self.visit("waggle.undecoded.connections", [&](const auto& labels, std::int64_t count) {
+        row(labels).connections += static_cast<std::uint64_t>(count);
+    });
+    self.visit("waggle.undecoded.size", [&](const auto& labels, std::int64_t bytes) {
+        row(labels).bytes += static_cast<std::uint64_t>(bytes);
+    });
     return status;
 }
 
@@ -223,9 +228,9 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         counters.refresh();
         OpenByProcess open;
         for (const auto& reader : readers)
-            for (const auto& [kind, count] : reader->open_by_process()) open[kind] += count;
+            for (const auto& [kind, count] : *reader->open_by_process()) open[kind] += count;
         pipeline.set_open(open);
-        const Status status = status_of(config, *discovery, pipeline, counters, readers);
+        const Status status = status_of(config, *discovery, pipeline, counters, self, readers);
         console.draw([&](double seconds) { return pipeline.summary(seconds); }, status);
     }
     console.close();

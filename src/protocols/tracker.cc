@@ -217,6 +217,7 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
     if (connection.session->open_exchanges() > 0) {
         if (connection.is_waiting) return;
         connection.is_waiting = true;
+        connection.waiting_at = waiting_list_.size();
         waiting_list_.push_back(&connection);
         return;
     }

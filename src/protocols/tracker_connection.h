@@ -23,6 +23,7 @@ struct Tracker::Connection {
     bool is_whole = false;    // captured call by call
     std::uint32_t contexts_of = 0;  // the process that threads_are_contexts was learnt of
     bool is_waiting = false;  // stands in waiting_list_
+    std::size_t waiting_at = 0;  // where
     bool has_tail[2] = {};
     std::uint32_t tail_turn[2] = {};
     std::uint64_t retry_ns = 0;  // muted until

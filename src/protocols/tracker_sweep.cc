@@ -24,7 +24,11 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
         Context with = context(connection, now_ns, batch);
         connection.session->on_close(reason, with);
     }
-    if (connection.is_waiting) std::erase(waiting_list_, &connection);
+    if (connection.is_waiting) {
+        Connection* const last = waiting_list_.back();
+        waiting_list_[last->waiting_at = connection.waiting_at] = last;
+        waiting_list_.pop_back();
+    }
     if (last_ == &connection) last_ = nullptr;
     connections_.erase(found);
 }
@@ -44,7 +48,7 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
         Context with = context(*connection, now_ns, batch);
         connection->session->on_tick(with);
         if (connection->session->open_exchanges() > 0) {
-            waiting_list_[kept++] = connection;
+            waiting_list_[connection->waiting_at = kept++] = connection;
         } else {
             connection->is_waiting = false;
         }

@@ -1,9 +1,9 @@
 # Waggle: see README.md. Every target installs what it needs (tools/setup).
 ARGS ?=
 JOBS ?= $(shell nproc)
-TSAN_TESTS = base_test http_test exporters_test metrics_test
+TSAN_TESTS = base_test http_test exporters_test metrics_test agent_test
 
-.PHONY: run build test test-all bench fuzz check-tsan format tidy demo clean
+.PHONY: run build test bench fuzz check-tsan format tidy demo clean
 .DEFAULT_GOAL := build
 
 run: build            ## build and run on this host: make run ARGS="--open-port 8080 --print text"
@@ -14,15 +14,15 @@ build:                ## release build: build/release/waggle
 	@cmake --preset release >/dev/null
 	@ninja -C build/release -j $(JOBS) waggle
 
-test:                 ## sanitizer build and every test
+test:                 ## sanitizer build and every test; the thread sanitizer's; every fuzz target for some seconds
 	@tools/setup test
 	@tools/check_layers
 	@tools/check_size
 	@cmake --preset dev >/dev/null
 	@ninja -C build/dev -j $(JOBS)
 	@ctest --test-dir build/dev --output-on-failure -j 1
-
-test-all: test check-tsan fuzz
+	@$(MAKE) --no-print-directory check-tsan
+	@$(MAKE) --no-print-directory fuzz SECONDS=$(or $(SECONDS),5)
 
 bench:                ## docs/performance.md tells what it measures
 	@tools/setup test

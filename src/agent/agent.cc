@@ -23,6 +23,7 @@
 #include "agent/pipeline.h"
 #include "agent/reload.h"
 #include "agent/servers.h"
+#include "agent/shared_calls.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/load.h"
@@ -41,7 +42,8 @@ std::uint32_t ring_count(const config::Config& config) {
     return std::min(4u, static_cast<std::uint32_t>(sensors::possible_cpus()) / 8 + 1);
 }
 
-protocols::TrackerConfig tracker_config(const config::Config& config, const Discovery& discovery) {
+protocols::TrackerConfig tracker_config(const config::Config& config, const Discovery& discovery,
+                                        std::shared_ptr<protocols::Calls> calls) {
     const auto ns = [](config::Duration duration) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count())); };
     protocols::TrackerConfig tracker;
     if (config.ebpf.is_http_request_timeout_set)
@@ -57,6 +59,7 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
                                     !config.filter_application.empty() ||
                                     !has_plain_features(config.metrics.features) ||
                                     !has_plain_features(config.prometheus.features);
+    tracker.calls = std::move(calls);
     tracker.max_connections = config.ebpf.max_connections;
     tracker.seed = std::random_device{}() | std::uint64_t{std::random_device{}()} << 32;
     tracker.threads_are_contexts = [&discovery](std::uint32_t pid) {
@@ -165,22 +168,27 @@ class Reloader {
 
 // What Console shows beside the services.
 Status status_of(const config::Config& config, const Discovery& discovery, const Pipeline& pipeline,
-                          const KernelCounters& counters, const std::vector<std::unique_ptr<Reader>>& readers) {
+                          const KernelCounters& counters, const metrics::SelfMetrics& self,
+                          const std::vector<std::unique_ptr<Reader>>& readers) {
     Status status{.watched = discovery.watched(),
                            .lost_events = counters.lost(),
                            .lost_spans = pipeline.lost_spans(),
                            .port = config.prometheus.port};
-    const auto table = discovery.table();
     for (const auto& reader : readers) {
         status.open += reader->open_exchanges();
         status.lost_spans += reader->dropped_spans();
-        for (const auto& [pid, unreadable] : reader->unreadable()) {
-            const discover::Target* target = table ? table->find(pid) : nullptr;
-            Undecoded& row = status.undecoded[target ? target->resource->service_name : fmt::format("process {}", pid)];
-            row.connections += unreadable.connections;
-            row.bytes += unreadable.bytes;
-        }
     }
+    // What the readers publish: traffic nobody could read, by process and what it is called.
+    const auto row = [&](const metrics::SelfMetrics::Labels& labels) -> Undecoded& {
+        const auto& [pid, service] = std::pair(labels.at(0).second, labels.at(1).second);
+        return status.undecoded[service.empty() ? "process " + pid : service];
+    };
+    self.visit("waggle.undecoded.connections", [&](const auto& labels, std::int64_t count) {
+        row(labels).connections += static_cast<std::uint64_t>(count);
+    });
+    self.visit("waggle.undecoded.size", [&](const auto& labels, std::int64_t bytes) {
+        row(labels).bytes += static_cast<std::uint64_t>(bytes);
+    });
     return status;
 }
 
@@ -201,12 +209,14 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     auto discovery = TRY(Discovery::start(config, **capture, self, options.recorder));
     current.discovery = discovery.get();
     KernelCounters counters(**capture, self);
+    // The only reader needs no locks.
+    const std::shared_ptr<protocols::Calls> calls = (*capture)->rings() > 1 ? std::make_shared<SharedCalls>() : nullptr;
     std::vector<std::unique_ptr<Reader>> readers;
     readers.reserve((*capture)->rings());
     for (std::size_t ring = 0; ring < (*capture)->rings(); ++ring)
         readers.push_back(TRY(Reader::start({.ring = ring,
                                              .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
-                                             .tracker = tracker_config(config, *discovery),
+                                             .tracker = tracker_config(config, *discovery, calls),
                                              .recorder = options.recorder,
                                              .service_of = service_source(*discovery)},
                                             **capture, flow, self)));
@@ -225,9 +235,9 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         counters.refresh();
         OpenByProcess open;
         for (const auto& reader : readers)
-            for (const auto& [kind, count] : reader->open_by_process()) open[kind] += count;
+            for (const auto& [kind, count] : *reader->open_by_process()) open[kind] += count;
         pipeline.set_open(open);
-        const Status status = status_of(config, *discovery, pipeline, counters, readers);
+        const Status status = status_of(config, *discovery, pipeline, counters, self, readers);
         console.draw([&](double seconds) { return pipeline.summary(seconds); }, status);
     }
     console.close();

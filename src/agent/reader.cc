@@ -182,12 +182,7 @@ void Reader::hand_on() {
     batch_ = flow_.take_empty();
 }
 
-std::unordered_map<std::uint32_t, protocols::Unreadable> Reader::unreadable() const {
-    std::lock_guard lock(published_mutex_);
-    return unreadable_;
-}
-
-OpenByProcess Reader::open_by_process() const {
+std::shared_ptr<const OpenByProcess> Reader::open_by_process() const {
     std::lock_guard lock(published_mutex_);
     return open_by_process_;
 }
@@ -201,16 +196,15 @@ void Reader::publish(std::uint64_t now_ns) {
     published_->unknown.update(stats.unknown_connection);
     published_->evicted.update(stats.evicted);
     published_->joined.update(tracker_.joined());
-    OpenByProcess open_by_process;
+    auto open_by_process = std::make_shared<OpenByProcess>();
     tracker_.visit_open([&](const spans::ProcessKey& process, std::span<const spans::Attribute> attributes) {
         OpenKind kind;
         for (const auto& [key, value] : attributes)
             if (const auto* text = std::get_if<std::string_view>(&value)) kind.emplace_back(key, *text);
-        ++open_by_process[{process.pid, std::move(kind)}];
+        ++(*open_by_process)[{process.pid, std::move(kind)}];
     });
     {
         std::lock_guard lock(published_mutex_);
-        unreadable_ = tracker_.unreadable();
         open_by_process_ = std::move(open_by_process);
     }
     const std::uint64_t open = tracker_.open_exchanges();

@@ -12,7 +12,6 @@
 #include <set>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -67,11 +66,10 @@ class Reader {
 
     // Drains what is left, gives out what is open as incomplete, ends the thread.
     void stop();
-    // For the console: exchanges that wait for their response, and traffic nobody could read.
+    // For the console: exchanges that wait for their response.
     std::uint64_t open_exchanges() const { return open_.load(std::memory_order_relaxed); }
     std::uint64_t dropped_spans() const { return dropped_.load(std::memory_order_relaxed); }
-    std::unordered_map<std::uint32_t, protocols::Unreadable> unreadable() const;
-    OpenByProcess open_by_process() const;  // as of the last publish
+    std::shared_ptr<const OpenByProcess> open_by_process() const;  // as of the last publish
 
   private:
     Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self);
@@ -105,8 +103,7 @@ class Reader {
     std::atomic<std::uint64_t> open_{0};
     std::atomic<std::uint64_t> dropped_{0};
     mutable std::mutex published_mutex_;  // of what other threads read, as of the last publish
-    std::unordered_map<std::uint32_t, protocols::Unreadable> unreadable_;
-    OpenByProcess open_by_process_;
+    std::shared_ptr<const OpenByProcess> open_by_process_ = std::make_shared<OpenByProcess>();
     std::jthread thread_;
 };
 

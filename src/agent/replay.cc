@@ -96,6 +96,7 @@ class Replay {
         if (!settings || trackers_.contains(ring_)) return;
         wall_offset_ns_ = settings->wall_offset_ns;
         add_contexts(settings->tracker);
+        settings->tracker.calls = calls_;
         trackers_[ring_] = std::make_unique<protocols::Tracker>(std::move(settings->tracker));
     }
 
@@ -105,6 +106,7 @@ class Replay {
             protocols::TrackerConfig config;
             config.options.sensitive_query_params = config_.sensitive_query_params;
             add_contexts(config);
+            config.calls = calls_;
             tracker = std::make_unique<protocols::Tracker>(std::move(config));
         }
         return *tracker;
@@ -129,6 +131,7 @@ class Replay {
     decorate::Service service_;
     Pipeline::Stages stages_;
     TablePtr table_;
+    std::shared_ptr<protocols::Calls> calls_ = std::make_shared<protocols::HeldCalls>();
     std::map<std::uint32_t, std::unique_ptr<protocols::Tracker>> trackers_;
     std::uint32_t ring_ = 0;
     std::uint64_t last_ns_ = 0;

@@ -36,6 +36,17 @@ class Arena {
         size_ = first_size_;
     }
 
+    // Takes over what another arena holds; its views stay valid.
+    void take(Arena& from) {
+        if (blocks_.empty()) {
+            std::swap(*this, from);
+            return;
+        }
+        for (auto& block : from.blocks_) blocks_.push_back(std::move(block));
+        size_ += from.size_;
+        from = Arena{};
+    }
+
     size_t bytes() const { return size_; }
 
   private:

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "spans/attribute_names.h"
+#include "spans/certainty.h"
 
 namespace waggle::decorate {
 namespace {
@@ -50,6 +51,10 @@ std::string_view span_kind(const Span& span, FieldText&) {
 std::string_view status_code(const Span& span, FieldText&) {
     return span.status == spans::Status::Error ? "STATUS_CODE_ERROR" : "STATUS_CODE_UNSET";
 }
+
+std::string_view incomplete(const Span& span, FieldText&) { return spans::incomplete_name(span.incomplete); }
+std::string_view parent(const Span& span, FieldText&) { return spans::parent_name(span.parent_source); }
+std::string_view role(const Span& span, FieldText&) { return spans::role_name(span.has_unknown_role); }
 
 constexpr Field kFields[] = {
     {"client", client},
@@ -100,9 +105,9 @@ constexpr Field kFields[] = {
     {attr::url_query},
     {attr::url_scheme},
     {attr::user_agent_original},
-    {attr::waggle_incomplete},
-    {attr::waggle_parent},
-    {attr::waggle_role},
+    {attr::waggle_incomplete, incomplete},
+    {attr::waggle_parent, parent},
+    {attr::waggle_role, role},
     // Of protocols and decorators to come, and of Beyla's tables.
     {"db.collection.name"},
     {"db.operation.name"},

@@ -41,6 +41,15 @@ TEST(Fields, ByEitherNotation) {
     EXPECT_EQ(find_field(""), nullptr);
 }
 
+TEST(Fields, OfHowSureASpanIs) {
+    Span span{.incomplete = spans::Incomplete::Closed, .parent_source = spans::ParentSource::Exact, .has_unknown_role = true};
+    EXPECT_EQ(field(span, "waggle.incomplete"), "connection_closed");
+    EXPECT_EQ(field(span, "waggle_parent"), "exact");
+    EXPECT_EQ(field(span, "waggle.role"), "unknown");
+    EXPECT_EQ(field(Span{}, "waggle.incomplete"), "");
+    EXPECT_EQ(field(Span{}, "waggle.role"), "");
+}
+
 TEST(Fields, OfSpanResourceAndBothEnds) {
     Span span{.kind = SpanKind::Server, .name = "GET /x", .resource = shop()};
     span.attributes.add(attr::client_address, std::string_view("10.0.0.1"));

@@ -36,9 +36,7 @@ double seconds(const Span& s) { return s.seconds(); }
 double one(const Span&) { return 1; }
 double request_size(const Span& s) { return size_or_nan(s, attr::http_request_body_size); }
 double queue_seconds(const Span& s) {
-    const auto* found = s.attributes.find(attr::waggle_queue_time);
-    const auto* seconds = found ? std::get_if<double>(found) : nullptr;
-    return seconds ? *seconds : std::numeric_limits<double>::quiet_NaN();
+    return s.queue_us ? s.queue_us * 1e-6 : std::numeric_limits<double>::quiet_NaN();
 }
 double response_size(const Span& s) { return size_or_nan(s, attr::http_response_body_size); }
 }  // namespace value

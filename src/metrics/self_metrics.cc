@@ -75,6 +75,12 @@ SelfValue& SelfMetrics::gauge(std::string_view name, Labels labels, std::string_
     return find_or_add(name, std::move(labels), unit, Kind::Gauge);
 }
 
+void SelfMetrics::visit(std::string_view name,
+                        const std::function<void(const Labels&, std::int64_t)>& visit) const {
+    for (const Entry* entry = head_.load(std::memory_order_acquire); entry; entry = entry->next)
+        if (entry->name == name) visit(entry->labels, entry->value.get());
+}
+
 std::int64_t SelfMetrics::value(std::string_view name, const Labels& labels) const {
     const Entry* entry = find(name, labels);
     return entry ? entry->value.get() : 0;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +46,9 @@ class SelfMetrics {
     // Adds everything under the agent's own resource. Profile::Beyla renames what Beyla has too.
     void append(Snapshot& snapshot, Profile profile, spans::ResourcePtr agent,
                 std::uint64_t started_ns) const;
+
+    // Every value of that name.
+    void visit(std::string_view name, const std::function<void(const Labels&, std::int64_t)>& visit) const;
 
     // For tests and the end-of-run summary: 0 when there is no such value.
     std::int64_t value(std::string_view name, const Labels& labels = {}) const;

@@ -17,6 +17,19 @@ TEST(SelfMetrics, SameNameAndLabelsAreOneValue) {
     EXPECT_EQ(self.value("waggle.events.lost", {{"cause", "ring_full"}}), 3);
 }
 
+TEST(SelfMetrics, VisitsTheValuesOfAName) {
+    SelfMetrics self;
+    self.counter("waggle.b", {{"x", "1"}}).add(1);
+    self.counter("waggle.c", {{"x", "1"}}).add(5);
+    self.counter("waggle.b", {{"x", "2"}}).add(2);
+    std::int64_t sum = 0;
+    self.visit("waggle.b", [&](const SelfMetrics::Labels& labels, std::int64_t value) {
+        EXPECT_EQ(labels.at(0).second, std::to_string(value));
+        sum += value;
+    });
+    EXPECT_EQ(sum, 3);
+}
+
 TEST(SelfMetrics, ThreadsMayRegisterTheSameValueAtOnce) {
     SelfMetrics self;
     {

@@ -5,47 +5,9 @@
 
 #include "metrics/target_info.h"
 #include "spans/attribute_names.h"
+#include "spans/certainty.h"
 
 namespace waggle::otlp {
-namespace {
-
-std::string_view incomplete_name(spans::Incomplete incomplete) {
-    switch (incomplete) {
-        case spans::Incomplete::Closed:
-            return "closed";
-        case spans::Incomplete::Timeout:
-            return "timeout";
-        case spans::Incomplete::MaxAge:
-            return "max_age";
-        case spans::Incomplete::Hole:
-            return "hole";
-        case spans::Incomplete::AgentStart:
-            return "agent_start";
-        case spans::Incomplete::AgentStop:
-            return "agent_stop";
-        case spans::Incomplete::No:
-            break;
-    }
-    return {};
-}
-
-// Nothing for a parent that a header names: that is what everybody expects.
-std::string_view parent_name(spans::ParentSource source) {
-    switch (source) {
-        case spans::ParentSource::Exact:
-            return "exact";
-        case spans::ParentSource::Runtime:
-            return "runtime";
-        case spans::ParentSource::Thread:
-            return "thread";
-        case spans::ParentSource::Inferred:
-            return "inferred";
-        default:
-            return {};
-    }
-}
-
-}  // namespace
 
 std::vector<ResourceSpans> by_resource(const spans::SpanBatch& batch) {
     std::vector<ResourceSpans> groups;
@@ -68,16 +30,15 @@ void span_attributes(const spans::Span& span, metrics::Profile profile,
                      std::vector<spans::Attribute>& out) {
     out.assign(span.attributes.begin(), span.attributes.end());
     if (profile == metrics::Profile::Beyla) return;
-    const auto add = [&](std::string_view key, spans::Value value) {
-        if (!span.attributes.find(key)) out.push_back({key, value});
+    const auto add_text = [&](std::string_view key, std::string_view text) {
+        if (!text.empty()) out.push_back({key, text});
     };
-    if (const auto name = incomplete_name(span.incomplete); !name.empty())
-        add(attr::waggle_incomplete, name);
-    if (const auto name = parent_name(span.parent_source); !name.empty())
-        add(attr::waggle_parent, name);
-    if (span.has_unknown_role) add(attr::waggle_role, std::string_view("unknown"));
+    add_text(attr::waggle_incomplete, spans::incomplete_name(span.incomplete));
+    add_text(attr::waggle_parent, spans::parent_name(span.parent_source));
+    add_text(attr::waggle_role, spans::role_name(span.has_unknown_role));
     if (span.first_byte_ns > span.start_ns)
-        add(attr::waggle_ttfb, static_cast<double>(span.first_byte_ns - span.start_ns) * 1e-9);
+        out.push_back({attr::waggle_ttfb, static_cast<double>(span.first_byte_ns - span.start_ns) * 1e-9});
+    if (span.queue_us) out.push_back({attr::waggle_queue_time, span.queue_us * 1e-6});
 }
 
 std::uint32_t span_flags(const spans::Span& span) {

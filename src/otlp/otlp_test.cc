@@ -76,6 +76,9 @@ void fill(SpanBatch& batch) {
     span.trace_state = "vendor=1";
     span.links.push_back({.trace_id = span.trace_id, .span_id = span.span_id});
     span.first_byte_ns = span.start_ns + 5'000'000;
+    span.queue_us = 1500;
+    span.incomplete = spans::Incomplete::MaxAge;
+    span.has_unknown_role = true;
 }
 
 TEST(OtlpSpans, ProtobufHasEveryField) {
@@ -106,7 +109,10 @@ TEST(OtlpSpans, ProtobufHasEveryField) {
     const auto attributes = span.attributes(9);
     EXPECT_EQ(attributes.at("http.response.status_code"), "503");
     EXPECT_EQ(attributes.at("http.route"), "/x");
+    EXPECT_EQ(attributes.at("waggle.incomplete"), "max_exchange_age");
+    EXPECT_EQ(attributes.at("waggle.role"), "unknown");
     EXPECT_TRUE(attributes.contains("waggle.time_to_first_byte"));
+    EXPECT_TRUE(attributes.contains("waggle.queue_time"));
 }
 
 TEST(OtlpSpans, GroupsByResource) {
@@ -128,7 +134,7 @@ TEST(OtlpSpans, BeylaProfileKeepsToWhatBeylaSends) {
     EXPECT_EQ(request.at(1).at(1).attributes(1).at("telemetry.sdk.name"), "beyla");
     const Message span = request.at(1).at(2).at(2);
     EXPECT_FALSE(span.numbers.contains(16));
-    EXPECT_FALSE(span.attributes(9).contains("waggle.time_to_first_byte"));
+    for (const auto& [key, value] : span.attributes(9)) EXPECT_FALSE(key.starts_with("waggle.")) << key;
 }
 
 TEST(OtlpSpans, BadTextIsRepaired) {

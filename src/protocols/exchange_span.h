@@ -40,11 +40,13 @@ inline void fill_span(const ExchangeState& exchange, const ConnectionInfo& info,
     span.start_ns = exchange.start_ns;
     span.first_byte_ns = exchange.first_byte_ns;
     span.end_ns = exchange.end_ns;
+    span.queue_us = exchange.queue_us;
     span.incomplete = exchange.incomplete;
     span.trace_id = exchange.ids.trace_id;
     span.span_id = exchange.ids.span_id;
     span.parent_span_id = exchange.ids.parent;
     span.flags = exchange.ids.flags;
+    span.unsure_ns = exchange.ids.unsure_ns;
     span.has_remote_root = exchange.ids.has_remote_root;
     span.parent_source = exchange.ids.source;
     span.links.assign(exchange.ids.links.begin(), exchange.ids.links.end());
@@ -64,22 +66,27 @@ void open_traces(Exchange<Codec>& exchange, const ConnectionInfo& info, Context&
     else context.traces.open_client(call, exchange.ids);
 }
 
+// The exchange is over: settles its ids, and gives the batch for its span, which may have to wait for the
+// span of its caller.
+inline spans::SpanBatch& settle_traces(ExchangeState& exchange, const ConnectionInfo& info, Context& context) {
+    if (!context.options.wants_traces) return context.batch;
+    const Traces::Call call = call_of(exchange, info, context.now_ns);
+    const bool is_server = info.role == Role::Server;
+    if (is_server) context.traces.close_server(call, exchange.ids);
+    context.traces.settle(call.sequence, is_server, exchange.ids);
+    const bool must_wait = context.waiting.has_room() && context.traces.must_wait(exchange.ids.unsure_ns);
+    return must_wait ? context.waiting.fresh() : context.batch;
+}
+
 // Exports the exchange, unless that has happened at its age limit.
 template <typename Codec>
 void report(Exchange<Codec>& exchange, const ConnectionInfo& info, Context& context) {
     if (exchange.is_reported) return;
     exchange.is_reported = true;
-    const Traces::Call call = call_of(exchange, info, context.now_ns);
-    if (context.options.wants_traces) {
-        if (info.role == Role::Server) {
-            context.traces.join_late(call, exchange.ids);
-            context.traces.close_server(call, exchange.ids);
-        }
-        context.traces.settle(exchange.ids);
-    }
-    spans::Span& span = context.batch.add();
+    spans::SpanBatch& batch = settle_traces(exchange, info, context);
+    spans::Span& span = batch.add();
     fill_span(exchange, info, span);
-    Codec::describe(exchange, info, context.options, context.batch, span);
+    Codec::describe(exchange, info, context.options, batch, span);
     ++context.counts.exported;
 }
 

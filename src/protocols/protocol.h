@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "bpf/abi/events.h"
-#include "protocols/traces.h"
+#include "protocols/waiting_spans.h"
 #include "spans/span.h"
 #include "streams/stream.h"
 
@@ -81,6 +81,7 @@ struct Options {
 struct Context {
     const Options& options;
     spans::SpanBatch& batch;
+    WaitingSpans& waiting;  // for those whose caller on this host may be reported yet
     Counts& counts;
     Traces& traces;
     std::uint64_t now_ns = 0;

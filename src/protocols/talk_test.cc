@@ -14,6 +14,7 @@
 
 #include "base/strings.h"
 #include "protocols/testing/socket.h"
+#include "spans/certainty.h"
 
 namespace waggle::protocols::testing {
 namespace {
@@ -114,7 +115,11 @@ std::optional<std::string> fact(const spans::Span& span, std::string_view key) {
     if (key == "trace_id") return hex(span.trace_id.bytes);
     if (key == "parent") return hex(span.parent_span_id.bytes);
     if (key == "trace_state") return std::string(span.trace_state);
-    if (key == "incomplete") key = "waggle.incomplete";
+    if (key == "incomplete" || key == "waggle.role") {
+        const std::string_view text = key == "incomplete" ? spans::incomplete_name(span.incomplete)
+                                                          : spans::role_name(span.has_unknown_role);
+        return text.empty() ? std::nullopt : std::optional<std::string>(text);
+    }
     const spans::Value* value = span.attributes.find(key);
     if (!value) return {};
     return std::visit(Show{}, *value);

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "protocols/calls.h"
 #include "spans/span.h"
 
 namespace waggle::protocols {
@@ -21,12 +23,16 @@ struct TraceIds {
     std::uint8_t flags = spans::kSampled;
     bool has_remote_root = false;  // the trace came in by a header: flags are its decision
     spans::ParentSource source = spans::ParentSource::None;
+    // When the server exchange that began its trace, or itself, opened without a caller of this host.
+    // 0: no caller can change its ids any more.
+    std::uint64_t unsure_ns = 0;
     std::vector<spans::Link> links;
 };
 
 class Traces {
   public:
-    explicit Traces(std::uint64_t seed);
+    // Without calls that others share it has its own.
+    explicit Traces(std::uint64_t seed, std::shared_ptr<Calls> calls = nullptr);
 
     struct Call {
         std::optional<spans::TraceContext> header;
@@ -42,72 +48,40 @@ class Traces {
     // A watched process has sent a request.
     void open_client(const Call& call, TraceIds& ids);
 
-    // A server exchange that ends without a parent asks again: its caller's event may have come late.
-    bool join_late(const Call& call, TraceIds& ids);
+    // Before an exchange is exported: the caller of this server exchange may have been reported since, or
+    // the caller of the one that began its trace.
+    void settle(const spans::SequenceIdentity& sequence, bool is_server, TraceIds& ids);
+    // True while a caller's event may be under way: the kernel reports a send when it has returned, so it can
+    // be drained one tick after its server's, or later where another reader drains it.
+    bool must_wait(std::uint64_t unsure_ns) const { return unsure_ns && unsure_ns >= drained_ns_; }
 
-    // Before an exchange is exported: its trace may have got another id since, when the caller of a server
-    // exchange that began it was reported late.
-    void settle(TraceIds& ids) const;
-
+    void on_tick(std::uint64_t now_ns);
     // Forgets calls older than the hold time.
-    void expire(std::uint64_t now_ns);
+    void expire(std::uint64_t now_ns) { calls_->expire(now_ns); }
     std::uint64_t joined() const { return joined_; }
 
   private:
-    struct Key {
-        std::uint64_t a = 0;
-        std::uint64_t b = 0;
-        friend bool operator==(const Key&, const Key&) = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const { return key.a ^ (key.b * 0x9e3779b97f4a7c15u); }
-    };
-    struct Caller {
-        spans::TraceId trace_id;
-        spans::SpanId span_id;
-        std::uint8_t flags;
-        bool has_remote_root;
-    };
-    // A server exchange that began a trace, whose caller may be reported yet.
-    struct Early {
-        spans::TraceId trace_id;
-        Key thread;
-    };
-    // Values by key, for a time; the oldest go first. Bounded.
-    template <typename Value>
-    class Held {
-      public:
-        explicit Held(std::uint64_t hold_ns) : hold_ns_(hold_ns) {}
-        const Value* find(const Key& key) const;
-        void add(const Key& key, const Value& value, std::uint64_t now_ns);
-        void erase(const Key& key) { values_.erase(key); }
-        void expire(std::uint64_t now_ns);
-
-      private:
-        std::uint64_t hold_ns_;
-        std::unordered_map<Key, std::pair<Value, std::uint64_t>, KeyHash> values_;
-        std::vector<std::pair<std::uint64_t, Key>> order_;  // when each came, oldest first
-        std::size_t head_ = 0;
-    };
     struct Open {
         spans::TraceId trace_id;
         spans::SpanId span_id;
         spans::SpanId parent;
         std::uint8_t flags;
         bool has_remote_root;
+        std::uint64_t unsure_ns;
+    };
+    struct KeyHash {
+        std::size_t operator()(const CallKey& key) const { return key.a ^ (key.b * 0x9e3779b97f4a7c15u); }
     };
 
-    static Key key_of(const spans::SequenceIdentity& sequence);
-    static Key key_of(std::uint32_t pid, std::uint64_t thread);
-    static Key key_of(const spans::TraceId& trace);
-    void rename(const Key& call, const Caller& caller, std::uint64_t now_ns);
-    bool adopt_caller(const Call& call, TraceIds& ids);
+    void join(const Caller& caller, TraceIds& ids);
+    void follow_renames(TraceIds& ids);
 
     spans::IdSource ids_;
-    Held<Caller> callers_;
-    Held<Early> early_;
-    Held<Caller> renamed_;  // by the trace id that is no more
-    std::unordered_map<Key, std::vector<Open>, KeyHash> open_;
+    std::shared_ptr<Calls> calls_;
+    std::unordered_map<CallKey, std::vector<Open>, KeyHash> open_;  // by process and thread
+    std::size_t reader_;
+    std::uint64_t last_tick_ns_ = 0;
+    std::uint64_t drained_ns_ = 0;
     std::uint64_t joined_ = 0;
 };
 

@@ -16,6 +16,10 @@ Traces::Call call(std::uint32_t request, std::uint32_t pid, std::uint64_t thread
     return {.header = {}, .sequence = sequence, .pid = pid, .thread = thread, .now_ns = now_ns};
 }
 
+void settle_server(Traces& traces, const Traces::Call& call, TraceIds& ids) {
+    traces.settle(call.sequence, true, ids);
+}
+
 Traces::Call with_header(Traces::Call call, const char* header) {
     call.header = spans::parse_traceparent(header);
     return call;
@@ -50,10 +54,11 @@ TEST(Traces, AServerWhoseCallerComesLateJoinsItAtItsEnd) {
     TraceIds client, server;
     traces.open_server(call(7, 2, 2), server);
     traces.open_client(call(7, 1, 1), client);
-    EXPECT_TRUE(traces.join_late(call(7, 2, 2), server));
+    settle_server(traces, call(7, 2, 2), server);
     EXPECT_EQ(server.trace_id, client.trace_id);
     EXPECT_EQ(server.parent, client.span_id);
-    EXPECT_FALSE(traces.join_late(call(7, 2, 2), server));
+    settle_server(traces, call(7, 2, 2), server);
+    EXPECT_EQ(traces.joined(), 1u);
 }
 
 // Both what the server called before its caller was reported, and after.
@@ -68,12 +73,71 @@ TEST(Traces, WhatALateJoinedServerCallsIsInTheCallersTrace) {
     EXPECT_EQ(after.trace_id, caller.trace_id);
     for (TraceIds* ids : {&before, &grandchild}) {
         EXPECT_FALSE(ids->trace_id == caller.trace_id);
-        traces.settle(*ids);
+        traces.settle({}, false, *ids);
         EXPECT_EQ(ids->trace_id, caller.trace_id);
     }
     EXPECT_EQ(before.parent, server.span_id);
     EXPECT_EQ(grandchild.parent, before.span_id);
     EXPECT_EQ(after.parent, server.span_id);
+}
+
+// Each service's caller is reported after what the service itself has called.
+TEST(Traces, AChainThatIsReportedBackwardsIsOneTrace) {
+    Traces traces(1);
+    TraceIds caller, first, call_8, second, call_9, third;
+    traces.open_server(call(9, 4, 4), third);
+    traces.open_server(call(8, 3, 3), second);
+    traces.open_client(call(9, 3, 3), call_9);
+    traces.open_server(call(7, 2, 2), first);
+    traces.open_client(call(8, 2, 2), call_8);
+    traces.open_client(call(7, 1, 1), caller);
+    settle_server(traces, call(9, 4, 4), third);
+    settle_server(traces, call(8, 3, 3), second);
+    for (TraceIds* ids : {&call_8, &call_9}) traces.settle({}, false, *ids);
+    for (const TraceIds* ids : {&call_8, &second, &call_9, &third}) EXPECT_EQ(ids->trace_id, caller.trace_id);
+    EXPECT_EQ(third.parent, call_9.span_id);
+}
+
+TEST(Traces, TheEndsOfACallMeetThoughTheirRingsDiffer) {
+    const auto calls = std::make_shared<HeldCalls>();
+    Traces clients(1, calls), servers(2, calls);
+    TraceIds client, server, late_client, late_server;
+    clients.open_client(call(7, 1, 1), client);
+    servers.open_server(call(7, 2, 2), server);
+    EXPECT_EQ(server.parent, client.span_id);
+    servers.open_server(call(8, 2, 2), late_server);
+    clients.open_client(call(8, 1, 1), late_client);
+    settle_server(servers, call(8, 2, 2), late_server);
+    EXPECT_EQ(late_server.parent, late_client.span_id);
+    EXPECT_EQ(servers.joined(), 2u);
+}
+
+// As many were sent to other hosts meanwhile: the newest are the ones whose servers come yet.
+TEST(Traces, TheOldestCallsGoWhenThereAreTooMany) {
+    const auto calls = std::make_shared<HeldCalls>(100);
+    Traces traces(1, calls);
+    TraceIds client, server;
+    for (std::uint32_t i = 1; i <= 1000; ++i) traces.open_client(call(i, 1, 1), client);
+    traces.open_server(call(900, 2, 2), server);
+    EXPECT_EQ(server.source, ParentSource::None);
+    traces.open_server(call(901, 2, 2), server);
+    EXPECT_EQ(server.source, ParentSource::Exact);
+}
+
+// With several rings it is a matter of time which joins succeed at once.
+TEST(Traces, IdsDoNotDependOnJoins) {
+    Traces alone(1);
+    TraceIds client, first, second;
+    const auto calls = std::make_shared<HeldCalls>();
+    Traces with(1, calls), other(3, calls);
+    other.open_client(call(7, 1, 1), client);
+    with.open_server(call(7, 2, 2), first);
+    ASSERT_EQ(first.source, ParentSource::Exact);
+    with.open_server(call(8, 2, 2), first);
+    alone.open_server(call(7, 2, 2), second);
+    alone.open_server(call(8, 2, 2), second);
+    EXPECT_EQ(first.span_id, second.span_id);
+    EXPECT_EQ(first.trace_id, second.trace_id);
 }
 
 TEST(Traces, OtherSequencesAreOtherCalls) {

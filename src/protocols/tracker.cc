@@ -37,7 +37,7 @@ bool read_event(std::span<const std::byte> record, Event& event) {
 
 }  // namespace
 
-Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), traces_(config_.seed) {
+Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), traces_(config_.seed, config_.calls) {
     counts_.resize(all().size());
     connections_.reserve(1024);
 }
@@ -212,6 +212,7 @@ Context Tracker::context(const Connection& connection, std::uint64_t now_ns, spa
     now_ns_ = std::max(now_ns_, now_ns);
     return {.options = config_.options,
             .batch = batch,
+            .waiting = waiting_,
             .counts = counts_[connection.protocol],
             .traces = traces_,
             .now_ns = now_ns};
@@ -227,6 +228,7 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
     if (connection.session->open_exchanges() > 0) {
         if (connection.is_waiting) return;
         connection.is_waiting = true;
+        connection.waiting_at = waiting_list_.size();
         waiting_list_.push_back(&connection);
         return;
     }

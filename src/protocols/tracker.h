@@ -48,6 +48,7 @@ struct TrackerConfig {
     Options options;
     std::size_t max_connections = 65536;
     std::uint64_t seed = 1;
+    std::shared_ptr<Calls> calls;  // what it shares with the trackers of other rings; null: nothing
     // Does a thread of this process work on one request at a time? (Not in Go.)
     // Empty: not known yet, ask again.
     std::function<std::optional<bool>(std::uint32_t pid)> threads_are_contexts;
@@ -64,6 +65,8 @@ class Tracker {
     void on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBatch& batch);
     // Once per tick, after the events.
     void on_tick(std::uint64_t now_ns, spans::SpanBatch& batch);
+    // Gives out what waits for a caller's event at once.
+    void release(spans::SpanBatch& batch) { waiting_.release_all(traces_, batch); }
     // Everything still open leaves as incomplete.
     void finish(std::uint64_t now_ns, spans::SpanBatch& batch);
 
@@ -112,6 +115,7 @@ class Tracker {
 
     TrackerConfig config_;
     Traces traces_;
+    WaitingSpans waiting_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
     std::vector<Connection*> waiting_list_;  // with an exchange open
     std::vector<Counts> counts_;

@@ -35,6 +35,7 @@ struct Tracker::Connection {
     bool is_resumed[2] = {};  // by direction: bytes went by before another capture rule held
     std::vector<HeldEvent> held;  // as they came: they stand after bytes that nobody reported yet
     std::size_t held_bytes = 0;
+    std::size_t waiting_at = 0;  // where
     bool has_tail[2] = {};
     std::uint32_t tail_turn[2] = {};
     std::uint64_t retry_ns = 0;  // muted until

@@ -25,7 +25,11 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
         Context with = context(connection, now_ns, batch);
         connection.session->on_close(reason, with);
     }
-    if (connection.is_waiting) std::erase(waiting_list_, &connection);
+    if (connection.is_waiting) {
+        Connection* const last = waiting_list_.back();
+        waiting_list_[last->waiting_at = connection.waiting_at] = last;
+        waiting_list_.pop_back();
+    }
     if (last_ == &connection) last_ = nullptr;
     connections_.erase(found);
 }
@@ -33,6 +37,8 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
 void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     now_ns_ = now_ns;
     give_out_late(now_ns, batch);
+    traces_.on_tick(now_ns);
+    waiting_.on_tick(traces_, batch);
     // A send may be reported after the close that it met: one tick more.
     for (const std::uint64_t id : ended_before_) forget(id, spans::Incomplete::Closed, now_ns, batch);
     ended_before_.clear();
@@ -44,7 +50,7 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
         Context with = context(*connection, now_ns, batch);
         connection->session->on_tick(with);
         if (connection->session->open_exchanges() > 0) {
-            waiting_list_[kept++] = connection;
+            waiting_list_[connection->waiting_at = kept++] = connection;
         } else {
             connection->is_waiting = false;
         }
@@ -89,6 +95,7 @@ void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
     ids.reserve(connections_.size());
     for (const auto& [id, connection] : connections_) ids.push_back(id);
     for (const std::uint64_t id : ids) forget(id, spans::Incomplete::AgentStop, now_ns, batch);
+    release(batch);
 }
 
 bool Tracker::wants_tails() const {

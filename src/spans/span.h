@@ -88,6 +88,8 @@ struct SpanFields {
     std::uint64_t start_ns = 0;       // CLOCK_MONOTONIC
     std::uint64_t first_byte_ns = 0;  // first response byte, 0 when there was none
     std::uint64_t end_ns = 0;
+    std::uint32_t queue_us = 0;       // how long the request had waited to be read, 0: unknown
+    std::uint64_t unsure_ns = 0;      // protocols: since when its caller is waited for
     std::uint64_t activation = 0;     // execution context's activation, 0 when unknown
 
     ProcessKey process;
@@ -119,6 +121,17 @@ class SpanBatch {
         Span& span = spans_[count_++];
         span.clear();
         return span;
+    }
+    // Takes all spans of another batch, which is empty then.
+    void take(SpanBatch& from) {
+        if (count_ == 0) {
+            std::swap(*this, from);
+            from.clear();
+            return;
+        }
+        for (Span& span : from) std::swap(add(), span);
+        arena_.take(from.arena_);
+        from.clear();
     }
     // Takes the last added span back.
     void drop_last() { --count_; }

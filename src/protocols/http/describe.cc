@@ -22,26 +22,6 @@ std::string_view status_text(std::uint16_t status) {
     return status < 1000 ? std::string_view(kTexts[status].data(), 3) : std::string_view{};
 }
 
-std::string_view incomplete_text(spans::Incomplete why) {
-    switch (why) {
-        case spans::Incomplete::No:
-            return {};
-        case spans::Incomplete::Closed:
-            return "connection_closed";
-        case spans::Incomplete::Timeout:
-            return "timeout";
-        case spans::Incomplete::MaxAge:
-            return "max_exchange_age";
-        case spans::Incomplete::Hole:
-            return "not_captured";
-        case spans::Incomplete::AgentStart:
-            return "agent_start";
-        case spans::Incomplete::AgentStop:
-            return "agent_stop";
-    }
-    return {};
-}
-
 void describe_status(const Facts& facts, const ExchangeState& exchange, bool is_client, spans::Span& span) {
     using spans::Incomplete;
     // http_request_timeout reports what Beyla reports: 408.
@@ -118,16 +98,6 @@ void describe_addresses(const ConnectionInfo& info, const Authority& authority, 
     attributes.add(attr::network_peer_port, std::int64_t{info.tuple.remote_port});
 }
 
-void describe_exchange(const ExchangeState& exchange, const ConnectionInfo& info, spans::Span& span) {
-    spans::Attributes& attributes = span.attributes;
-    if (exchange.incomplete != spans::Incomplete::No)
-        attributes.add(attr::waggle_incomplete, incomplete_text(exchange.incomplete));
-    if (exchange.first_byte_ns > exchange.start_ns)
-        attributes.add(attr::waggle_ttfb, double(exchange.first_byte_ns - exchange.start_ns) * 1e-9);
-    if (exchange.queue_us) attributes.add(attr::waggle_queue_time, double(exchange.queue_us) * 1e-6);
-    if (info.role == Role::Unknown) attributes.add(attr::waggle_role, std::string_view("unknown"));
-}
-
 std::array<spans::Attribute, 2> open_attributes(std::string_view method, std::string_view scheme) {
     return {{{attr::http_request_method, known_method(method)}, {attr::url_scheme, scheme}}};
 }
@@ -157,7 +127,6 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
         attributes.add(attr::http_request_body_size, static_cast<std::int64_t>(exchange.request_body));
     if (exchange.has_response && exchange.is_response_body_known)
         attributes.add(attr::http_response_body_size, static_cast<std::int64_t>(exchange.response_body));
-    describe_exchange(exchange, info, span);
     if (exchange.header && !facts.tracestate.empty()) span.trace_state = keep(facts.tracestate, batch);
 }
 

@@ -32,9 +32,6 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
 void describe_addresses(const ConnectionInfo& info, const Authority& authority, bool wants_details, spans::SpanBatch& batch,
                         spans::Span& span);
 
-// How sure the span is, and how long what waited.
-void describe_exchange(const ExchangeState& exchange, const ConnectionInfo& info, spans::Span& span);
-
 // A text as an attribute's value: bounded, and the batch's own.
 std::string_view keep(std::string_view text, spans::SpanBatch& batch);
 

@@ -276,7 +276,12 @@ class Host {
     }
 
     Tracker& tracker() { return tracker_; }
-    spans::SpanBatch& batch() { return batch_; }
+    // Without what waits for a caller.
+    spans::SpanBatch& prompt_batch() { return batch_; }
+    spans::SpanBatch& batch() {
+        tracker_.release(batch_);
+        return batch_;
+    }
     std::uint64_t muted() const { return muted_; }
     std::uint64_t records() const { return delivered_; }
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/calls.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace waggle::protocols {
+namespace {
+
+// Both ends' events of one request come within milliseconds; a caller that waited longer was not seen.
+constexpr std::uint64_t kHoldNs = 2'000'000'000;
+// What a server called before its own caller was known may take longer.
+constexpr std::uint64_t kRenamedNs = 60'000'000'000;
+
+CallKey key_of(const spans::TraceId& trace) {
+    CallKey key;
+    std::memcpy(&key.a, trace.bytes.data(), 8);
+    std::memcpy(&key.b, trace.bytes.data() + 8, 8);
+    return key;
+}
+
+}  // namespace
+
+std::uint64_t mix(std::uint64_t value) {
+    value ^= value >> 33;
+    value *= 0xff51afd7ed558ccdu;
+    return value ^ value >> 33;
+}
+
+template <typename Value>
+const Value* HeldCalls::Held<Value>::find(const CallKey& key) const {
+    const auto found = values_.find(key);
+    return found == values_.end() ? nullptr : &found->second.first;
+}
+
+template <typename Value>
+void HeldCalls::Held<Value>::add(const CallKey& key, const Value& value, std::uint64_t now_ns) {
+    if (count_ == max_) drop_oldest();
+    if (count_ == order_.size()) {
+        std::rotate(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(first_), order_.end());
+        first_ = 0;
+        order_.resize(std::min(max_, std::max<std::size_t>(64, 2 * order_.size())));
+    }
+    order_[(first_ + count_++) % order_.size()] = {now_ns, key};
+    values_[key] = {value, now_ns};
+}
+
+template <typename Value>
+void HeldCalls::Held<Value>::drop_oldest() {
+    const auto& [since_ns, key] = order_[first_];
+    const auto found = values_.find(key);
+    // The same key may have been added anew.
+    if (found != values_.end() && found->second.second == since_ns) values_.erase(found);
+    first_ = (first_ + 1) % order_.size();
+    --count_;
+}
+
+template <typename Value>
+void HeldCalls::Held<Value>::expire(std::uint64_t now_ns) {
+    while (count_ > 0 && order_[first_].first + hold_ns_ < now_ns) drop_oldest();
+}
+
+HeldCalls::HeldCalls(std::size_t max_held)
+    : callers_(kHoldNs, max_held), early_(kHoldNs, max_held), renamed_(kRenamedNs, max_held) {}
+
+std::optional<Caller> HeldCalls::serve(const CallKey& call, const ServerTrace& trace, std::uint64_t now_ns) {
+    if (auto caller = take(call, trace)) return caller;
+    if (trace.is_own) early_.add(call, trace.trace_id, now_ns);
+    return {};
+}
+
+std::optional<Caller> HeldCalls::take(const CallKey& call, const ServerTrace& trace) {
+    const Caller* found = callers_.find(call);
+    // A header that came with the call names the trace; the caller's span stands between it and the server's.
+    if (!found || (!trace.is_own && !(found->trace_id == trace.trace_id))) return {};
+    const Caller caller = *found;
+    callers_.erase(call);
+    return caller;
+}
+
+std::optional<spans::TraceId> HeldCalls::add(const CallKey& call, const Caller& caller, std::uint64_t now_ns) {
+    callers_.add(call, caller, now_ns);
+    const spans::TraceId* early = early_.find(call);
+    if (!early) return {};
+    const spans::TraceId trace = *early;
+    early_.erase(call);
+    return trace;
+}
+
+void HeldCalls::rename(const spans::TraceId& trace, const Caller& caller, std::uint64_t now_ns) {
+    renamed_.add(key_of(trace), caller, now_ns);
+}
+
+std::optional<Caller> HeldCalls::renamed(const spans::TraceId& trace) {
+    const Caller* found = renamed_.find(key_of(trace));
+    if (!found) return {};
+    return *found;
+}
+
+void HeldCalls::expire(std::uint64_t now_ns) {
+    callers_.expire(now_ns);
+    early_.expire(now_ns);
+    renamed_.expire(now_ns);
+}
+
+std::size_t HeldCalls::enter() {
+    drained_.push_back(UINT64_MAX);
+    return drained_.size() - 1;
+}
+
+std::uint64_t HeldCalls::drained(std::size_t reader, std::uint64_t until_ns) {
+    drained_[reader] = until_ns;
+    return *std::ranges::min_element(drained_);
+}
+
+}  // namespace waggle::protocols

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls: where both ends of a call on this host find each other, whichever is reported first. Traces asks
+// it. A tracker has its own; trackers of several rings share one (agent/shared_calls.h). Bounded.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "spans/trace_context.h"
+
+namespace waggle::protocols {
+
+struct CallKey {
+    std::uint64_t a = 0;
+    std::uint64_t b = 0;
+    friend bool operator==(const CallKey&, const CallKey&) = default;
+};
+
+std::uint64_t mix(std::uint64_t value);
+
+// The client's end of a call.
+struct Caller {
+    spans::TraceId trace_id;
+    spans::SpanId span_id;
+    std::uint8_t flags = spans::kSampled;
+    bool has_remote_root = false;
+    std::uint64_t unsure_ns = 0;  // as in TraceIds
+};
+
+// The trace that a server's end has, unless its caller gives it another one.
+struct ServerTrace {
+    spans::TraceId trace_id;
+    bool is_own = false;  // begun by it; else a header named it
+};
+
+class Calls {
+  public:
+    virtual ~Calls() = default;
+    // A server has begun to serve the call. Takes its caller, when it is known and in the same trace; when
+    // it is not, a trace of the server's own is noted for it.
+    virtual std::optional<Caller> serve(const CallKey& call, const ServerTrace& trace, std::uint64_t now_ns) = 0;
+    // The same, later.
+    virtual std::optional<Caller> take(const CallKey& call, const ServerTrace& trace) = 0;
+    // A client has made the call: the trace that its server has begun meanwhile.
+    virtual std::optional<spans::TraceId> add(const CallKey& call, const Caller& caller, std::uint64_t now_ns) = 0;
+    // A trace that is no more: what is in it belongs to the caller's.
+    virtual void rename(const spans::TraceId& trace, const Caller& caller, std::uint64_t now_ns) = 0;
+    virtual std::optional<Caller> renamed(const spans::TraceId& trace) = 0;
+    // Forgets what is older than the hold times.
+    virtual void expire(std::uint64_t now_ns) = 0;
+
+    // The number of one more reader. Until it has drained something, nobody waits for it.
+    virtual std::size_t enter() = 0;
+    // A reader has drained its ring up to this time. Up to when all have.
+    virtual std::uint64_t drained(std::size_t reader, std::uint64_t until_ns) = 0;
+};
+
+// The plain one, for one thread.
+class HeldCalls final : public Calls {
+  public:
+    static constexpr std::size_t kMaxHeld = 131072;
+    explicit HeldCalls(std::size_t max_held = kMaxHeld);
+
+    std::optional<Caller> serve(const CallKey& call, const ServerTrace& trace, std::uint64_t now_ns) override;
+    std::optional<Caller> take(const CallKey& call, const ServerTrace& trace) override;
+    std::optional<spans::TraceId> add(const CallKey& call, const Caller& caller, std::uint64_t now_ns) override;
+    void rename(const spans::TraceId& trace, const Caller& caller, std::uint64_t now_ns) override;
+    std::optional<Caller> renamed(const spans::TraceId& trace) override;
+    void expire(std::uint64_t now_ns) override;
+    std::size_t enter() override;
+    std::uint64_t drained(std::size_t reader, std::uint64_t until_ns) override;
+
+  private:
+    struct KeyHash {
+        std::size_t operator()(const CallKey& key) const { return key.a ^ (key.b * 0x9e3779b97f4a7c15u); }
+    };
+    // Values by key, for a time, and no more than so many were added meanwhile: the oldest go first.
+    template <typename Value>
+    class Held {
+      public:
+        Held(std::uint64_t hold_ns, std::size_t max) : hold_ns_(hold_ns), max_(max) {}
+        const Value* find(const CallKey& key) const;
+        void add(const CallKey& key, const Value& value, std::uint64_t now_ns);
+        void erase(const CallKey& key) { values_.erase(key); }
+        void expire(std::uint64_t now_ns);
+
+      private:
+        void drop_oldest();
+
+        std::uint64_t hold_ns_;
+        std::size_t max_;
+        std::unordered_map<CallKey, std::pair<Value, std::uint64_t>, KeyHash> values_;
+        // A ring of what came when, oldest first.
+        std::vector<std::pair<std::uint64_t, CallKey>> order_;
+        std::size_t first_ = 0;
+        std::size_t count_ = 0;
+    };
+
+    Held<Caller> callers_;
+    Held<spans::TraceId> early_;  // traces of servers whose caller may be reported yet
+    Held<Caller> renamed_;
+    std::vector<std::uint64_t> drained_;  // by reader
+};
+
+}  // namespace waggle::protocols

@@ -4,15 +4,18 @@
 //   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; lines of one side are one message
 //   < text    server bytes
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
+//   > @…      HTTP/2 frames (testing/frames.h), < @… likewise
 //   = k=v …   an expected span, in order: attributes, name, incomplete, trace_id, parent, trace_state;
 //             -k: it has no such attribute; client:k=v, server:k=v: only there
-//   ! close, ! tick, ! stop; ! lost cause=n …: losses that must be counted (without the line: none)
+//   ! attached: the connection was there before the agent; ! forget: what stands above was before it
+//   ! close, ! tick, ! pause, ! stop; ! lost cause=n …: losses that must be counted (without the line: none)
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "base/strings.h"
+#include "protocols/testing/frames.h"
 #include "protocols/testing/socket.h"
 
 namespace waggle::protocols::testing {
@@ -33,6 +36,8 @@ struct Talk {
     std::vector<std::vector<std::string>> spans;
     std::array<std::uint64_t, std::size(kCauses)> lost{};
     std::size_t bytes = 0;
+    bool is_attached = false;  // the connection is older than the agent
+    std::array<FrameWriter, 2> frames;  // of server and client
 };
 
 std::string unescape(std::string_view text) {
@@ -75,6 +80,11 @@ void read_line(std::string_view line, Talk& talk) {
             talk.lost.at(static_cast<std::size_t>(cause - std::begin(kCauses))) =
                 parse_int<std::uint64_t>(word.substr(equals + 1)).value();
         }
+    } else if (what == '!' && rest == "attached") {
+        talk.is_attached = true;
+    } else if (what == '!' && rest == "forget") {
+        // What went before was not seen.
+        talk.steps.clear();
     } else if (what == '!') {
         talk.steps.push_back({what, false, std::string(rest), 0});
     } else if (what == '~') {
@@ -82,7 +92,7 @@ void read_line(std::string_view line, Talk& talk) {
     } else {
         ASSERT_TRUE(what == '>' || what == '<') << line;
         if (talk.steps.empty() || talk.steps.back().what != what) talk.steps.push_back({what, is_client, {}, 0});
-        talk.steps.back().text += unescape(rest);
+        talk.steps.back().text += rest.starts_with('@') ? talk.frames[is_client].line(rest) : unescape(rest);
     }
 }
 
@@ -123,7 +133,7 @@ std::optional<std::string> fact(const spans::Span& span, std::string_view key) {
 class Play {
   public:
     Play(const Talk& talk, wg_role role) : talk_(talk), host_({.options = {}, .threads_are_contexts = {}}) {
-        host_.add({.role = role});
+        host_.add({.role = role, .is_attached = talk.is_attached});
     }
 
     // cut: position among all text at which a call ends; npos: nowhere; is_bytewise: everywhere.
@@ -166,7 +176,7 @@ class Play {
                 EXPECT_EQ(seen.value_or("nothing"), unescape(wanted.substr(equals + 1))) << "span " << i << ": " << wanted;
             }
         }
-        const Counts& counts = host_.tracker().counts()[0];
+        const Counts counts = sum(host_.tracker().counts());
         for (std::size_t cause = 0; cause < talk_.lost.size(); ++cause)
             EXPECT_EQ(counts.by_cause[cause], talk_.lost[cause]) << kCauses[cause];
         EXPECT_EQ(counts.seen, counts.exported + host_.tracker().open_exchanges());
@@ -192,6 +202,8 @@ class Play {
         } else if (what == "stop") {
             host_.tracker().finish(now_ns_, host_.batch());
             return;
+        } else if (what == "pause") {
+            now_ns_ += 2'000'000'000;
         } else {
             ASSERT_EQ(what, "tick");
         }

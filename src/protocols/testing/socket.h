@@ -46,6 +46,7 @@ struct SocketOptions {
     wg_socket_kind kind = WG_TCP;
     std::uint32_t pid = 100;
     std::uint16_t client_port = 40000;
+    bool is_attached = false;         // bytes have gone by before
     bool is_connection_lost = false;  // its connection event found no room in the ring
 };
 
@@ -162,7 +163,7 @@ class Socket {
         event.pid = options_.pid;
         event.role = options_.role;
         event.kind = options_.kind;
-        event.from_start = 3;
+        event.from_start = options_.is_attached ? 0 : 3;
         const std::uint8_t client[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1};
         const std::uint8_t server[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2};
         const bool is_client = options_.role == WG_ROLE_CLIENT;
@@ -229,6 +230,17 @@ class Socket {
     wg_turns turns_{};
     bool is_open_ = false;
 };
+
+// Over all protocols.
+inline Counts sum(const std::vector<Counts>& counts) {
+    Counts all;
+    for (const Counts& one : counts) {
+        for (std::size_t cause = 0; cause < one.by_cause.size(); ++cause) all.by_cause[cause] += one.by_cause[cause];
+        all.seen += one.seen;
+        all.exported += one.exported;
+    }
+    return all;
+}
 
 // A tracker with the sockets it hears of, as a reader thread drives it.
 class Host {

@@ -37,7 +37,6 @@ struct Response : Message {
     std::uint64_t lost_ns = 0;       // when frames were lost that may have ended it
     std::uint64_t lost_position = 0;  // … and from where
     bool is_reset = false;
-    bool is_reset_by_client = false;
     std::uint32_t error = 0;  // of RST_STREAM
 
     void clear() {

@@ -67,8 +67,8 @@ std::optional<unsigned> code_of_reset(std::uint32_t error) {
     return kCodes[error];
 }
 
-// A client that gives a call up does so at its deadline, or because it wants no more. The header's timeout is
-// rounded up by a percent at most.
+// Either end gives a call up at its deadline, or because it wants no more. The header's timeout is rounded up by
+// a percent at most.
 bool is_past_deadline(const Exchange<Codec>& exchange) {
     const auto timeout = parse_grpc_timeout(exchange.request.fields.text(Name::GrpcTimeout));
     return timeout && exchange.end_ns >= exchange.start_ns + *timeout - *timeout / 64;
@@ -111,7 +111,8 @@ std::optional<unsigned> grpc_status(const Exchange<Codec>& exchange, bool is_cli
             return code ? *code : kUnknown;
         }
     if (response.is_reset) {
-        if (response.is_reset_by_client && response.error == 8 && is_past_deadline(exchange)) return kDeadlineExceeded;
+        constexpr std::uint32_t kCancel = 8;
+        if (response.error == kCancel && is_past_deadline(exchange)) return kDeadlineExceeded;
         return code_of_reset(response.error);
     }
     if (is_client && exchange.has_response && response.status && response.status != 200)

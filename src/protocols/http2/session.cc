@@ -94,7 +94,10 @@ bool Http2Session::pass_payload(Half& half, Context& context) {
     const std::uint64_t end_ns = half.stream.time_before(end);
     half.stream.skip_to(end);
     half.payload_end.reset();
-    if (const std::uint32_t stream = std::exchange(half.ending_stream, 0)) on_end(half, stream, end_ns, context);
+    if (const std::uint32_t stream = std::exchange(half.payload_stream, 0)) {
+        on_payload(half, stream, end_ns);
+        if (std::exchange(half.ends_stream, false)) on_end(half, stream, end_ns, context);
+    }
     return true;
 }
 
@@ -153,7 +156,8 @@ bool Http2Session::read_data(Half& half, const FrameHeader& header, std::string_
     }
     on_data(half, header.stream, content, is_size_known);
     pass(half, header);
-    if (header.has(kEndStream)) half.ending_stream = header.stream;
+    half.payload_stream = header.stream;
+    half.ends_stream = header.has(kEndStream);
     return true;
 }
 
@@ -207,7 +211,9 @@ void Http2Session::finish_block(Half& half, Context& context) {
     if (is_request(half)) on_request_head(half, scratch_, context);
     else on_response_head(half, scratch_, context);
     // The end comes with the frame's last byte, which may be on its way where the frame was cut.
-    if (block.ends_stream) half.ending_stream = block.stream;
+    if (!block.ends_stream) return;
+    half.payload_stream = block.stream;
+    half.ends_stream = true;
 }
 
 bool Http2Session::read_control(Half& half, const FrameHeader& header, std::string_view bytes, Context& context) {
@@ -232,7 +238,8 @@ void Http2Session::lose(Half& half, Cause cause, Context& context) {
     half.why = spans::Incomplete::Hole;
     half.block.is_open = false;
     half.payload_end.reset();
-    half.ending_stream = 0;
+    half.payload_stream = 0;
+    half.ends_stream = false;
     half.state = State::Lost;
     half.lost_position = half.stream.head();
     // What stands here is none, so that it is not tried again.

@@ -56,9 +56,10 @@ class Http2Session final : public KeyedSession<Codec> {
         Decoder decoder;
         spans::Incomplete why = spans::Incomplete::No;  // what the decoder does not know
         Block block;
-        // A frame that is passed over, and the stream that ends with it.
+        // A frame that is passed over, its stream, and whether that ends with it.
         std::optional<std::uint64_t> payload_end;
-        std::uint32_t ending_stream = 0;
+        std::uint32_t payload_stream = 0;
+        bool ends_stream = false;
         std::uint64_t lost_position = 0;
     };
 
@@ -84,11 +85,13 @@ class Http2Session final : public KeyedSession<Codec> {
     void on_request_head(const Half& half, Fields& fields, Context& context);
     void on_response_head(const Half& half, Fields& fields, Context& context);
     void on_data(const Half& half, std::uint32_t stream, std::uint64_t content, bool is_size_known);
+    void on_payload(const Half& half, std::uint32_t stream, std::uint64_t end_ns);
     void on_end(const Half& half, std::uint32_t stream, std::uint64_t end_ns, Context& context);
     void on_reset(const Half& half, std::uint32_t stream, std::uint32_t error, std::uint64_t end_ns, Context& context);
     void on_go_away(std::uint32_t last_stream, std::uint64_t end_ns, Context& context);
     void on_lost(const Half& half);
     void on_found(const Half& half, Context& context);
+    static bool has_all(const Open& exchange);
     bool prove_end(Open& exchange, std::uint64_t position) const;
     void settle(Context& context);
     void conclude(Key key, Open& exchange, Context& context, std::uint64_t end_ns);

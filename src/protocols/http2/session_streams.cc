@@ -84,6 +84,11 @@ void Http2Session::on_data(const Half& half, std::uint32_t stream, std::uint64_t
     if (!exchange->first_byte_ns) exchange->first_byte_ns = half.stream.first_ns();
 }
 
+void Http2Session::on_payload(const Half& half, std::uint32_t stream, std::uint64_t end_ns) {
+    if (is_request(half)) return;
+    if (Open* const exchange = open_.find(stream)) exchange->end_ns = std::max(exchange->end_ns, end_ns);
+}
+
 void Http2Session::on_end(const Half& half, std::uint32_t stream, std::uint64_t end_ns, Context& context) {
     Open* const exchange = open_.find(stream);
     if (!exchange) return;
@@ -97,15 +102,29 @@ void Http2Session::on_end(const Half& half, std::uint32_t stream, std::uint64_t 
         exchange->has_response = true;
         exchange->response.why = Incomplete::Hole;
     }
+    // It came whole, so its length is the one that it declares.
+    if (const auto declared = declared_length(exchange->response.fields); declared && exchange->response.is_lost) {
+        exchange->response.content = *declared;
+        exchange->response.is_lost = exchange->request.fields.text(Name::Method) == "HEAD";
+    }
     conclude(stream, *exchange, context, end_ns);
+}
+
+// Nothing but the end of the stream is missing: some clients do not wait for it.
+bool Http2Session::has_all(const Open& exchange) {
+    const Response& response = exchange.response;
+    return exchange.has_response && !response.is_lost && declared_length(response.fields) == response.content &&
+           response.content;
 }
 
 void Http2Session::on_reset(const Half& half, std::uint32_t stream, std::uint32_t error, std::uint64_t end_ns,
                             Context& context) {
     Open* const exchange = open_.find(stream);
     if (!exchange) return;
+    constexpr std::uint32_t kCancel = 8;
+    if (is_request(half) && (error == 0 || error == kCancel) && has_all(*exchange))
+        return conclude(stream, *exchange, context, exchange->end_ns);
     exchange->response.is_reset = true;
-    exchange->response.is_reset_by_client = is_request(half);
     exchange->response.error = error;
     exchange->response.is_lost = true;  // what came of its body is not all of it
     exchange->end_ns = end_ns;
@@ -204,6 +223,10 @@ void Http2Session::on_close(Incomplete reason, Context& context) {
     on_bytes(requests_.direction, context);
     while (open_.size()) {
         const auto [key, exchange] = open_.entries().front();
+        if (reason == Incomplete::Closed && has_all(*exchange)) {
+            conclude(key, *exchange, context, exchange->end_ns);
+            continue;
+        }
         if (!prove_end(*exchange, responses_.stream.end())) {
             const bool may_be_whole = exchange->response.is_lost && reason == Incomplete::Closed;
             set_incomplete(*exchange, may_be_whole ? Incomplete::Hole : reason);

@@ -25,8 +25,6 @@ def curl(port, path, *options, how="--http2-prior-knowledge"):
 
 class ServerTest:
     """Facts that hold for each server; a class names its program."""
-    service = None
-    upgrades = False
 
     @classmethod
     def setUpClass(cls):
@@ -92,14 +90,6 @@ class ServerTest:
                           for s in spans}, {(200, 5, None, None)})
         self.assertEqual(self.agent.metric_sum(name, **labels) - before, 600)
 
-    def test_upgrade(self):
-        if not self.upgrades:
-            return
-        self.assertEqual(curl(self.port, "/small?upgraded", how="--http2"), "200 2 5")
-        span, = self.agent.expect_spans(1, self.here("?upgraded"))
-        subset(span, http__request__method="GET", http__response__status_code=200, network__protocol__version="2",
-               http__response__body__size=5, waggle__incomplete=None)
-
 
 class Nginx(ServerTest, unittest.TestCase):
     @classmethod
@@ -123,14 +113,18 @@ class Node(ServerTest, unittest.TestCase):
 
 
 class Hypercorn(ServerTest, unittest.TestCase):
-    upgrades = True
-
     @classmethod
     def start(cls):
         port = free_port()
         path = os.pathsep.join((from_index("hypercorn==0.18.0"), os.path.join(SERVICES, "python")))
         return Child(["/usr/bin/python3", "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "files_asgi:app"],
                      env={"PYTHONPATH": path, "FILES": cls.folder}).wait_port(port), port
+
+    def test_upgrade(self):
+        self.assertEqual(curl(self.port, "/small?upgraded", how="--http2"), "200 2 5")
+        span, = self.agent.expect_spans(1, self.here("?upgraded"))
+        subset(span, http__request__method="GET", http__response__status_code=200, network__protocol__version="2",
+               http__response__body__size=5, waggle__incomplete=None)
 
 
 class Go(ServerTest, unittest.TestCase):

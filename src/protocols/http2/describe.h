@@ -28,6 +28,11 @@ struct Message {
 
 struct Request : Message {
     std::uint64_t content = 0;  // bytes of DATA so far, without padding
+
+    void clear() {
+        Message::clear();
+        content = 0;
+    }
 };
 
 struct Response : Message {

@@ -31,6 +31,20 @@ bool is_settings(std::string_view bytes, std::size_t size) {
     return true;
 }
 
+// What pseudo-header fields say, where they are known, is what they may say.
+bool is_sane(const Fields& fields) {
+    const auto is_all = [&](Name name, auto is_good) { return std::ranges::all_of(fields.text(name), is_good); };
+    const auto is_upper = [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; };
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    const auto is_graphic = [](char c) { return c > 0x20 && c < 0x7f; };
+    if (fields.has(Name::Method) && (fields.text(Name::Method).empty() || !is_all(Name::Method, is_upper))) return false;
+    if (fields.has(Name::Status) && (fields.text(Name::Status).size() != 3 || !is_all(Name::Status, is_digit))) return false;
+    const std::string_view path = fields.text(Name::Path);
+    if (fields.has(Name::Path) && !path.starts_with('/') && path != "*") return false;
+    const std::string_view scheme = fields.text(Name::Scheme);
+    return (!fields.has(Name::Scheme) || scheme == "http" || scheme == "https") && is_all(Name::Authority, is_graphic);
+}
+
 // The server's first frame; the client's comes after its preface.
 Sniff sniff_settings(std::string_view bytes) {
     const FrameHeader header = read_header(bytes);
@@ -55,6 +69,7 @@ Sniff sniff_frames(std::string_view bytes, Side side) {
             decoder.lose();
             Fields fields;
             if (!strip(header, payload) || decoder.decode(payload, fields) != Decoder::Result::Whole) return Sniff::No;
+            if (!is_sane(fields)) return Sniff::No;
             if (side == Side::Request ? fields.is_request() : fields.is_response()) return Sniff::Yes;
             if (fields.is_request() || fields.is_response()) return Sniff::No;
         }

@@ -77,12 +77,14 @@ bool Http2Session::begin_half(Half& half) {
     return true;
 }
 
-// A client's request may be reported after its answer, which then waits for it.
+// Answers wait for requests that stand before them: a client's may be reported later, and those of either may
+// not be readable yet.
 bool Http2Session::is_ahead(const Half& half, const Context& context) const {
-    if (is_request(half) || is_received_ || is_closing_) return false;
-    const auto late = half.stream.position_after_order(requests_.stream.end());
-    if (!late || *late > half.stream.head()) return false;
-    return half.stream.first_ns() + kLateNs > context.now_ns;
+    if (is_request(half) || is_closing_) return false;
+    const streams::Stream& requests = requests_.stream;
+    const bool is_late = is_received_ ? !requests.is_empty() && !requests.hole() && half.stream.head() >= requests.order()
+                                      : half.stream.order() > requests.head();
+    return is_late && half.stream.first_ns() + kLateNs > context.now_ns;
 }
 
 bool Http2Session::pass_payload(Half& half, Context& context) {

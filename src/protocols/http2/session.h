@@ -85,6 +85,7 @@ class Http2Session final : public KeyedSession<Codec> {
     void on_request_head(const Half& half, Fields& fields, Context& context);
     void on_response_head(const Half& half, Fields& fields, Context& context);
     void on_data(const Half& half, std::uint32_t stream, std::uint64_t content, bool is_size_known);
+    void note_unseen(const Half& half, std::uint32_t stream);
     void on_payload(const Half& half, std::uint32_t stream, std::uint64_t end_ns);
     void on_end(const Half& half, std::uint32_t stream, std::uint64_t end_ns, Context& context);
     void on_reset(const Half& half, std::uint32_t stream, std::uint32_t error, std::uint64_t end_ns, Context& context);
@@ -104,6 +105,7 @@ class Http2Session final : public KeyedSession<Codec> {
     bool is_closing_ = false;
     std::uint32_t first_stream_ = 0;  // of those whose requests were seen
     std::uint32_t last_stream_ = 0;
+    std::uint32_t answered_stream_ = 0;  // the last one that was answered without its request having been seen
     Fields scratch_;
 };
 

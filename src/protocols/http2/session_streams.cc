@@ -30,8 +30,10 @@ void Http2Session::on_request_head(const Half& half, Fields& fields, Context& co
     exchange.response.clear();
     std::swap(exchange.request.fields, fields);
     if (exchange.request.fields.has_nameless()) exchange.request.why = half.why;
-    exchange.response.is_lost = responses_.state == State::Lost;
+    const bool is_answered = block.stream <= answered_stream_;
+    exchange.response.is_lost = is_answered || responses_.state == State::Lost;
     if (exchange.response.is_lost) exchange.response.lost_position = responses_.stream.end();
+    if (is_answered) exchange.response.lost_ns = responses_.stream.end_ns();
     exchange.request_position = block.position;
     exchange.request_order = block.order;
     exchange.start_ns = block.first_ns;
@@ -46,6 +48,7 @@ void Http2Session::on_response_head(const Half& half, Fields& fields, Context& c
     const Block& block = half.block;
     Open* const exchange = open_.find(block.stream);
     if (!exchange) {
+        note_unseen(half, block.stream);
         // Not an exchange that was ended before its answer was.
         const bool is_unseen = block.stream > last_stream_ || block.stream < first_stream_;
         if (is_unseen && is_client_stream(block.stream) && fields.is_response()) context.counts.add(Cause::Unmatched);
@@ -72,7 +75,7 @@ void Http2Session::on_response_head(const Half& half, Fields& fields, Context& c
 
 void Http2Session::on_data(const Half& half, std::uint32_t stream, std::uint64_t content, bool is_size_known) {
     Open* const exchange = open_.find(stream);
-    if (!exchange) return;
+    if (!exchange) return note_unseen(half, stream);
     if (is_request(half)) {
         exchange->request.content += content;
         exchange->request.is_lost |= !is_size_known;
@@ -82,6 +85,12 @@ void Http2Session::on_data(const Half& half, std::uint32_t stream, std::uint64_t
     exchange->response.content += content;
     exchange->response.is_lost |= !is_size_known;
     if (!exchange->first_byte_ns) exchange->first_byte_ns = half.stream.first_ns();
+}
+
+// A request that comes later may have been answered by what went by.
+void Http2Session::note_unseen(const Half& half, std::uint32_t stream) {
+    if (!is_request(half) && is_client_stream(stream) && stream > last_stream_)
+        answered_stream_ = std::max(answered_stream_, stream);
 }
 
 void Http2Session::on_payload(const Half& half, std::uint32_t stream, std::uint64_t end_ns) {

@@ -40,7 +40,7 @@ class HeaderEncoder {
 
     std::string encode(const std::vector<Header>& fields, const HeaderForm& form) {
         std::string block = std::exchange(pending_, {});
-        for (const Header& field : fields) block += encode(field, form);
+        for (const Header& field : fields) block += encode_field(field, form);
         return block;
     }
 
@@ -52,7 +52,7 @@ class HeaderEncoder {
         {13, {":status", "404"}},    {14, {":status", "500"}},  {28, {"content-length", ""}}, {31, {"content-type", ""}},
         {32, {"cookie", ""}},        {38, {"host", ""}},        {58, {"user-agent", ""}}};
 
-    std::string encode(const Header& field, const HeaderForm& form) {
+    std::string encode_field(const Header& field, const HeaderForm& form) {
         unsigned name = 0;
         for (const auto& [index, entry] : kStatic) {
             if (entry.first != field.first) continue;

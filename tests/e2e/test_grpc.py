@@ -79,6 +79,43 @@ class Grpc(unittest.TestCase):
             self.assertEqual(agent.metric_sum(name, rpc_method="depot.Board/Broken", error_type="INTERNAL"), 1)
         self.assertEqual(agent.metric_sum("http_server_request_duration_seconds_count"), 0)
 
+    def attach(self, start_server, start_client):
+        """The agent comes when the connection is there already and its tables are filled."""
+        port = free_port()
+        server = start_server("serve", str(port)).wait_port(port)
+        client = start_client("call", str(port))
+        say = lambda: (client.process.stdin.write(b"go\n"), client.process.stdin.flush(), client.process.stdout.readline())
+        try:
+            self.assertEqual(client.process.stdout.readline(), b"ready\n", client.output())
+            self.assertEqual(say()[2], b"begun\n")
+            with Agent(services=[{"pids": [server.pid, client.pid]}]) as agent:
+                self.assertEqual(say()[2], b"done\n")
+                spans = agent.expect_spans(2 * (TOTAL - 1), lambda s: s["server.port"] == port)
+            codes = {}
+            for method, code, *_ in CALLS:
+                codes.setdefault(f"/depot.Board/{method}", set()).add(code)
+            for span in spans:
+                unknown = (span["waggle.unknown"] or "").split(",")
+                if span["url.path"]:
+                    self.assertIn(span["url.path"], codes)
+                else:
+                    self.assertTrue({"url.path", "rpc.method"} & set(unknown), span)
+                if span["url.path"] and span["rpc.response.status_code"]:
+                    self.assertIn(span["rpc.response.status_code"], codes[span["url.path"]])
+            self.assertTrue([s for s in spans if s["waggle.unknown"] and s["waggle.incomplete"] == "agent_start"])
+            self.assertTrue([s for s in spans if s["url.path"] == "/depot.Board/Missing"])
+        finally:
+            for child in (server, client):
+                child.process.stdin.close()
+                child.process.stdout.close()
+                child.stop()
+
+    def test_attached_in_the_middle_go(self):
+        self.attach(go, go)
+
+    def test_attached_in_the_middle_python(self):
+        self.attach(python, python)
+
     def test_go_with_go(self):
         self.talk(go, go)
 

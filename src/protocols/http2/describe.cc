@@ -19,14 +19,15 @@ void describe_unknown(const Exchange<Codec>& exchange, bool is_call, spans::Span
     const Fields& response = exchange.response.fields;
     std::array<std::string_view, 3> names;
     std::size_t count = 0;
+    const bool was_answered = exchange.has_response || exchange.incomplete == spans::Incomplete::Hole;
     if (is_call) {
         if (!request.has(Name::Path)) names[count++] = attr::rpc_method;
-        if (exchange.has_response && !span.attributes.find(attr::rpc_response_status_code))
+        if (was_answered && !span.attributes.find(attr::rpc_response_status_code))
             names[count++] = attr::rpc_response_status_code;
     } else {
         if (!request.has(Name::Method)) names[count++] = attr::http_request_method;
         if (!request.has(Name::Path) && request.may_have(Name::Path)) names[count++] = attr::url_path;
-        if (exchange.has_response && !response.has(Name::Status)) names[count++] = attr::http_response_status_code;
+        if (was_answered && !response.has(Name::Status)) names[count++] = attr::http_response_status_code;
     }
     if (!count) return;
     std::size_t size = count - 1;

@@ -94,6 +94,28 @@ WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *
 }
 #endif
 
+// Goes on with vectors that were not fetched with the first ones: some programs give every field one of its own.
+WG_INLINE u32 wg_text_copy_more(const struct wg_text *text, u64 copied, u64 want, u8 *to) {
+    enum { MOST = 240 };
+    u64 user = text->user_vectors + WG_VECTORS * sizeof(struct wg_vector);
+    u64 more = text->more;
+    for (u32 i = 0; i < MOST; i++) {
+        struct wg_vector next;
+        if (!more || copied >= want || bpf_probe_read_user(&next, sizeof(next), (void *)user)) break;
+        u64 size = next.size;
+        if (size > want - copied) size = want - copied;
+        size = WG_BOUND(size, WG_TEXT_MAX);
+        u64 at = copied;
+        asm volatile("" : "+r"(at));
+        at &= WG_TEXT_MAX - 1;
+        if (bpf_probe_read_user(to + at, size, (void *)next.base)) break;
+        copied = at + size;
+        user += sizeof(struct wg_vector);
+        more--;
+    }
+    return copied;
+}
+
 // Copies the first `want` bytes to `to` (room for 2 * WG_TEXT_MAX) and returns how many it got.
 WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
     want = WG_BOUND(want, WG_TEXT_MAX);
@@ -123,6 +145,7 @@ WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
         if (bpf_probe_read_user(to + at, size, (void *)base)) return copied;
         copied = at + size;
     }
+    if (text->more && copied < want && !skip) return wg_text_copy_more(text, copied, want, to);
     return copied;
 }
 

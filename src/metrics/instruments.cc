@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/instruments.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "spans/attribute_names.h"
@@ -20,6 +22,8 @@ bool http_server(const Span& s) {
 bool http_client(const Span& s) {
     return s.span_class == SpanClass::Http && s.kind == SpanKind::Client;
 }
+bool rpc_server(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Server; }
+bool rpc_client(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Client; }
 bool any(const Span&) { return true; }
 bool client(const Span& s) { return s.kind == SpanKind::Client || s.kind == SpanKind::Producer; }
 bool server(const Span& s) { return s.kind == SpanKind::Server || s.kind == SpanKind::Consumer; }
@@ -87,6 +91,19 @@ bool beyla_server(const Span& s, Value& to) {
     const std::string_view address = s.attributes.text(attr::server_address);
     return text(address.empty() && !when::client(s) ? own_name(s) : address, to);
 }
+// Beyla calls a method by its path, a system by its old name, and numbers the codes.
+bool beyla_rpc_method(const Span& s, Value& to) { return text(s.attributes.text(attr::url_path), to); }
+bool beyla_rpc_system(const Span& s, Value& to) { return text(s.attributes.text(attr::rpc_system_name), to); }
+bool beyla_rpc_code(const Span& s, Value& to) {
+    constexpr std::string_view kCodes[] = {
+        "OK",           "CANCELLED",         "UNKNOWN",         "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
+        "NOT_FOUND",    "ALREADY_EXISTS",    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+        "ABORTED",      "OUT_OF_RANGE",      "UNIMPLEMENTED",   "INTERNAL",          "UNAVAILABLE",
+        "DATA_LOSS",    "UNAUTHENTICATED"};
+    const auto* const found = std::ranges::find(kCodes, s.attributes.text(attr::rpc_response_status_code));
+    to = std::int64_t{found - std::begin(kCodes)};
+    return found != std::end(kCodes);
+}
 bool client_namespace(const Span& s, Value& to) {
     return when::client(s) && text(own_namespace(s), to);
 }
@@ -148,6 +165,37 @@ constexpr AttributeRow kHttpClientBeyla[] = {
     {attr::server_address},
     {attr::server_port},
     {attr::url_path, Shown::Optional},
+};
+constexpr AttributeRow kRpcServer[] = {
+    {attr::rpc_system_name},
+    {attr::rpc_method},
+    {attr::rpc_response_status_code},
+    {attr::error_type},
+    {attr::server_address, Shown::Optional},
+    {attr::server_port, Shown::Optional},
+    {attr::client_address, Shown::Optional},
+};
+constexpr AttributeRow kRpcClient[] = {
+    {attr::rpc_system_name},
+    {attr::rpc_method},
+    {attr::rpc_response_status_code},
+    {attr::error_type},
+    {attr::server_address},
+    {attr::server_port},
+};
+constexpr AttributeRow kRpcServerBeyla[] = {
+    {"rpc.method", Shown::Default, get::beyla_rpc_method},
+    {"rpc.system", Shown::Default, get::beyla_rpc_system},
+    {"rpc.grpc.status_code", Shown::Default, get::beyla_rpc_code},
+    {attr::server_address},
+    {attr::server_port},
+    {attr::client_address, Shown::Optional},
+};
+constexpr AttributeRow kRpcClientBeyla[] = {
+    {"rpc.method", Shown::Default, get::beyla_rpc_method},
+    {"rpc.system", Shown::Default, get::beyla_rpc_system},
+    {"rpc.grpc.status_code", Shown::Default, get::beyla_rpc_code},
+    {attr::server_address},
 };
 constexpr AttributeRow kSpan[] = {
     {"service", Shown::Default, get::service},
@@ -244,6 +292,22 @@ constexpr Instrument kInstruments[] = {
      .is_integer = true,
      .otel = {"http.server.active_requests", "{request}", kHttpActive},
      .description = "HTTP server requests that have begun and not ended."},
+    {.feature = kApplication,
+     .instrumentation = "grpc",
+     .when = when::rpc_server,
+     .value = value::seconds,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"rpc.server.call.duration", "s", kRpcServer, kSecondsOtel},
+     .beyla = {"rpc.server.duration", "s", kRpcServerBeyla, kSecondsBeyla},
+     .description = "Duration of RPC calls that a server answered."},
+    {.feature = kApplication,
+     .instrumentation = "grpc",
+     .when = when::rpc_client,
+     .value = value::seconds,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"rpc.client.call.duration", "s", kRpcClient, kSecondsOtel},
+     .beyla = {"rpc.client.duration", "s", kRpcClientBeyla, kSecondsBeyla},
+     .description = "Duration of RPC calls that a client made."},
     {.feature = kSpans,
      .when = when::any,
      .value = value::seconds,

@@ -2,16 +2,28 @@
 // The table of protocols, in the order in which they are asked.
 #include <array>
 
+#include "base/strings.h"
+#include "protocols/exchange.h"
 #include "protocols/http1/http1.h"
+#include "protocols/http2/http2.h"
 #include "protocols/protocol.h"
 
 namespace waggle::protocols {
 
 std::span<const Protocol* const> all() {
-    static constexpr std::array<const Protocol*, 1> kAll = {
+    static constexpr auto kAll = std::to_array<const Protocol*>({
         &http1::kHttp1,
-    };
+        &http2::kHttp2,
+    });
     return kAll;
 }
+
+const Protocol* upgraded_to(std::string_view token) {
+    for (const Protocol* protocol : all())
+        if (protocol->take_over && equals_ignoring_case(protocol->upgrade_token, token)) return protocol;
+    return nullptr;
+}
+
+std::unique_ptr<Handover> Session::take_handover() { return nullptr; }
 
 }  // namespace waggle::protocols

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,14 @@ struct ExchangeState {
     spans::ProcessKey process;
     TraceIds ids;
     std::optional<spans::TraceContext> header;
+};
+
+// An exchange that begins in one protocol and is answered in another.
+struct Handover {
+    const Protocol* to = nullptr;
+    Direction requests = Direction::Send;
+    ExchangeState exchange;
+    std::string request;  // its head, as it was written
 };
 
 template <typename Codec>

@@ -7,6 +7,7 @@
 //   parse_request / parse_response(bytes, is_final, head&) → Parsed<size>
 //   begin_request(request, position, body&)
 //   Reply begin_response(request, response, position, body&)
+//   switches_to(request, response) → the protocol that follows Reply::Switch, null for none of ours
 //   describe(exchange, info, options, batch, span)
 //   kLeastRequest: no request is shorter
 //   open_attributes(request) → what the gauge of open exchanges says of it
@@ -35,7 +36,7 @@ class InOrderSession final : public Session {
           is_received_(requests == Direction::Receive), request_direction_(requests) {}
 
     void on_bytes(Direction direction, Context& context) override {
-        if (is_over_) return skip_all();
+        if (is_over_) return handover_ ? void() : skip_all();
         if (is_astray_ && !is_found_again(direction, context)) return;
         if (direction == request_direction_) read_requests(context);
         read_responses(context);
@@ -67,6 +68,7 @@ class InOrderSession final : public Session {
     }
     bool wants_tails() const override { return responding_ || reading_body_ || is_slow_; }
     bool is_over() const override { return is_over_; }
+    std::unique_ptr<Handover> take_handover() override { return std::move(handover_); }
     void set_thread(std::uint64_t thread) override { context_ = thread; }
     bool is_pipelined() const override { return is_pipelined_; }
 
@@ -260,6 +262,7 @@ class InOrderSession final : public Session {
     std::optional<std::uint64_t> next_response_start();
     std::optional<std::uint64_t> response_limit();
     bool read_response_head(Context& context);
+    void switch_over(Context& context, std::uint64_t end_ns);
     void lose_response();
     bool pass_lost_response(Context& context);
     void end_response(Context& context);
@@ -311,6 +314,7 @@ class InOrderSession final : public Session {
     bool has_responses_ = false;
     std::uint64_t last_response_order_ = 0;
     bool is_astray_ = false;
+    std::unique_ptr<Handover> handover_;
     std::uint64_t last_ns_ = 0;   // of the bytes read so far
 };
 

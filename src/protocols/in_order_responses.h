@@ -111,13 +111,28 @@ bool InOrderSession<Codec>::read_response_head(Context& context) {
     exchange.has_response = true;
     exchange.end_ns = head_end_ns;
     if (reply == Reply::Switch) {
-        finish(context, head_end_ns);
-        is_over_ = true;
-        skip_all();
+        switch_over(context, head_end_ns);
         return true;
     }
     responding_ = true;
     return true;
+}
+
+// Another protocol follows; if it is one of ours, it answers the exchange that asked for it.
+template <typename Codec>
+void InOrderSession<Codec>::switch_over(Context& context, std::uint64_t end_ns) {
+    Open& exchange = open_.front();
+    is_over_ = true;
+    if (const Protocol* to = Codec::switches_to(exchange.request, exchange.response)) {
+        exchange.has_response = false;
+        handover_ = std::make_unique<Handover>(
+            Handover{to, request_direction_, std::move(static_cast<ExchangeState&>(exchange)), exchange.request.text});
+        open_.pop();
+        --context.counts.seen;
+        return;
+    }
+    finish(context, end_ns);
+    skip_all();
 }
 
 // The head of the front's response is not readable: its end is told by the next request.

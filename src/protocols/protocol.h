@@ -89,6 +89,8 @@ struct Context {
 
 using OpenVisitor = std::function<void(std::span<const spans::Attribute>)>;
 
+struct Handover;
+
 class Session {
   public:
     virtual ~Session() = default;
@@ -105,6 +107,8 @@ class Session {
     virtual bool wants_tails() const = 0;
     // True when the rest of the connection is of no interest: capture can be muted.
     virtual bool is_over() const { return false; }
+    // Once it is over: another protocol goes on where the streams stand. Taken once.
+    virtual std::unique_ptr<Handover> take_handover();
     // Requests were sent before earlier ones were answered: every call's front is worth copying.
     virtual bool is_pipelined() const { return false; }
     // The thread of the event that is handled next.
@@ -122,9 +126,16 @@ struct Protocol {
     // Do these bytes start a message of this side?
     Sniff (*sniff)(std::string_view bytes, Side side);
     std::unique_ptr<Session> (*open)(const ConnectionInfo& info, Streams& streams, Direction requests);
+    // The name by which HTTP/1.1 upgrades to it (RFC 9110 §7.8), and how it goes on then.
+    std::string_view upgrade_token;
+    std::unique_ptr<Session> (*take_over)(const ConnectionInfo& info, Streams& streams, Direction requests,
+                                          Handover& handover, Context& context) = nullptr;
 };
 
 // The table: one line a protocol.
 std::span<const Protocol* const> all();
+
+// The protocol that an upgrade leads to, null when it is none of ours.
+const Protocol* upgraded_to(std::string_view token);
 
 }  // namespace waggle::protocols

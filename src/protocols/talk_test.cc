@@ -1,100 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays every src/protocols/<name>/talks/*.talk: as its server and as its client, each message in one
-// call, byte by byte, and cut in two at every position. Lines of a talk:
-//   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; lines of one side are one message
-//   < text    server bytes
-//   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
-//   = k=v …   an expected span, in order: attributes, name, incomplete, trace_id, parent, trace_state;
-//             -k: it has no such attribute; client:k=v, server:k=v: only there
-//   ! close, ! tick, ! stop; ! lost cause=n …: losses that must be counted (without the line: none)
+// Plays every src/protocols/<name>/talks/*.talk (testing/talk.h says what stands there): as its server and as its
+// client, each message in one call, byte by byte, and cut in two at every position.
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
-#include "base/strings.h"
 #include "protocols/testing/socket.h"
+#include "protocols/testing/talk.h"
 #include "spans/certainty.h"
 
 namespace waggle::protocols::testing {
 namespace {
-
-constexpr std::string_view kCauses[] = {"parse_invalid", "hole", "unmatched", "rule_cut", "queue_full", "unknown_protocol"};
-static_assert(std::size(kCauses) == static_cast<std::size_t>(Cause::kCount));
-
-struct Step {
-    char what = 0;  // > < ~ !
-    bool is_client = false;
-    std::string text;
-    std::size_t size = 0;
-};
-
-struct Talk {
-    std::vector<Step> steps;
-    std::vector<std::vector<std::string>> spans;
-    std::array<std::uint64_t, std::size(kCauses)> lost{};
-    std::size_t bytes = 0;
-};
-
-std::string unescape(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '\\') {
-            out += text[i];
-            continue;
-        }
-        const char c = text.at(++i);
-        if (c == 'R') {
-            const std::size_t comma = text.find(',', i + 2);
-            const std::size_t close = text.find('}', comma);
-            const auto count = parse_int<std::size_t>(text.substr(comma + 1, close - comma - 1));
-            for (std::size_t n = 0; n < count.value(); ++n) out += unescape(text.substr(i + 2, comma - i - 2));
-            i = close;
-        } else if (c == 'x') {
-            out += static_cast<char>(parse_int<unsigned>(text.substr(i + 1, 2), 16).value());
-            i += 2;
-        } else {
-            out += c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == '0' ? '\0' : c;
-        }
-    }
-    return out;
-}
-
-void read_line(std::string_view line, Talk& talk) {
-    if (line.empty() || line[0] == '#') return;
-    const char what = line[0];
-    const std::string_view rest = line.size() > 2 ? line.substr(2) : std::string_view{};
-    const bool is_client = what == '>' || (what == '~' && talk.steps.back().is_client);
-    if (what == '=') {
-        auto& span = talk.spans.emplace_back();
-        for (const std::string_view word : split(rest, ' '))
-            if (!word.empty()) span.emplace_back(word);
-    } else if (what == '!' && rest.starts_with("lost ")) {
-        for (const std::string_view word : split(rest.substr(5), ' ')) {
-            const std::size_t equals = word.find('=');
-            const auto cause = std::ranges::find(kCauses, word.substr(0, equals));
-            talk.lost.at(static_cast<std::size_t>(cause - std::begin(kCauses))) =
-                parse_int<std::uint64_t>(word.substr(equals + 1)).value();
-        }
-    } else if (what == '!') {
-        talk.steps.push_back({what, false, std::string(rest), 0});
-    } else if (what == '~') {
-        talk.steps.push_back({what, is_client, std::string(parse_int<std::size_t>(rest).value(), '\0'), 0});
-    } else {
-        ASSERT_TRUE(what == '>' || what == '<') << line;
-        if (talk.steps.empty() || talk.steps.back().what != what) talk.steps.push_back({what, is_client, {}, 0});
-        talk.steps.back().text += unescape(rest);
-    }
-}
-
-Talk read_talk(const std::filesystem::path& path) {
-    std::ifstream file(path);
-    Talk talk;
-    for (std::string line; std::getline(file, line);) read_line(line, talk);
-    for (const Step& step : talk.steps)
-        if (step.what == '>' || step.what == '<') talk.bytes += step.text.size();
-    return talk;
-}
 
 std::string hex(std::span<const std::uint8_t> bytes) {
     std::string text(2 * bytes.size(), '0');
@@ -127,14 +43,14 @@ std::optional<std::string> fact(const spans::Span& span, std::string_view key) {
 
 class Play {
   public:
-    Play(const Talk& talk, wg_role role) : talk_(talk), host_({.options = {}, .threads_are_contexts = {}}) {
-        host_.add({.role = role});
+    Play(const TalkFile& talk, wg_role role) : talk_(talk), host_({.options = {}, .threads_are_contexts = {}}) {
+        host_.add({.role = role, .is_attached = talk.is_attached});
     }
 
     // cut: position among all text at which a call ends; npos: nowhere; is_bytewise: everywhere.
     void run(std::size_t cut, bool is_bytewise) {
         std::size_t at = 0;
-        for (const Step& step : talk_.steps) {
+        for (const TalkStep& step : talk_.steps) {
             if (step.what == '!') {
                 control(step.text);
             } else if (step.what == '~') {
@@ -171,14 +87,14 @@ class Play {
                 EXPECT_EQ(seen.value_or("nothing"), unescape(wanted.substr(equals + 1))) << "span " << i << ": " << wanted;
             }
         }
-        const Counts& counts = host_.tracker().counts()[0];
+        const Counts counts = sum(host_.tracker().counts());
         for (std::size_t cause = 0; cause < talk_.lost.size(); ++cause)
             EXPECT_EQ(counts.by_cause[cause], talk_.lost[cause]) << kCauses[cause];
         EXPECT_EQ(counts.seen, counts.exported + host_.tracker().open_exchanges());
     }
 
   private:
-    void move(const Step& step, std::string_view bytes) {
+    void move(const TalkStep& step, std::string_view bytes) {
         Socket& socket = host_.socket(1);
         const bool is_server = socket.options().role == WG_ROLE_SERVER;
         now_ns_ += 1'000'000;
@@ -197,29 +113,23 @@ class Play {
         } else if (what == "stop") {
             host_.tracker().finish(now_ns_, host_.batch());
             return;
+        } else if (what == "pause") {
+            now_ns_ += 2'000'000'000;
         } else {
             ASSERT_EQ(what, "tick");
         }
         host_.tick(now_ns_);
     }
 
-    const Talk& talk_;
+    const TalkFile& talk_;
     Host host_;
     std::uint64_t now_ns_ = 1'000'000'000;
 };
 
-std::vector<std::filesystem::path> talks() {
-    std::vector<std::filesystem::path> paths;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(WAGGLE_SOURCE_DIR "/src/protocols"))
-        if (entry.path().extension() == ".talk") paths.push_back(entry.path());
-    std::ranges::sort(paths);
-    return paths;
-}
-
 class TalkTest : public ::testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(TalkTest, GivesItsSpansHoweverItIsCut) {
-    const Talk talk = read_talk(GetParam());
+    const TalkFile talk = read_talk(GetParam());
     ASSERT_FALSE(talk.steps.empty());
     for (const wg_role role : {WG_ROLE_SERVER, WG_ROLE_CLIENT}) {
         const std::string_view name = role == WG_ROLE_SERVER ? "server" : "client";

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "protocols/exchange.h"
 #include "protocols/tracker_connection.h"
 
 namespace waggle::protocols {
@@ -223,7 +224,7 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
     if (!connection.session) return;
     Context with = context(connection, now_ns, batch);
     connection.session->on_bytes(direction, with);
-    if (connection.session->is_over() && !connection.is_muted) mute(connection, 0);
+    if (connection.session->is_over() && !connection.is_muted && !hand_over(connection, now_ns, batch)) mute(connection, 0);
     if (connection.session->is_pipelined() && !connection.is_whole) capture_whole(connection);
     if (connection.session->open_exchanges() > 0) {
         if (connection.is_waiting) return;
@@ -239,6 +240,17 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
         done_tails_.push_back({{.connection = connection.info.id, .direction = static_cast<std::uint32_t>(index), .padding = 0},
                                connection.tail_turn[index]});
     }
+}
+
+// True when another protocol goes on where the session has ended.
+bool Tracker::hand_over(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch) {
+    const std::unique_ptr<Handover> handover = connection.session->take_handover();
+    if (!handover) return false;
+    connection.protocol = static_cast<std::size_t>(std::ranges::find(all(), handover->to) - all().begin());
+    Context with = context(connection, now_ns, batch);
+    connection.session = handover->to->take_over(connection.info, connection.streams, handover->requests, *handover, with);
+    for (const Direction direction : kDirections) connection.session->on_bytes(direction, with);
+    return true;
 }
 
 void Tracker::identify(Connection& connection, Direction direction) {

@@ -18,6 +18,9 @@ inline constexpr std::string_view url_full = "url.full";
 inline constexpr std::string_view url_scheme = "url.scheme";
 inline constexpr std::string_view error_type = "error.type";
 inline constexpr std::string_view user_agent_original = "user_agent.original";
+inline constexpr std::string_view rpc_system_name = "rpc.system.name";
+inline constexpr std::string_view rpc_method = "rpc.method";
+inline constexpr std::string_view rpc_response_status_code = "rpc.response.status_code";
 inline constexpr std::string_view server_address = "server.address";
 inline constexpr std::string_view server_port = "server.port";
 inline constexpr std::string_view client_address = "client.address";
@@ -53,6 +56,7 @@ inline constexpr std::string_view process_runtime_name = "process.runtime.name";
 
 // Waggle's own: how sure a span is.
 inline constexpr std::string_view waggle_incomplete = "waggle.incomplete";    // why a span is not whole
+inline constexpr std::string_view waggle_unknown = "waggle.unknown";          // attributes that nobody can know, by name
 inline constexpr std::string_view waggle_parent = "waggle.parent";            // how the parent was found
 inline constexpr std::string_view waggle_role = "waggle.role";                // "unknown" when it is
 inline constexpr std::string_view waggle_ttfb = "waggle.time_to_first_byte";  // s

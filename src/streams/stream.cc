@@ -233,6 +233,11 @@ std::optional<std::uint64_t> Stream::position_after_order(std::uint64_t order) c
     return {};
 }
 
+std::optional<std::uint64_t> Stream::next_piece() const {
+    if (segments_.size() < 2) return {};
+    return segments_[1].position;
+}
+
 std::uint64_t Stream::time_before(std::uint64_t position) const {
     std::uint64_t time = ns_before_;
     for (const Segment& segment : segments_) {

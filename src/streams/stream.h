@@ -78,6 +78,8 @@ class Stream {
     std::optional<std::uint64_t> position_after_order(std::uint64_t order) const;
     // Where the first turn begins that stands at or after the head, but after `position`.
     std::optional<std::uint64_t> turn_after(std::uint64_t position) const;
+    // Where the first piece begins that stands after the head.
+    std::optional<std::uint64_t> next_piece() const;
     // When the byte before `position` had gone by; of bytes that nobody reported, when those before them.
     std::uint64_t time_before(std::uint64_t position) const;
     // True when nobody reported the byte at `position`, which lies at or after the head.

@@ -34,6 +34,22 @@ def go_program():
                  cwd=os.path.join(SOURCES, "go"), env={"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"})
 
 
+def go_http2():
+    product = os.path.join(OUT, "go/depot")
+    source = os.path.join(SOURCES, "go-http2")
+    return _make(source, product, ["go", "build", "-o", product, "."], cwd=source, env={"GOPROXY": "off", "GOTOOLCHAIN": "local"})
+
+
+def go_grpc():
+    """With grpc-go from the module proxy. Go writes sums beside the manifest, which must not be the tree's."""
+    source = os.path.join(SOURCES, "go-grpc")
+    product = os.path.join(OUT, "go/switchboard")
+    copy = os.path.join(OUT, "go-grpc-source")
+    return _make(source, product, ["rm", "-rf", copy], ["cp", "-r", source, copy], ["go", "-C", copy, "mod", "tidy"],
+                 ["go", "-C", copy, "build", "-o", product, "."],
+                 env={"GONOSUMDB": "*", "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"})
+
+
 def java_class(source, name, classpath=""):
     """The folder of classes with the class of that name in it."""
     folder = os.path.join(OUT, "java", name.replace(".", "-").lower())
@@ -70,14 +86,18 @@ def rust_program():
                   "--config", "source.debian.directory='/usr/share/cargo/registry'"], cwd=OUT)
 
 
-def _from_index(package):
-    """The folder with a package of Python's index in it: compilers that no distribution has."""
+def from_index(package, options=()):
+    """The folder with a package of Python's index in it, and what it needs: what no distribution has."""
     folder = os.path.join(ROOT, "build/tools", package.replace("==", "-"))
     mark = os.path.join(folder, "installed")
     if not os.path.exists(mark):
-        pip = ["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+        pip = ["/usr/bin/python3", "-m", "pip", "install", "--quiet", *options, "--target"]
         _run([["rm", "-rf", folder], [*pip, folder, package], ["touch", mark]])
     return folder
+
+
+def _from_index(package):
+    return from_index(package, ["--no-deps"])
 
 
 def zig_program():

@@ -32,6 +32,10 @@ Reply Codec::begin_response(const Request& request, const Response& response, st
     return Reply::Final;
 }
 
+const Protocol* Codec::switches_to(const Request&, const Response& response) {
+    return response.status == 101 ? upgraded_to(response.at(response.upgrade)) : nullptr;
+}
+
 std::optional<spans::TraceContext> Codec::trace_context(const Request& request) {
     if (request.traceparent.is_empty()) return {};
     return spans::parse_traceparent(request.at(request.traceparent));

@@ -30,6 +30,7 @@ struct Codec {
     static void begin_request(const Request& request, std::uint64_t position, Body& body);
     static Reply begin_response(const Request& request, const Response& response, std::uint64_t position,
                                 Body& body);
+    static const Protocol* switches_to(const Request& request, const Response& response);
     static std::optional<spans::TraceContext> trace_context(const Request& request);
     static std::array<spans::Attribute, 2> open_attributes(const Request& request);
     static void describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,

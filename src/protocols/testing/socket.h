@@ -46,6 +46,7 @@ struct SocketOptions {
     wg_socket_kind kind = WG_TCP;
     std::uint32_t pid = 100;
     std::uint16_t client_port = 40000;
+    bool is_attached = false;         // bytes have gone by before
     bool is_connection_lost = false;  // its connection event found no room in the ring
 };
 
@@ -87,8 +88,13 @@ class Socket {
         next_[direction] = move.position + size;
         end_ns_[direction] = move.time_ns;
         const wg_rule& rule = rules_[direction];
-        if (rule.mode == WG_RULE_MUTE) return;
-        const std::uint64_t wanted = wg_rule_allows(&rule, turn_start_[direction], move.position, size);
+        if (rule.mode == WG_RULE_MUTE) {
+            gone_[direction] += size;
+            return;
+        }
+        const std::uint64_t wanted = std::max(wg_rule_allows(&rule, turn_start_[direction], move.position, size),
+                                              wg_first_allows(gone_[direction], size));
+        gone_[direction] += size;
         if (!wanted && !is_new_turn) return update_tail(move);
         wg_data_event event = data_event(move);
         event.size = size;
@@ -162,7 +168,7 @@ class Socket {
         event.pid = options_.pid;
         event.role = options_.role;
         event.kind = options_.kind;
-        event.from_start = 3;
+        event.from_start = options_.is_attached ? 0 : 3;
         const std::uint8_t client[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1};
         const std::uint8_t server[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2};
         const bool is_client = options_.role == WG_ROLE_CLIENT;
@@ -223,12 +229,24 @@ class Socket {
     std::array<std::uint64_t, 2> written_{};  // as it is
     std::array<std::uint64_t, 2> next_{};     // as it was reported
     std::array<std::uint64_t, 2> turn_start_{};
+    std::array<std::uint64_t, 2> gone_{};     // bytes that were reported
     std::array<std::uint64_t, 2> end_ns_{};
     std::array<wg_rule, 2> rules_{};
     std::array<std::optional<wg_tail>, 2> tails_;
     wg_turns turns_{};
     bool is_open_ = false;
 };
+
+// Over all protocols.
+inline Counts sum(const std::vector<Counts>& counts) {
+    Counts all;
+    for (const Counts& one : counts) {
+        for (std::size_t cause = 0; cause < one.by_cause.size(); ++cause) all.by_cause[cause] += one.by_cause[cause];
+        all.seen += one.seen;
+        all.exported += one.exported;
+    }
+    return all;
+}
 
 // A tracker with the sockets it hears of, as a reader thread drives it.
 class Host {

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who speaks: every talk's bytes are offered to every protocol, at every cut, and so is what is none of ours.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "protocols/testing/talk.h"
+
+namespace waggle::protocols::testing {
+namespace {
+
+const Protocol& named(std::string_view name) {
+    for (const Protocol* protocol : all())
+        if (protocol->name == name) return *protocol;
+    ADD_FAILURE() << "no protocol " << name;
+    return *all()[0];
+}
+
+// Folder http1 is the protocol "http", in which an upgrade begins.
+std::string_view protocol_of(const std::filesystem::path& path) {
+    if (path.filename() == "h2c.talk") return "http";
+    const std::string folder = path.parent_path().parent_path().filename().string();
+    for (const Protocol* protocol : all())
+        if (protocol->name == folder || (protocol->name == "http" && folder == "http1")) return protocol->name;
+    return {};
+}
+
+// The first side that says yes at some cut.
+bool says_yes(const Protocol& protocol, std::string_view bytes) {
+    for (std::size_t size = 0; size <= std::min<std::size_t>(bytes.size(), 1500); ++size)
+        for (const Side side : {Side::Request, Side::Response})
+            if (protocol.sniff(bytes.substr(0, size), side) == Sniff::Yes) return true;
+    return false;
+}
+
+TEST(SniffMatrix, NobodyTakesTheTalksOfOthers) {
+    for (const auto& path : talks()) {
+        const std::string_view own = protocol_of(path);
+        ASSERT_FALSE(own.empty()) << path;
+        bool is_switched = false;
+        for (const TalkStep& step : read_talk(path).steps) {
+            if (step.what != '>' && step.what != '<') continue;
+            // What follows an upgrade is another protocol's.
+            is_switched |= step.text.find("101 Switching") != std::string::npos;
+            if (is_switched) break;
+            for (const Protocol* protocol : all())
+                if (protocol->name != own) {
+                    EXPECT_FALSE(says_yes(*protocol, step.text)) << protocol->name << " takes " << path;
+                }
+        }
+    }
+}
+
+TEST(SniffMatrix, TheFirstRequestOfATalkIsKnown) {
+    for (const auto& path : talks()) {
+        const TalkFile talk = read_talk(path);
+        const Protocol& own = named(protocol_of(path));
+        EXPECT_EQ(own.sniff(talk.steps.at(0).text, Side::Request), Sniff::Yes) << path;
+    }
+}
+
+TEST(SniffMatrix, OtherProtocolsAreNobodys) {
+    using namespace std::string_view_literals;
+    const std::string_view kOthers[] = {
+        // TLS, PostgreSQL's start and SSLRequest, MySQL's greeting, Redis, Kafka, MongoDB, AMQP, SSH, SMTP
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x12\x34"sv,
+        "\0\0\0\x29\0\x03\0\0user\0postgres\0database\0shop\0\0"sv,
+        "\0\0\0\x08\x04\xd2\x16\x2f"sv,
+        "\x4a\0\0\0\x0a"
+        "5.5.5-10.11.6-MariaDB\0\x08\0\0\0abcdefgh\0"sv,
+        "*2\r\n$3\r\nGET\r\n$1\r\na\r\n"sv,
+        "\0\0\0\x2c\0\x03\0\x09\0\0\0\x01\0\x0crdkafka-test\0\0\0\x01\0\x05topic"sv,
+        "\0\0\0\x04\0\x01\0\0\0\0\0\x01\0\0\0\x04\0\x01\0\0\0\0\0\x02"sv,
+        "\x3a\0\0\0\x01\0\0\0\0\0\0\0\xd4\x07\0\0\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff"sv,
+        "AMQP\0\0\x09\x01"sv,
+        "SSH-2.0-OpenSSH_9.2\r\n"sv,
+        "EHLO shop.example\r\n"sv,
+        "\x01\x01\0\x01\0\x08\0\0\0\x01\0\0\0\0\0\0"sv,
+    };
+    for (const std::string_view bytes : kOthers)
+        for (const Protocol* protocol : all()) EXPECT_FALSE(says_yes(*protocol, bytes)) << protocol->name << " takes " << bytes;
+    const std::string zeros(2000, '\0');
+    for (const Protocol* protocol : all()) EXPECT_FALSE(says_yes(*protocol, zeros)) << protocol->name;
+}
+
+TEST(SniffMatrix, RandomBytesAreNobodys) {
+    std::mt19937_64 random(1);
+    std::string bytes(64, '\0');
+    for (int i = 0; i < 20000; ++i) {
+        // Small numbers look like lengths and types.
+        for (char& c : bytes) c = static_cast<char>(random() % (i % 2 ? 256 : 10));
+        for (const Protocol* protocol : all())
+            for (const Side side : {Side::Request, Side::Response})
+                ASSERT_NE(protocol->sniff(bytes, side), Sniff::Yes) << protocol->name << " at " << i;
+    }
+}
+
+}  // namespace
+}  // namespace waggle::protocols::testing

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""gRPC without TLS: servers and clients in Go and in Python (the C core), each with each."""
+import os
+import subprocess
+import unittest
+from collections import Counter
+
+from artefacts import from_index, go_grpc
+from harness import Agent, Child, free_port, server_is, subset
+
+SERVICES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../services")
+
+# What each call of the clients comes to: server's and client's code, and whether it is an error there.
+CALLS = Counter({
+    ("Echo", "OK", False, False): 3,
+    ("Missing", "NOT_FOUND", False, True): 1,
+    ("Broken", "INTERNAL", True, True): 1,
+    ("Unknown", "UNIMPLEMENTED", True, True): 1,
+    ("Slow", "DEADLINE_EXCEEDED", True, True): 1,
+    ("Chat", "OK", False, False): 1,
+    ("Chat", "CANCELLED", False, True): 1,
+})
+TOTAL = sum(CALLS.values())
+
+
+def go(*arguments):
+    return Child([go_grpc(), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def python(*arguments):
+    return Child(["/usr/bin/python3", os.path.join(SERVICES, "python/grpc_board.py"), *arguments],
+                 env={"PYTHONPATH": from_index("grpcio==1.85.3")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+class Grpc(unittest.TestCase):
+    def talk(self, start_server, start_client):
+        port = free_port()
+        server = start_server("serve", str(port)).wait_port(port)
+        client = start_client("call", str(port))
+        try:
+            self.assertEqual(client.process.stdout.readline(), b"ready\n", client.output())
+            with Agent(services=[{"pids": [server.pid, client.pid]}]) as agent:
+                # The first call is a long one, before anybody has looked at the connection.
+                for answer, spans in ((b"begun\n", 2), (b"done\n", 2 * TOTAL)):
+                    client.process.stdin.write(b"go\n")
+                    client.process.stdin.flush()
+                    self.assertEqual(client.process.stdout.readline(), answer, client.output())
+                    agent.expect_spans(spans)
+                self.check(agent, port)
+        finally:
+            for child in (server, client):
+                child.process.stdin.close()
+                child.process.stdout.close()
+                child.stop()
+
+    def check(self, agent, port):
+        theirs = agent.expect_spans(TOTAL, lambda s: server_is(s, port))
+        mine = agent.expect_spans(TOTAL, lambda s: s.kind == "client")
+        wanted = {True: Counter(), False: Counter()}
+        for (method, code, fails_server, fails_client), count in CALLS.items():
+            wanted[True][(f"depot.Board/{method}", code, fails_client)] += count
+            wanted[False][(f"depot.Board/{method}", code, fails_server)] += count
+        for spans, is_client in ((mine, True), (theirs, False)):
+            self.assertEqual(Counter((s.name, s["rpc.response.status_code"], s.is_error) for s in spans), wanted[is_client])
+            for span in spans:
+                subset(span, rpc__system__name="grpc", rpc__method=span.name, server__address="127.0.0.1", server__port=port,
+                       network__protocol__version="2", waggle__unknown=None, waggle__incomplete=None,
+                       error__type=span["rpc.response.status_code"] if span.is_error else None, http__request__method=None)
+        callers = {s.span_id: s for s in mine}
+        for span in theirs:
+            self.assertEqual(callers[span.parent].name, span.name)
+        slow, = [s for s in theirs if s.name == "depot.Board/Slow"]
+        self.assertGreater(slow.end - slow.start, 200_000_000)
+        for side in ("server", "client"):
+            name = f"rpc_{side}_call_duration_seconds_count"
+            self.assertEqual(agent.metric_sum(name, rpc_system_name="grpc"), TOTAL)
+            self.assertEqual(agent.metric_sum(name, rpc_method="depot.Board/Echo", rpc_response_status_code="OK"), 3)
+            self.assertEqual(agent.metric_sum(name, rpc_method="depot.Board/Broken", error_type="INTERNAL"), 1)
+        self.assertEqual(agent.metric_sum("http_server_request_duration_seconds_count"), 0)
+
+    def attach(self, start_server, start_client):
+        """The agent comes when the connection is there already and its tables are filled."""
+        port = free_port()
+        server = start_server("serve", str(port)).wait_port(port)
+        client = start_client("call", str(port))
+        say = lambda: (client.process.stdin.write(b"go\n"), client.process.stdin.flush(), client.process.stdout.readline())
+        try:
+            self.assertEqual(client.process.stdout.readline(), b"ready\n", client.output())
+            self.assertEqual(say()[2], b"begun\n")
+            with Agent(services=[{"pids": [server.pid, client.pid]}]) as agent:
+                self.assertEqual(say()[2], b"done\n")
+                spans = agent.expect_spans(2 * (TOTAL - 1), lambda s: s["server.port"] == port)
+            codes = {}
+            for method, code, *_ in CALLS:
+                codes.setdefault(f"/depot.Board/{method}", set()).add(code)
+            for span in spans:
+                unknown = (span["waggle.unknown"] or "").split(",")
+                if span["url.path"]:
+                    self.assertIn(span["url.path"], codes)
+                else:
+                    self.assertTrue({"url.path", "rpc.method"} & set(unknown), span)
+                if span["url.path"] and span["rpc.response.status_code"]:
+                    self.assertIn(span["rpc.response.status_code"], codes[span["url.path"]])
+            self.assertTrue([s for s in spans if s["waggle.unknown"] and s["waggle.incomplete"] == "agent_start"])
+            self.assertTrue([s for s in spans if s["url.path"] == "/depot.Board/Missing"])
+        finally:
+            for child in (server, client):
+                child.process.stdin.close()
+                child.process.stdout.close()
+                child.stop()
+
+    def test_attached_in_the_middle_go(self):
+        self.attach(go, go)
+
+    def test_attached_in_the_middle_python(self):
+        self.attach(python, python)
+
+    def test_go_with_go(self):
+        self.talk(go, go)
+
+    def test_go_with_python(self):
+        self.talk(go, python)
+
+    def test_python_with_go(self):
+        self.talk(python, go)
+
+    def test_python_with_python(self):
+        self.talk(python, python)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

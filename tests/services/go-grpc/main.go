@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// A gRPC service of raw bytes: "serve <port>"; "call <port>" waits for a line, makes a call, waits for another line,
+// makes one call of each kind on the same connection, and waits for the last.
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/status"
+)
+
+type raw struct{}
+
+func (raw) Marshal(v any) ([]byte, error)      { return *v.(*[]byte), nil }
+func (raw) Unmarshal(data []byte, v any) error { *v.(*[]byte) = append([]byte{}, data...); return nil }
+func (raw) Name() string                       { return "raw" }
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func unary(call func([]byte) ([]byte, error)) grpc.MethodHandler {
+	return func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		var request []byte
+		if err := decode(&request); err != nil {
+			return nil, err
+		}
+		answer, err := call(request)
+		return &answer, err
+	}
+}
+
+func chat(_ any, stream grpc.ServerStream) error {
+	for {
+		var message []byte
+		if err := stream.RecvMsg(&message); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := stream.SendMsg(&message); err != nil {
+			return err
+		}
+	}
+}
+
+func serve(port string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+	must(err)
+	server := grpc.NewServer(grpc.ForceServerCodec(raw{}))
+	server.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "depot.Board", HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{
+			{MethodName: "Echo", Handler: unary(func(b []byte) ([]byte, error) { return b, nil })},
+			{MethodName: "Missing", Handler: unary(func([]byte) ([]byte, error) { return nil, status.Error(codes.NotFound, "none") })},
+			{MethodName: "Broken", Handler: unary(func([]byte) ([]byte, error) { return nil, status.Error(codes.Internal, "oops") })},
+			{MethodName: "Slow", Handler: unary(func(b []byte) ([]byte, error) { time.Sleep(2 * time.Second); return b, nil })},
+		},
+		Streams: []grpc.StreamDesc{{StreamName: "Chat", Handler: chat, ServerStreams: true, ClientStreams: true}},
+	}, nil)
+	must(server.Serve(listener))
+}
+
+func calls(port string) {
+	lines := bufio.NewReader(os.Stdin)
+	fmt.Println("ready")
+	lines.ReadString('\n')
+	encoding.RegisterCodec(raw{})
+	connection, err := grpc.NewClient("127.0.0.1:"+port, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	must(err)
+	call := func(method string, size int, limit time.Duration) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		request, answer := make([]byte, size), []byte{}
+		connection.Invoke(ctx, "/depot.Board/"+method, &request, &answer, grpc.ForceCodec(raw{}))
+	}
+	const long = 20 * time.Second
+	call("Echo", 12000, long)
+	fmt.Println("begun")
+	lines.ReadString('\n')
+	call("Echo", 5, long)
+	call("Missing", 1, long)
+	call("Broken", 1, long)
+	call("Unknown", 1, long)
+	call("Slow", 1, 300*time.Millisecond)
+	for _, isCancelled := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(context.Background())
+		stream, err := connection.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/depot.Board/Chat",
+			grpc.ForceCodec(raw{}))
+		must(err)
+		for i := 0; i < 3; i++ {
+			message, answer := []byte("hello"), []byte{}
+			must(stream.SendMsg(&message))
+			must(stream.RecvMsg(&answer))
+		}
+		if !isCancelled {
+			stream.CloseSend()
+			var rest []byte
+			stream.RecvMsg(&rest)
+		}
+		cancel()
+	}
+	call("Echo", 7, long)
+	fmt.Println("done")
+	lines.ReadString('\n')
+}
+
+func main() {
+	if os.Args[1] == "serve" {
+		serve(os.Args[2])
+	} else {
+		calls(os.Args[2])
+	}
+}

@@ -3,13 +3,15 @@
 #include <array>
 
 #include "protocols/http1/http1.h"
+#include "protocols/postgres/postgres.h"
 #include "protocols/protocol.h"
 
 namespace waggle::protocols {
 
 std::span<const Protocol* const> all() {
-    static constexpr std::array<const Protocol*, 1> kAll = {
+    static constexpr std::array<const Protocol*, 2> kAll = {
         &http1::kHttp1,
+        &postgres::kPostgres,
     };
     return kAll;
 }

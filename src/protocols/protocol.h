@@ -74,6 +74,7 @@ struct Options {
     std::uint64_t max_exchange_age_ns = 300'000'000'000;
     std::vector<std::string> sensitive_query_params;  // lower case
     bool wants_traces = true;
+    bool sanitizes_queries = true;  // literals in db.query.text become ?
 };
 
 // What a session may use and change besides its streams.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plays every src/protocols/<name>/talks/*.talk: as its server and as its client, each message in one
 // call, byte by byte, and cut in two at every position. Lines of a talk:
-//   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; lines of one side are one message
+//   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; \L{x} is x after four bytes with the
+//             length of both; \s is a blank; lines of one side are one message
 //   < text    server bytes
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
 //   = k=v …   an expected span, in order: attributes, name, incomplete, trace_id, parent, trace_state;
@@ -35,6 +36,16 @@ struct Talk {
     std::size_t bytes = 0;
 };
 
+// Where the brace that stands at `open` is closed.
+std::size_t brace_end(std::string_view text, std::size_t open) {
+    std::size_t depth = 0;
+    for (std::size_t i = open; i < text.size(); ++i) {
+        depth += text[i] == '{';
+        if (text[i] == '}' && --depth == 0) return i;
+    }
+    throw std::invalid_argument("a brace is not closed");
+}
+
 std::string unescape(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -49,11 +60,17 @@ std::string unescape(std::string_view text) {
             const auto count = parse_int<std::size_t>(text.substr(comma + 1, close - comma - 1));
             for (std::size_t n = 0; n < count.value(); ++n) out += unescape(text.substr(i + 2, comma - i - 2));
             i = close;
+        } else if (c == 'L') {
+            const std::size_t close = brace_end(text, i + 1);
+            const std::string inner = unescape(text.substr(i + 2, close - i - 2));
+            for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((inner.size() + 4) >> shift & 0xff);
+            out += inner;
+            i = close;
         } else if (c == 'x') {
             out += static_cast<char>(parse_int<unsigned>(text.substr(i + 1, 2), 16).value());
             i += 2;
         } else {
-            out += c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == '0' ? '\0' : c;
+            out += c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == 's' ? ' ' : c == '0' ? '\0' : c;
         }
     }
     return out;
@@ -166,10 +183,16 @@ class Play {
                 EXPECT_EQ(seen.value_or("nothing"), unescape(wanted.substr(equals + 1))) << "span " << i << ": " << wanted;
             }
         }
-        const Counts& counts = host_.tracker().counts()[0];
+        // A connection may go from one protocol to another.
+        Counts sum;
+        for (const Counts& counts : host_.tracker().counts()) {
+            for (std::size_t cause = 0; cause < talk_.lost.size(); ++cause) sum.by_cause[cause] += counts.by_cause[cause];
+            sum.seen += counts.seen;
+            sum.exported += counts.exported;
+        }
         for (std::size_t cause = 0; cause < talk_.lost.size(); ++cause)
-            EXPECT_EQ(counts.by_cause[cause], talk_.lost[cause]) << kCauses[cause];
-        EXPECT_EQ(counts.seen, counts.exported + host_.tracker().open_exchanges());
+            EXPECT_EQ(sum.by_cause[cause], talk_.lost[cause]) << kCauses[cause];
+        EXPECT_EQ(sum.seen, sum.exported + host_.tracker().open_exchanges());
     }
 
   private:

@@ -5,13 +5,15 @@
 #include "protocols/http1/http1.h"
 #include "protocols/postgres/postgres.h"
 #include "protocols/protocol.h"
+#include "protocols/redis/redis.h"
 
 namespace waggle::protocols {
 
 std::span<const Protocol* const> all() {
-    static constexpr std::array<const Protocol*, 2> kAll = {
+    static constexpr std::array<const Protocol*, 3> kAll = {
         &http1::kHttp1,
         &postgres::kPostgres,
+        &redis::kRedis,
     };
     return kAll;
 }

@@ -12,6 +12,8 @@
 //   on_hole(request) → RequestEffect: an exchange whose rest certainly stands in a hole
 //   on_response(front, unit, open) → ResponseEffect; open: the exchanges, first is the next to be answered
 //   expected() / forget(): answers that are awaited, and no longer; expectations are numbered by pushed()
+//   restart(side): framing was lost, what comes next is a message's beginning
+//   is_answered(exchange): enough of its answer was seen to say how it went
 //   ends_by(tail, open) → exchanges that end with the last bytes of what went by uncopied
 //   is_dialogue(): the request that is being answered goes on (COPY, authentication)
 //   is_wanted(exchange), open_attributes(request), describe(exchange, info, options, batch, span)
@@ -66,6 +68,9 @@ class FramedSession final : public Session {
     // After this long the event that began an answer may have been lost: its tail tells.
     static constexpr std::uint64_t kSlowNs = 100'000'000;
 
+    // An answer of which nothing came for so long is whole.
+    static constexpr std::uint64_t kRestNs = 1'000'000'000;
+
     FramedSession(const ConnectionInfo& info, Streams& streams, Direction requests)
         : info_(info), requests_(streams.of(requests)), responses_(streams.of(opposite(requests))),
           is_received_(requests == Direction::Receive), request_direction_(requests) {}
@@ -81,6 +86,7 @@ class FramedSession final : public Session {
     void on_tick(Context& context) override {
         if (is_over_) return;
         if (place_in_responses_ != Alignment::Aligned && !is_astray_) read_responses(context);
+        if (place_in_responses_ == Alignment::Lost && responses_.end_ns() + kRestNs < context.now_ns) finish_rested(context);
         is_slow_ = open_.size() > 0 && open_.front().start_ns + kSlowNs < context.now_ns;
         check_ages(context);
     }
@@ -89,6 +95,7 @@ class FramedSession final : public Session {
         if (!is_over_ && !is_astray_) {
             read_requests(context);
             read_responses(context);
+            if (place_in_responses_ == Alignment::Lost) finish_rested(context);
         }
         while (open_.size() > 0) {
             set_incomplete(open_.front(), reason);
@@ -160,6 +167,7 @@ class FramedSession final : public Session {
     bool seek(Context& context);
     bool pass_lost(Context& context);
     void end_before(std::uint64_t limit, Context& context);
+    void finish_rested(Context& context);
     void lose_responses(Context& context);
     void drop_unmatched(std::uint64_t to, Context& context);
     void finish_lost(std::size_t count, std::uint64_t end_ns, Context& context);

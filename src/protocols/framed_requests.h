@@ -18,6 +18,7 @@ void FramedSession<Codec>::read_requests(Context& context) {
             context.counts.add(Cause::Hole);
             if (place_.is_set && codec_.on_hole(scratch_).kind == RequestEffect::Kind::Opens)
                 if (!open_exchange(false, context)) return;
+            codec_.restart(Side::Request);
             needs_turn_ = has_request_gap_ = true;
             place_.is_set = false;
             if (has_pipelined_) return go_astray(context);
@@ -52,6 +53,7 @@ bool FramedSession<Codec>::read_request(Context& context) {
         // What was cut off by a hole is none of a message; it is the hole that is counted.
         if (unit || unit.error() == Stop::Invalid) context.counts.add(Cause::ParseInvalid);
         else if (requests_.is_cut()) context.counts.add(Cause::Hole);
+        codec_.restart(Side::Request);
         needs_turn_ = has_request_gap_ = true;
         place_.is_set = false;
         if (has_pipelined_) {
@@ -140,6 +142,8 @@ void FramedSession<Codec>::go_astray(Context& context) {
         finish(context, std::max(open_.front().end_ns, open_.front().request_end_ns));
     }
     codec_.forget(codec_.expected());
+    codec_.restart(Side::Request);
+    codec_.restart(Side::Response);
     place_in_responses_ = Alignment::Seeking;
     finishing_ = 0;
     has_request_gap_ = false;

@@ -102,8 +102,10 @@ void FramedSession<Codec>::end_before(std::uint64_t limit, Context& context) {
 template <typename Codec>
 void FramedSession<Codec>::finish_lost(std::size_t count, std::uint64_t end_ns, Context& context) {
     for (; count > 0 && open_.size() > 0; --count) {
-        if (!open_.front().request.is_silent) context.counts.add(Cause::Hole);
-        set_incomplete(open_.front(), spans::Incomplete::Hole);
+        if (!Codec::is_answered(open_.front())) {
+            if (!open_.front().request.is_silent) context.counts.add(Cause::Hole);
+            set_incomplete(open_.front(), spans::Incomplete::Hole);
+        }
         finish(context, end_ns);
     }
 }
@@ -146,8 +148,18 @@ bool FramedSession<Codec>::read_response(Context& context) {
     return false;
 }
 
+// The only answer that is awaited has begun, went on unseen, and nothing comes any more.
+template <typename Codec>
+void FramedSession<Codec>::finish_rested(Context& context) {
+    if (codec_.expected() != 1 || open_.size() != 1 || !Codec::is_answered(open_.front())) return;
+    finish(context, responses_.end_ns());
+    codec_.forget(1);
+    place_in_responses_ = Alignment::Seeking;
+}
+
 template <typename Codec>
 void FramedSession<Codec>::lose_responses(Context& context) {
+    codec_.restart(Side::Response);
     finish_lost(finishing_, responses_.time_before(responses_.head()), context);
     finishing_ = 0;
     if (has_pipelined_ && open_.size() > 1) go_astray(context);

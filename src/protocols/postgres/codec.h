@@ -47,6 +47,8 @@ class Codec {
     void forget(std::size_t count);
     bool is_dialogue() const { return is_copying_; }
 
+    void restart(Side) { has_parts_ = false; }
+    static bool is_answered(const Exchange<Codec>& exchange) { return exchange.response.is_failed; }
     static bool is_wanted(const Exchange<Codec>& exchange) { return exchange.response.is_failed; }
     void describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
                   spans::SpanBatch& batch, spans::Span& span) const;

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "protocols/http1/http1.h"
+#include "protocols/memcached/memcached.h"
 #include "protocols/postgres/postgres.h"
 #include "protocols/protocol.h"
 #include "protocols/redis/redis.h"
@@ -10,10 +11,11 @@
 namespace waggle::protocols {
 
 std::span<const Protocol* const> all() {
-    static constexpr std::array<const Protocol*, 3> kAll = {
+    static constexpr std::array<const Protocol*, 4> kAll = {
         &http1::kHttp1,
         &postgres::kPostgres,
         &redis::kRedis,
+        &memcached::kMemcached,
     };
     return kAll;
 }

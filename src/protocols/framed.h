@@ -14,6 +14,7 @@
 //   expected() / forget(): answers that are awaited, and no longer; expectations are numbered by pushed()
 //   restart(side): framing was lost, what comes next is a message's beginning
 //   is_answered(exchange): enough of its answer was seen to say how it went
+//   take_unanswered(), if it has it: exchanges at the front that nothing answers
 //   ends_by(tail, open) → exchanges that end with the last bytes of what went by uncopied
 //   is_dialogue(): the request that is being answered goes on (COPY, authentication)
 //   is_wanted(exchange), open_attributes(request), describe(exchange, info, options, batch, span)
@@ -171,6 +172,13 @@ class FramedSession final : public Session {
     void lose_responses(Context& context);
     void drop_unmatched(std::uint64_t to, Context& context);
     void finish_lost(std::size_t count, std::uint64_t end_ns, Context& context);
+
+    // What nothing answers ends with its request, once it is its turn.
+    void finish_unanswered(Context& context) {
+        if constexpr (requires { codec_.take_unanswered(); })
+            for (std::size_t count = codec_.take_unanswered(); count > 0 && open_.size() > 0; --count)
+                finish(context, open_.front().request_end_ns);
+    }
 
     void finish(Context& context, std::uint64_t end_ns) {
         Open& exchange = open_.front();

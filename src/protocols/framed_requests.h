@@ -74,6 +74,7 @@ bool FramedSession<Codec>::read_request(Context& context) {
         return false;
     }
     request_payload_ = requests_.head() + unit->size;
+    if (finishing_ == 0) finish_unanswered(context);
     return goes_on;
 }
 

@@ -20,6 +20,7 @@ void FramedSession<Codec>::read_responses(Context& context) {
         if (const auto next = next_turn_start(); next && *next < response_payload_) has_pipelined_ = is_pipelined_ = true;
         if (!pass_payload(responses_, response_payload_)) return;
         for (; finishing_ > 0; --finishing_) finish(context, responses_.time_before(responses_.head()));
+        finish_unanswered(context);
         if (responses_.is_empty()) return;
         if (codec_.expected() == 0 && responses_.head() >= known_end()) return;
         if (!read_response(context)) return;

@@ -7,6 +7,7 @@
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
 //   = k=v …   an expected span, in order: attributes, name, incomplete, trace_id, parent, trace_state;
 //             -k: it has no such attribute; client:k=v, server:k=v: only there
+//   ! switched: what follows is another protocol's, or encrypted
 //   ! close, ! tick, ! stop; ! lost cause=n …: losses that must be counted (without the line: none)
 #include <gtest/gtest.h>
 
@@ -212,6 +213,8 @@ class Play {
             host_.report_close(host_.socket(1), now_ns_);
             host_.tick(now_ns_);
             now_ns_ += 5'000'000;
+        } else if (what == "switched") {
+            return;
         } else if (what == "stop") {
             host_.tracker().finish(now_ns_, host_.batch());
             return;
@@ -261,6 +264,51 @@ INSTANTIATE_TEST_SUITE_P(Talks, TalkTest, ::testing::ValuesIn(talks()), [](const
     std::ranges::replace_if(name, [](unsigned char c) { return !std::isalnum(c); }, '_');
     return name;
 });
+
+// The protocol of a folder: http1 is http's, postgres is postgresql's.
+bool is_of(const Protocol& protocol, std::string_view folder) {
+    return folder.starts_with(protocol.name) || protocol.name.starts_with(folder);
+}
+
+std::string_view first_claim(std::string_view bytes, std::string_view folder) {
+    for (const Protocol* protocol : all()) {
+        if (is_of(*protocol, folder)) continue;
+        for (const Side side : {Side::Request, Side::Response})
+            if (protocol->sniff(bytes, side) == Sniff::Yes) return protocol->name;
+    }
+    return {};
+}
+
+// Every protocol's talks offered to every other sniffer, at every cut, from either side.
+TEST(Sniffers, DoNotClaimTheTalksOfOthers) {
+    for (const auto& path : talks()) {
+        const std::string folder = path.parent_path().parent_path().filename().string();
+        ASSERT_TRUE(std::ranges::any_of(all(), [&](const Protocol* one) { return is_of(*one, folder); })) << folder;
+        for (const Step& step : read_talk(path).steps) {
+            if (step.text == "switched") break;
+            if (step.what != '>' && step.what != '<') continue;
+            const std::string_view text = std::string_view(step.text).substr(0, 8192);
+            for (std::size_t cut = 1; cut <= text.size(); cut += cut < 1024 ? 1 : 101)
+                ASSERT_EQ(first_claim(text.substr(0, cut), folder), "") << path << ": " << text.substr(0, std::min<std::size_t>(cut, 100));
+        }
+    }
+}
+
+TEST(Sniffers, DoNotClaimRandomBytes) {
+    std::uint64_t state = 88172645463325252u;
+    const auto next = [&] {
+        state ^= state << 13;
+        state ^= state >> 7;
+        return state ^= state << 17;
+    };
+    constexpr std::string_view kTextual = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;-_/*$+=\r\n\0\0";
+    for (int round = 0; round < 200'000; ++round) {
+        std::string bytes(1 + next() % 96, '\0');
+        const bool is_textual = round % 2 == 0;
+        for (char& c : bytes) c = is_textual ? kTextual[next() % kTextual.size()] : static_cast<char>(next());
+        ASSERT_EQ(first_claim(bytes, "nobody's"), "") << ::testing::PrintToString(bytes);
+    }
+}
 
 TEST(Talks, CoverTheForms) { EXPECT_GE(talks().size(), 25u); }
 

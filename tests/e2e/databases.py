@@ -5,9 +5,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import unittest
 
 from artefacts import OUT, _run
-from harness import ROOT, Child, free_port, wait_for
+from harness import ROOT, Agent, Child, free_port, wait_for
 
 TOOLS = os.path.join(ROOT, "build/tools")
 SOURCES = os.path.join(ROOT, "tests/services/databases")
@@ -106,3 +107,33 @@ def go_client(name):
         _run([["go", "build", "-o", product, "."]], cwd=source,
              env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
     return product
+
+
+class DatabaseTest(unittest.TestCase):
+    maxDiff = None
+
+    def watch(self, *children, **options):
+        agent = Agent(services=[{"pids": [child.pid for child in children]}], **options)
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") >= len(children), "all to be watched")
+        return agent
+
+    def run_client(self, *argv, env=None):
+        """A client that waits for a line, watched, then set going; returns its agent."""
+        child = Child(list(argv), stdin=subprocess.PIPE, env=env)
+        self.addCleanup(child.stop)
+        agent = self.watch(child)
+        child.process.stdin.write(b"go\n")
+        child.process.stdin.flush()
+        wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
+        self.assertIsNone(child.process.poll(), child.output())
+        return agent
+
+    def check_metrics(self, agent, found, system):
+        for operation in {s["db.operation.name"] for s in found}:
+            wanted = sum(s["db.operation.name"] == operation for s in found)
+            self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count", db_operation_name=operation,
+                                              db_system_name=system), wanted)
+        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)

@@ -5,10 +5,9 @@ import os
 import subprocess
 import unittest
 
-from databases import SOURCES, Postgres, go_client, node_packages, python_packages
-from harness import Agent, Child, free_port, request, subset, wait_for
+from databases import PYTHON, SOURCES, DatabaseTest, Postgres, go_client, node_packages, python_packages
+from harness import Child, free_port, request, subset
 
-PYTHON = "/usr/bin/python3"
 TABLES = ("CREATE TABLE users (id int, name text)", "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
           "CREATE TABLE orders (user_id int)")
 MISSING = "42P01"
@@ -22,31 +21,13 @@ def dsn(server):
     return f"postgresql://shop@127.0.0.1:{server.port}/shop?sslmode=disable"
 
 
-class PostgresTest(unittest.TestCase):
+class PostgresTest(DatabaseTest):
     maxDiff = None
 
     def setUp(self):
         self.server = Postgres()
         self.addCleanup(self.server.stop)
         self.server.psql(*TABLES)
-
-    def watch(self, *children, **options):
-        agent = Agent(services=[{"pids": [child.pid for child in children]}], **options)
-        self.addCleanup(agent.sink.stop)
-        self.addCleanup(agent.stop)
-        wait_for(lambda: agent.metric_sum("waggle_processes_watched") >= len(children), "all to be watched")
-        return agent
-
-    def run_client(self, *argv, env=None):
-        """A client that waits for a line, watched, then set going; returns its agent."""
-        child = Child(list(argv), stdin=subprocess.PIPE, env=env)
-        self.addCleanup(child.stop)
-        agent = self.watch(child)
-        child.process.stdin.write(b"go\n")
-        child.process.stdin.flush()
-        wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
-        self.assertIsNone(child.process.poll(), child.output())
-        return agent
 
     def expect(self, agent, rows, kind="client"):
         found = agent.expect_spans(len(rows), lambda s: s["db.system.name"])
@@ -57,16 +38,8 @@ class PostgresTest(unittest.TestCase):
             self.assertEqual(span.is_error, span["error.type"] is not None)
             subset(span, db__system__name="postgresql", db__namespace="shop", server__address="127.0.0.1",
                    server__port=self.server.port, db__response__status_code=span["error.type"])
-        self.check_metrics(agent, found)
+        self.check_metrics(agent, found, "postgresql")
         return found
-
-    def check_metrics(self, agent, found):
-        for operation in {s["db.operation.name"] for s in found}:
-            wanted = sum(s["db.operation.name"] == operation for s in found)
-            self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count", db_operation_name=operation,
-                                              db_system_name="postgresql"), wanted)
-        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
-            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
 
 
 class Drivers(PostgresTest):

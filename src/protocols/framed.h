@@ -15,6 +15,7 @@
 //   restart(side): framing was lost, what comes next is a message's beginning
 //   is_answered(exchange): enough of its answer was seen to say how it went
 //   take_unanswered(), if it has it: exchanges at the front that nothing answers
+//   may_end(tail): can answers end with these last eight bytes?
 //   ends_by(tail, open) → exchanges that end with the last bytes of what went by uncopied
 //   is_dialogue(): the request that is being answered goes on (COPY, authentication)
 //   is_wanted(exchange), open_attributes(request), describe(exchange, info, options, batch, span)
@@ -67,6 +68,8 @@ class FramedSession final : public Session {
   public:
     static constexpr std::size_t kMaxOpen = 4096;
     // After this long the event that began an answer may have been lost: its tail tells.
+    // Who asked several at once is believed to wait for the answers after so many turns.
+    static constexpr std::uint64_t kTrustedTurns = 16;
     static constexpr std::uint64_t kSlowNs = 100'000'000;
 
     // An answer of which nothing came for so long is whole.
@@ -165,6 +168,8 @@ class FramedSession final : public Session {
     std::optional<std::uint64_t> start_of(const Turn& turn) const;
     std::optional<std::uint64_t> next_turn_start() const;
     std::uint64_t known_end() const;
+    bool is_newer_awaited() const { return turn_.expectations > codec_.pushed() - codec_.expected(); }
+    bool waits_for_answers() const { return !has_pipelined_ && (!is_pipelined_ || waited_turns_ >= kTrustedTurns); }
     bool seek(Context& context);
     bool pass_lost(Context& context);
     void end_before(std::uint64_t limit, Context& context);
@@ -247,6 +252,7 @@ class FramedSession final : public Session {
     std::uint64_t opened_ = 0;           // exchanges, all told
     std::uint64_t request_payload_ = 0;  // where the payload that is passed over ends
     std::uint64_t response_payload_ = 0;
+    std::uint64_t waited_turns_ = 0;     // that came when everything was answered
     std::size_t finishing_ = 0;          // exchanges that end with that payload
     std::uint64_t context_ = 0;
     std::uint64_t last_ns_ = 0;   // of the bytes read so far

@@ -87,10 +87,12 @@ void FramedSession<Codec>::begin_turn(std::uint64_t pushed, std::uint64_t expect
                     .order = requests_.order(),
                     .expectations = pushed,
                     .exchanges = opened_};
-    // All that had been written was read and something is unanswered: the client does not wait.
-    const bool has_read_all = is_received_ ? responses_.head() >= turn.order : responses_.is_empty();
-    const bool is_whole = place_in_responses_ == Alignment::Aligned && !has_request_gap_;
-    if (expected > 0 && is_whole && has_read_all && !codec_.is_dialogue()) has_pipelined_ = is_pipelined_ = true;
+    // All that had been written was looked at and something is unanswered: the client does not wait.
+    const bool has_all = !is_received_ || responses_.end() >= turn.order;
+    if (place_in_responses_ == Alignment::Aligned && !has_request_gap_ && !codec_.is_dialogue()) {
+        if (expected == 0) ++waited_turns_;
+        else if (has_all) has_pipelined_ = is_pipelined_ = true;
+    }
     turn_ = turn;
     if (has_request_gap_) place_in_responses_ = expected > 0 ? Alignment::Lost : Alignment::Seeking;
     has_request_gap_ = false;
@@ -114,7 +116,7 @@ bool FramedSession<Codec>::open_exchange(bool is_silent, Context& context) {
         go_astray(context);
         return false;
     }
-    if (!is_silent && open_exchanges() > 0) is_pipelined_ = true;
+    if (turn_.is_known && opened_ > turn_.exchanges) is_pipelined_ = true;  // not the first of its turn
     Open& exchange = open_.push();
     std::swap(exchange.request, scratch_);
     exchange.request.is_silent = is_silent;

@@ -39,7 +39,7 @@ std::optional<std::uint64_t> FramedSession<Codec>::start_of(const Turn& turn) co
 // answers has sent it before they were whole.
 template <typename Codec>
 std::optional<std::uint64_t> FramedSession<Codec>::next_turn_start() const {
-    if (has_pipelined_ || codec_.is_dialogue() || turn_.expectations <= codec_.pushed() - codec_.expected()) return {};
+    if (has_pipelined_ || codec_.is_dialogue() || !is_newer_awaited()) return {};
     return start_of(turn_);
 }
 
@@ -74,7 +74,16 @@ bool FramedSession<Codec>::seek(Context& context) {
 template <typename Codec>
 bool FramedSession<Codec>::pass_lost(Context& context) {
     response_payload_ = 0;
+    if (is_newer_awaited() && !waits_for_answers()) {
+        go_astray(context);
+        return false;
+    }
     if (const auto limit = next_turn_start(); limit && responses_.end() >= *limit) {
+        if (responses_.end() == *limit && responses_.tail() != 0 && !codec_.may_end(responses_.tail())) {
+            has_pipelined_ = is_pipelined_ = true;
+            go_astray(context);
+            return false;
+        }
         end_before(*limit, context);
         return true;
     }

@@ -31,6 +31,7 @@ class Codec {
     RequestEffect on_request(std::string_view front, const Unit& unit, Request& request, const Options& options);
     RequestEffect on_hole(Request&) { return {.kind = RequestEffect::Kind::Drops}; }
     ResponseEffect on_response(std::string_view front, const Unit& unit, Open& open);
+    bool may_end(std::uint64_t tail) const { return tail >> 48 == 0x0a0d || at(0).answer == Answer::Binary; }
     std::optional<std::size_t> ends_by(std::uint64_t tail, Open& open);
     // Exchanges at the front that nothing answers.
     std::size_t take_unanswered();
@@ -55,7 +56,7 @@ class Codec {
         std::string opaque;
     };
 
-    Expected& at(std::size_t index) { return queue_[first_ + index]; }
+    const Expected& at(std::size_t index) const { return queue_[first_ + index]; }
     void pop();
     ResponseEffect end(std::size_t count);
     ResponseEffect on_line(std::string_view line, Open& open);

@@ -159,19 +159,23 @@ ResponseEffect Codec::on_error(std::string_view body, Open& open) {
     return effect;
 }
 
-// ReadyForQuery in the last six bytes; the two before it end an ErrorResponse when both are zero.
+// ReadyForQuery in the last six bytes.
+bool Codec::may_end(std::uint64_t tail) {
+    const char status = static_cast<char>(tail >> 56);
+    return (tail >> 16 & 0xff) == 'Z' && (tail >> 24 & 0xffffffff) == 0x05000000 &&
+           (status == 'I' || status == 'T' || status == 'E');
+}
+
+// The two bytes before it end an ErrorResponse when both are zero.
 std::optional<std::size_t> Codec::ends_by(std::uint64_t tail, Open& open) {
-    const auto byte = [&](unsigned index) { return static_cast<char>(tail >> (8 * index) & 0xff); };
-    const bool is_ready = byte(2) == 'Z' && (tail >> 24 & 0xffffffff) == 0x05000000 &&
-                          (byte(7) == 'I' || byte(7) == 'T' || byte(7) == 'E');
-    if (!is_ready || expected() == 0) return {};
+    if (!may_end(tail) || expected() == 0) return {};
     const Expected& last = queue_.back();
     const auto is_readying = [](const Expected& one) {
         return one.what == Awaits::Sync || one.what == Awaits::Query || one.what == Awaits::Startup;
     };
     const auto count = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(first_), queue_.end(), is_readying);
     if (count != 1 || !is_readying(last)) return {};
-    const bool is_failed = byte(0) == '\0' && byte(1) == '\0';
+    const bool is_failed = (tail & 0xffff) == 0;
     for (std::size_t i = 0; i < open.size(); ++i) {
         Exchange<Codec>& exchange = open.at(i);
         if (!is_failed || exchange.response.is_failed) continue;

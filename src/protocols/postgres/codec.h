@@ -40,6 +40,7 @@ class Codec {
     RequestEffect on_request(std::string_view front, const Unit& unit, Request& request, const Options& options);
     RequestEffect on_hole(Request& request);
     ResponseEffect on_response(std::string_view front, const Unit& unit, Open& open);
+    static bool may_end(std::uint64_t tail);
     std::optional<std::size_t> ends_by(std::uint64_t tail, Open& open);
 
     std::size_t expected() const { return queue_.size() - first_; }

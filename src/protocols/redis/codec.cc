@@ -41,7 +41,13 @@ Parsed<Unit> Codec::parse(Side side, std::string_view bytes, bool is_final) cons
     if (arguments_left_ > 0) {
         if (bytes[0] != '$') return std::unexpected(Stop::Invalid);
         const std::uint64_t index = arguments_ - arguments_left_;
-        return parse_element(bytes, index < 3 ? kMaxWord : 0, is_final);
+        const auto unit = parse_element(bytes, index < 3 ? kMaxWord : 0, is_final);
+        if (!unit || index >= 3) return unit;
+        // Half a word is none.
+        const Element element = read_element(bytes.substr(0, unit->front));
+        if (element.payload.size() < std::min<std::uint64_t>(kMaxWord, static_cast<std::uint64_t>(std::max<std::int64_t>(0, element.count))))
+            return std::unexpected(Stop::NeedMore);
+        return unit;
     }
     if (bytes[0] == '*') return parse_element(bytes, 0, is_final);
     const std::size_t end = bytes.find('\n');

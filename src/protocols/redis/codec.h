@@ -32,6 +32,7 @@ class Codec {
     RequestEffect on_request(std::string_view front, const Unit& unit, Request& request, const Options& options);
     RequestEffect on_hole(Request& request);
     ResponseEffect on_response(std::string_view front, const Unit& unit, Open& open);
+    static bool may_end(std::uint64_t tail) { return tail >> 48 == 0x0a0d; }
     std::optional<std::size_t> ends_by(std::uint64_t, Open&) { return {}; }
     void restart(Side side);
 

@@ -16,7 +16,7 @@
 //   is_answered(exchange): enough of its answer was seen to say how it went
 //   take_unanswered(), if it has it: exchanges at the front that nothing answers
 //   may_end(tail): can answers end with these last eight bytes?
-//   ends_by(tail, open) → exchanges that end with the last bytes of what went by uncopied
+//   ends_by(tail, due, open): do just these certainly end with the last bytes of what went by uncopied?
 //   is_dialogue(): the request that is being answered goes on (COPY, authentication)
 //   is_wanted(exchange), open_attributes(request), describe(exchange, info, options, batch, span)
 #pragma once
@@ -61,6 +61,12 @@ struct ResponseEffect {
     };
     Kind kind = Kind::Async;
     std::size_t finished = 0;  // exchanges that end here
+};
+
+// The first ones that are awaited: answers, and the exchanges that end with them.
+struct Due {
+    std::size_t expectations;
+    std::size_t exchanges;
 };
 
 template <typename Codec>
@@ -172,6 +178,7 @@ class FramedSession final : public Session {
     bool waits_for_answers() const { return !has_pipelined_ && (!is_pipelined_ || waited_turns_ >= kTrustedTurns); }
     bool seek(Context& context);
     bool pass_lost(Context& context);
+    bool end_by_tail(Context& context);
     void end_before(std::uint64_t limit, Context& context);
     void finish_rested(Context& context);
     void lose_responses(Context& context);

@@ -66,7 +66,9 @@ bool FramedSession<Codec>::seek(Context& context) {
     }
     const bool is_passed = responses_.head() > *start;
     drop_unmatched(*start, context);
-    place_in_responses_ = is_passed || responses_.hole() ? Alignment::Lost : Alignment::Aligned;
+    // A client's answer begins with a turn: else its first bytes were lost.
+    const bool is_start = is_received_ || responses_.is_at_turn_start();
+    place_in_responses_ = is_passed || responses_.hole() || !is_start ? Alignment::Lost : Alignment::Aligned;
     return true;
 }
 
@@ -84,6 +86,7 @@ bool FramedSession<Codec>::pass_lost(Context& context) {
             go_astray(context);
             return false;
         }
+        if (responses_.end() == *limit && end_by_tail(context)) return true;
         end_before(*limit, context);
         return true;
     }
@@ -92,9 +95,22 @@ bool FramedSession<Codec>::pass_lost(Context& context) {
         open_.front().first_byte_ns = responses_.first_ns();
     responses_.skip_to(end);
     if (end < responses_.end()) return false;
-    const std::optional<std::size_t> ended = codec_.ends_by(responses_.tail(), open_);
-    if (!ended) return false;
-    for (std::size_t i = 0; i < *ended; ++i) finish(context, responses_.end_ns());
+    return end_by_tail(context);
+}
+
+// What is due before the newest turn, or all there is.
+template <typename Codec>
+bool FramedSession<Codec>::end_by_tail(Context& context) {
+    if (has_request_gap_) return false;  // more may be answered than is known
+    Due due{.expectations = codec_.expected(), .exchanges = open_.size()};
+    if (is_newer_awaited()) {
+        due.expectations = turn_.expectations - (codec_.pushed() - codec_.expected());
+        due.exchanges = turn_.exchanges - std::min(turn_.exchanges, opened_ - open_.size());
+    }
+    if (!codec_.ends_by(responses_.tail(), due, open_)) return false;
+    codec_.forget(due.expectations);
+    for (std::size_t i = 0; i < due.exchanges; ++i) finish(context, responses_.end_ns());
+    responses_.skip_to(responses_.end());
     place_in_responses_ = Alignment::Aligned;
     return true;
 }
@@ -161,7 +177,7 @@ bool FramedSession<Codec>::read_response(Context& context) {
 // The only answer that is awaited has begun, went on unseen, and nothing comes any more.
 template <typename Codec>
 void FramedSession<Codec>::finish_rested(Context& context) {
-    if (codec_.expected() != 1 || open_.size() != 1 || !Codec::is_answered(open_.front())) return;
+    if (has_request_gap_ || codec_.expected() != 1 || open_.size() != 1 || !Codec::is_answered(open_.front())) return;
     finish(context, responses_.end_ns());
     codec_.forget(1);
     place_in_responses_ = Alignment::Seeking;

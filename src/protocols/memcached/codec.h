@@ -32,7 +32,7 @@ class Codec {
     RequestEffect on_hole(Request&) { return {.kind = RequestEffect::Kind::Drops}; }
     ResponseEffect on_response(std::string_view front, const Unit& unit, Open& open);
     bool may_end(std::uint64_t tail) const { return tail >> 48 == 0x0a0d || at(0).answer == Answer::Binary; }
-    std::optional<std::size_t> ends_by(std::uint64_t tail, Open& open);
+    bool ends_by(std::uint64_t tail, const Due& due, const Open& open) const;
     // Exchanges at the front that nothing answers.
     std::size_t take_unanswered();
     void restart(Side) {}

@@ -167,23 +167,22 @@ bool Codec::may_end(std::uint64_t tail) {
 }
 
 // The two bytes before it end an ErrorResponse when both are zero.
-std::optional<std::size_t> Codec::ends_by(std::uint64_t tail, Open& open) {
-    if (!may_end(tail) || expected() == 0) return {};
-    const Expected& last = queue_.back();
+bool Codec::ends_by(std::uint64_t tail, const Due& due, Open& open) const {
+    if (!may_end(tail) || due.expectations == 0) return false;
     const auto is_readying = [](const Expected& one) {
         return one.what == Awaits::Sync || one.what == Awaits::Query || one.what == Awaits::Startup;
     };
-    const auto count = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(first_), queue_.end(), is_readying);
-    if (count != 1 || !is_readying(last)) return {};
+    const auto from = queue_.begin() + static_cast<std::ptrdiff_t>(first_);
+    const auto to = from + static_cast<std::ptrdiff_t>(due.expectations);
+    if (std::count_if(from, to, is_readying) != 1 || !is_readying(*(to - 1))) return false;
     const bool is_failed = (tail & 0xffff) == 0;
-    for (std::size_t i = 0; i < open.size(); ++i) {
+    for (std::size_t i = 0; i < due.exchanges; ++i) {
         Exchange<Codec>& exchange = open.at(i);
         if (!is_failed || exchange.response.is_failed) continue;
-        if (open.size() == 1) exchange.response.is_failed = true;
+        if (due.exchanges == 1) exchange.response.is_failed = true;
         else exchange.incomplete = spans::Incomplete::Hole;  // one of them failed, nobody knows which
     }
-    forget(expected());
-    return open.size();
+    return true;
 }
 
 }  // namespace waggle::protocols::postgres

@@ -41,7 +41,7 @@ class Codec {
     RequestEffect on_hole(Request& request);
     ResponseEffect on_response(std::string_view front, const Unit& unit, Open& open);
     static bool may_end(std::uint64_t tail);
-    std::optional<std::size_t> ends_by(std::uint64_t tail, Open& open);
+    bool ends_by(std::uint64_t tail, const Due& due, Open& open) const;
 
     std::size_t expected() const { return queue_.size() - first_; }
     std::uint64_t pushed() const { return pushed_; }

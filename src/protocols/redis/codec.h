@@ -33,7 +33,7 @@ class Codec {
     RequestEffect on_hole(Request& request);
     ResponseEffect on_response(std::string_view front, const Unit& unit, Open& open);
     static bool may_end(std::uint64_t tail) { return tail >> 48 == 0x0a0d; }
-    std::optional<std::size_t> ends_by(std::uint64_t, Open&) { return {}; }
+    static bool ends_by(std::uint64_t, const Due&, const Open&) { return false; }
     void restart(Side side);
 
     std::size_t expected() const { return queue_.size() - first_; }

@@ -265,6 +265,7 @@ class FramedSession final : public Session {
     std::uint64_t last_ns_ = 0;   // of the bytes read so far
     bool needs_turn_ = true;      // requests_' head may be anywhere in a message
     bool has_request_gap_ = false;  // since the newest turn requests were lost
+    bool is_unproven_ = false;      // Lost: not even that these are bytes of what is awaited is known
     Alignment place_in_responses_ = Alignment::Seeking;
     bool is_pipelined_ = false;   // enough to capture more
     bool has_pipelined_ = false;  // over turns, proven by positions

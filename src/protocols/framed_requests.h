@@ -14,7 +14,6 @@ void FramedSession<Codec>::read_requests(Context& context) {
         if (needs_turn_ && !requests_.is_at_turn_start() && !requests_.skip_to_next_turn()) return;
         needs_turn_ = false;
         if (requests_.hole()) {
-            // What begins in it is unknown, and so is how much will be answered.
             context.counts.add(Cause::Hole);
             if (place_.is_set && codec_.on_hole(scratch_).kind == RequestEffect::Kind::Opens)
                 if (!open_exchange(false, context)) return;
@@ -94,6 +93,8 @@ void FramedSession<Codec>::begin_turn(std::uint64_t pushed, std::uint64_t expect
         else if (has_all) has_pipelined_ = is_pipelined_ = true;
     }
     turn_ = turn;
+    // The last bytes before this turn may answer what was lost.
+    if (has_request_gap_) is_unproven_ = expected > 0;
     if (has_request_gap_) place_in_responses_ = expected > 0 ? Alignment::Lost : Alignment::Seeking;
     has_request_gap_ = false;
     if (place_in_responses_ == Alignment::Seeking && expected == 0) sought_ = turn;
@@ -149,7 +150,7 @@ void FramedSession<Codec>::go_astray(Context& context) {
     codec_.restart(Side::Response);
     place_in_responses_ = Alignment::Seeking;
     finishing_ = 0;
-    has_request_gap_ = false;
+    has_request_gap_ = is_unproven_ = false;
     needs_turn_ = is_astray_ = true;
     place_.is_set = turn_.is_known = sought_.is_known = false;
     request_payload_ = response_payload_ = 0;

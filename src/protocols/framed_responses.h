@@ -66,9 +66,12 @@ bool FramedSession<Codec>::seek(Context& context) {
     }
     const bool is_passed = responses_.head() > *start;
     drop_unmatched(*start, context);
-    // A client's answer begins with a turn: else its first bytes were lost.
-    const bool is_start = is_received_ || responses_.is_at_turn_start();
-    place_in_responses_ = is_passed || responses_.hole() || !is_start ? Alignment::Lost : Alignment::Aligned;
+    // A client's answer begins with the turn after the one before: else its first bytes were lost, or all
+    // of it, and this is the answer to a later turn.
+    const bool is_next = is_received_ || (responses_.is_at_turn_start() && responses_.turn() <= responses_.turn_before() + 1);
+    const auto newer = is_newer_awaited() ? start_of(turn_) : std::nullopt;
+    is_unproven_ = is_passed || !is_next || (newer && *newer <= *start);
+    place_in_responses_ = is_unproven_ || responses_.hole() ? Alignment::Lost : Alignment::Aligned;
     return true;
 }
 
@@ -93,6 +96,9 @@ bool FramedSession<Codec>::pass_lost(Context& context) {
     const std::uint64_t end = known_end();
     if (open_.size() > 0 && !open_.front().first_byte_ns && end > responses_.head())
         open_.front().first_byte_ns = responses_.first_ns();
+    // A turn that no request is known of: what ends it ends another answer.
+    if (const auto turn = responses_.turn_after(responses_.head()); turn && *turn < end && !codec_.is_dialogue())
+        is_unproven_ = true;
     responses_.skip_to(end);
     if (end < responses_.end()) return false;
     return end_by_tail(context);
@@ -101,7 +107,7 @@ bool FramedSession<Codec>::pass_lost(Context& context) {
 // What is due before the newest turn, or all there is.
 template <typename Codec>
 bool FramedSession<Codec>::end_by_tail(Context& context) {
-    if (has_request_gap_) return false;  // more may be answered than is known
+    if (has_request_gap_ || is_unproven_) return false;  // more may be answered than is known
     Due due{.expectations = codec_.expected(), .exchanges = open_.size()};
     if (is_newer_awaited()) {
         due.expectations = turn_.expectations - (codec_.pushed() - codec_.expected());
@@ -122,6 +128,7 @@ void FramedSession<Codec>::end_before(std::uint64_t limit, Context& context) {
     codec_.forget(turn_.expectations - (codec_.pushed() - codec_.expected()));
     responses_.skip_to(std::max(limit, responses_.head()));
     sought_ = turn_;
+    is_unproven_ = false;
     place_in_responses_ = Alignment::Seeking;
 }
 
@@ -177,7 +184,7 @@ bool FramedSession<Codec>::read_response(Context& context) {
 // The only answer that is awaited has begun, went on unseen, and nothing comes any more.
 template <typename Codec>
 void FramedSession<Codec>::finish_rested(Context& context) {
-    if (has_request_gap_ || codec_.expected() != 1 || open_.size() != 1 || !Codec::is_answered(open_.front())) return;
+    if (has_request_gap_ || is_unproven_ || codec_.expected() != 1 || open_.size() != 1 || !Codec::is_answered(open_.front())) return;
     finish(context, responses_.end_ns());
     codec_.forget(1);
     place_in_responses_ = Alignment::Seeking;
@@ -188,6 +195,7 @@ void FramedSession<Codec>::lose_responses(Context& context) {
     codec_.restart(Side::Response);
     finish_lost(finishing_, responses_.time_before(responses_.head()), context);
     finishing_ = 0;
+    is_unproven_ = responses_.is_gap_at(responses_.head());
     if (has_pipelined_ && open_.size() > 1) go_astray(context);
     else place_in_responses_ = Alignment::Lost;
 }

@@ -50,6 +50,7 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
         tracker.options.http_request_timeout_ns = ns(config.ebpf.http_request_timeout);
     tracker.options.max_exchange_age_ns = ns(config.ebpf.max_exchange_age);
     tracker.options.sensitive_query_params = config.sensitive_query_params;
+    tracker.options.sanitizes_queries = config.sanitize_queries;
     tracker.options.wants_traces =
         config.traces.is_enabled() || config.trace_printer != config::TracePrinter::Disabled;
     const auto has_plain_features = [](const std::vector<std::string>& features) {

@@ -78,6 +78,7 @@ std::string settings_fact(const RecordSettings& settings) {
                  {"http_request_timeout_ns", tracker.options.http_request_timeout_ns},
                  {"max_exchange_age_ns", tracker.options.max_exchange_age_ns},
                  {"sensitive_query_params", tracker.options.sensitive_query_params},
+                 {"sanitizes_queries", tracker.options.sanitizes_queries},
                  {"wants_traces", tracker.options.wants_traces},
                  {"wall_offset_ns", settings.wall_offset_ns}});
 }
@@ -98,6 +99,9 @@ std::optional<RecordSettings> read_settings_fact(std::string_view text) {
         found != json->end() && found->is_array())
         for (const Json& name : *found)
             if (name.is_string()) options.sensitive_query_params.push_back(name.get<std::string>());
+    if (const auto found = json->find("sanitizes_queries");
+        found != json->end() && found->is_boolean())
+        options.sanitizes_queries = found->get<bool>();
     if (const auto found = json->find("wants_traces"); found != json->end() && found->is_boolean())
         options.wants_traces = found->get<bool>();
     settings.wall_offset_ns = number_of(*json, "wall_offset_ns", std::int64_t{0});

@@ -105,6 +105,7 @@ class Replay {
         if (!tracker) {
             protocols::TrackerConfig config;
             config.options.sensitive_query_params = config_.sensitive_query_params;
+            config.options.sanitizes_queries = config_.sanitize_queries;
             add_contexts(config);
             config.calls = calls_;
             tracker = std::make_unique<protocols::Tracker>(std::move(config));

@@ -184,6 +184,7 @@ struct Config {
     std::uint64_t memory_limit = 256u << 20;
     std::uint32_t series_limit = 2000;        // per instrument; the rest goes to the overflow series
     std::vector<std::string> sensitive_query_params;  // beside the built-in list
+    bool sanitize_queries = true;             // literals in db.query.text become ?
 
     // Beyla's legacy selector: one entry, appended last.
     std::optional<std::string> executable_name;

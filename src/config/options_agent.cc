@@ -69,6 +69,9 @@ constexpr std::array kRows{
     option<[](auto& d) -> auto& { return d.config.sensitive_query_params; }>(
         "sensitive_query_params", "WAGGLE_SENSITIVE_QUERY_PARAMS",
         "query parameters to redact, beside the built-in ones"),
+    option<[](auto& d) -> auto& { return d.config.sanitize_queries; }>(
+        "sanitize_queries", "WAGGLE_SANITIZE_QUERIES",
+        "replace the literals of SQL texts (`db.query.text`) by `?`"),
     option<[](auto& d) -> auto& { return d.config.resource_attributes; }, AsPairs>(
         "resource_attributes", "OTEL_RESOURCE_ATTRIBUTES",
         "attributes of the agent's own resource"),

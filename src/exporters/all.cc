@@ -66,7 +66,7 @@ std::string_view instrumentation_of(const spans::Span& span) {
         case spans::SpanClass::Rpc:
             return "grpc";
         case spans::SpanClass::Db:
-            return span.protocol == "redis" ? "redis" : "sql";
+            return span.protocol == "postgresql" || span.protocol == "mysql" ? "sql" : span.protocol;
         case spans::SpanClass::Messaging:
             return "kafka";
         default:

@@ -24,6 +24,10 @@ bool http_client(const Span& s) {
 }
 bool rpc_server(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Server; }
 bool rpc_client(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Client; }
+// A database's own process is the server: it is nobody's client.
+bool db_client(const Span& s) {
+    return s.span_class == SpanClass::Db && s.kind == SpanKind::Client;
+}
 bool any(const Span&) { return true; }
 bool client(const Span& s) { return s.kind == SpanKind::Client || s.kind == SpanKind::Producer; }
 bool server(const Span& s) { return s.kind == SpanKind::Server || s.kind == SpanKind::Consumer; }
@@ -66,6 +70,9 @@ bool span_kind(const Span& s, Value& to) {
 bool status_code(const Span& s, Value& to) {
     to = std::int64_t{s.status == spans::Status::Error};
     return true;
+}
+bool beyla_error(const Span& s, Value& to) {
+    return s.status == spans::Status::Error && text("error", to);
 }
 bool source_waggle(const Span&, Value& to) { return text("waggle", to); }
 bool source_beyla(const Span&, Value& to) { return text("beyla", to); }
@@ -116,6 +123,7 @@ constexpr double kSecondsOtel[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
                                    0.5,   0.75, 1,     2.5,  5,     7.5, 10};
 constexpr double kSecondsBeyla[] = {0,   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
                                     0.5, 0.75,  1,    2.5,   5,    7.5,   10};
+constexpr double kSecondsDb[] = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10};
 constexpr double kBytesOtel[] = {0,     64,     256,     1024,    4096,     16384,
                                  65536, 262144, 1048576, 4194304, 16777216, 67108864};
 constexpr double kBytesBeyla[] = {0, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
@@ -196,6 +204,25 @@ constexpr AttributeRow kRpcClientBeyla[] = {
     {"rpc.system", Shown::Default, get::beyla_rpc_system},
     {"rpc.grpc.status_code", Shown::Default, get::beyla_rpc_code},
     {attr::server_address},
+};
+constexpr AttributeRow kDbClient[] = {
+    {attr::db_system_name},
+    {attr::db_collection_name},
+    {attr::db_namespace},
+    {attr::db_operation_name},
+    {attr::db_response_status_code},
+    {attr::error_type},
+    {attr::server_address},
+    {attr::server_port},
+    {attr::db_query_summary, Shown::Optional},
+    {attr::network_peer_address, Shown::Optional},
+    {attr::network_peer_port, Shown::Optional},
+    {attr::db_query_text, Shown::Optional},
+};
+constexpr AttributeRow kDbClientBeyla[] = {
+    {attr::db_operation_name},
+    {attr::db_system_name},
+    {attr::error_type, Shown::Default, get::beyla_error},
 };
 constexpr AttributeRow kSpan[] = {
     {"service", Shown::Default, get::service},
@@ -308,6 +335,14 @@ constexpr Instrument kInstruments[] = {
      .otel = {"rpc.client.call.duration", "s", kRpcClient, kSecondsOtel},
      .beyla = {"rpc.client.duration", "s", kRpcClientBeyla, kSecondsBeyla},
      .description = "Duration of RPC calls that a client made."},
+    {.feature = kApplication,
+     .instrumentation = "sql,redis,memcached",
+     .when = when::db_client,
+     .value = value::seconds,
+     .bounds_kind = BoundsKind::Duration,
+     .otel = {"db.client.operation.duration", "s", kDbClient, kSecondsDb},
+     .beyla = {"db.client.operation.duration", "s", kDbClientBeyla, kSecondsBeyla},
+     .description = "Duration of calls to databases, as their clients saw it."},
     {.feature = kSpans,
      .when = when::any,
      .value = value::seconds,

@@ -48,7 +48,7 @@ enum class BoundsKind : std::uint8_t {
 struct Instrument {
     Kind kind = Kind::Histogram;
     std::string_view feature;                    // config features: application, application_span …
-    std::string_view instrumentation;            // http, sql …; empty: not filtered
+    std::string_view instrumentation;            // any of these: "http", "sql,redis"; empty: not filtered
     bool (*when)(const spans::Span&) = nullptr;  // null: fed by Registry::set
     double (*value)(const spans::Span&) = nullptr;  // NaN: nothing to record
     bool is_integer = false;

@@ -6,6 +6,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "base/strings.h"
 #include "metrics/series.h"
 #include "metrics/target_info.h"
 #include "spans/attribute_names.h"
@@ -17,6 +18,12 @@ using spans::Span;
 
 bool contains(const std::vector<std::string>& list, std::string_view item) {
     return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+bool is_wanted(const Instrument& instrument, const std::vector<std::string>& instrumentations) {
+    if (instrument.instrumentation.empty() || contains(instrumentations, "*")) return true;
+    const auto names = split(instrument.instrumentation, ',');
+    return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return contains(instrumentations, name); });
 }
 
 bool same_keys(const std::vector<AttributeRow>& a, const std::vector<AttributeRow>& b) {
@@ -81,9 +88,7 @@ Registry::State::State(RegistryOptions given) : options(std::move(given)) {
     for (const Instrument& instrument : instruments()) {
         if (instrument.shape(options.profile).name.empty()) continue;
         if (!contains(options.features, instrument.feature)) continue;
-        if (!instrument.instrumentation.empty() && !contains(options.instrumentations, "*") &&
-            !contains(options.instrumentations, instrument.instrumentation))
-            continue;
+        if (!is_wanted(instrument, options.instrumentations)) continue;
         add(instrument);
     }
     has_target_info = contains(options.features, "application_span") ||

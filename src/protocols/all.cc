@@ -6,7 +6,10 @@
 #include "protocols/exchange.h"
 #include "protocols/http1/http1.h"
 #include "protocols/http2/http2.h"
+#include "protocols/memcached/memcached.h"
+#include "protocols/postgres/postgres.h"
 #include "protocols/protocol.h"
+#include "protocols/redis/redis.h"
 
 namespace waggle::protocols {
 
@@ -14,6 +17,9 @@ std::span<const Protocol* const> all() {
     static constexpr auto kAll = std::to_array<const Protocol*>({
         &http1::kHttp1,
         &http2::kHttp2,
+        &postgres::kPostgres,
+        &redis::kRedis,
+        &memcached::kMemcached,
     });
     return kAll;
 }

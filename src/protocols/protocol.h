@@ -75,6 +75,7 @@ struct Options {
     std::vector<std::string> sensitive_query_params;  // lower case
     bool wants_traces = true;
     bool wants_details = true;  // false: only what metrics show by default is looked at
+    bool sanitizes_queries = true;  // literals in db.query.text become ?
 };
 
 // What a session may use and change besides its streams.

@@ -110,6 +110,8 @@ class Play {
             host_.report_close(host_.socket(1), now_ns_);
             host_.tick(now_ns_);
             now_ns_ += 5'000'000;
+        } else if (what == "switched") {
+            return;
         } else if (what == "stop") {
             host_.tracker().finish(now_ns_, host_.batch());
             return;
@@ -153,6 +155,36 @@ INSTANTIATE_TEST_SUITE_P(Talks, TalkTest, ::testing::ValuesIn(talks()), [](const
     std::ranges::replace_if(name, [](unsigned char c) { return !std::isalnum(c); }, '_');
     return name;
 });
+
+// The protocol of a folder: http1 is http's, postgres is postgresql's.
+bool is_of(const Protocol& protocol, std::string_view folder) {
+    return folder.starts_with(protocol.name) || protocol.name.starts_with(folder);
+}
+
+std::string_view first_claim(std::string_view bytes, std::string_view folder) {
+    for (const Protocol* protocol : all()) {
+        if (is_of(*protocol, folder)) continue;
+        for (const Side side : {Side::Request, Side::Response})
+            if (protocol->sniff(bytes, side) == Sniff::Yes) return protocol->name;
+    }
+    return {};
+}
+
+TEST(Sniffers, DoNotClaimRandomBytes) {
+    std::uint64_t state = 88172645463325252u;
+    const auto next = [&] {
+        state ^= state << 13;
+        state ^= state >> 7;
+        return state ^= state << 17;
+    };
+    constexpr std::string_view kTextual = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;-_/*$+=\r\n\0\0";
+    for (int round = 0; round < 200'000; ++round) {
+        std::string bytes(1 + next() % 96, '\0');
+        const bool is_textual = round % 2 == 0;
+        for (char& c : bytes) c = is_textual ? kTextual[next() % kTextual.size()] : static_cast<char>(next());
+        ASSERT_EQ(first_claim(bytes, "nobody's"), "") << ::testing::PrintToString(bytes);
+    }
+}
 
 TEST(Talks, CoverTheForms) { EXPECT_GE(talks().size(), 25u); }
 

@@ -264,11 +264,18 @@ void Tracker::identify(Connection& connection, Direction direction) {
         if (try_protocols(connection, direction)) return;
         if (connection.is_muted) return;
         if (stream.is_empty()) return;
+        if (waits_for_request(connection, direction)) return;
         // Someone wants more bytes.
         if (!stream.is_cut() && !stream.is_closed() && stream.bytes().size() < 4096) return;
         give_up(connection, direction);
         if (connection.is_muted) return;
     }
+}
+
+// A client's request may be reported after its answer, and says who speaks.
+bool Tracker::waits_for_request(Connection& connection, Direction direction) {
+    return connection.info.role == Role::Client && direction == Direction::Receive &&
+           connection.streams.of(direction).order() > connection.streams.of(Direction::Send).end();
 }
 
 // True when a session was opened. Gives the turn up when every protocol says no.
@@ -291,7 +298,7 @@ bool Tracker::try_protocols(Connection& connection, Direction direction) {
             return true;
         }
     }
-    if (!wants_more) give_up(connection, direction);
+    if (!wants_more && !waits_for_request(connection, direction)) give_up(connection, direction);
     return false;
 }
 

@@ -105,6 +105,7 @@ class Tracker {
     void handle(Connection& connection, Direction direction, std::uint64_t now_ns, spans::SpanBatch& batch);
     bool hand_over(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);
     void identify(Connection& connection, Direction direction);
+    static bool waits_for_request(Connection& connection, Direction direction);
     bool try_protocols(Connection& connection, Direction direction);
     void give_up(Connection& connection, Direction direction);
     void mute(Connection& connection, std::uint64_t retry_ns);

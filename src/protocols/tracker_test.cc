@@ -84,8 +84,8 @@ TEST_F(TrackerTest, CountsRecordsThatAreNone) {
 TEST_F(TrackerTest, MutesWhatNobodyKnowsAndLooksAgainLater) {
     Socket& socket = open();
     for (int turn = 0; turn < 4; ++turn) {
-        call(socket, true, "*1\r\n$4\r\nPING\r\n");
-        call(socket, false, "+PONG\r\n");
+        call(socket, true, "\x01\x02nobody's protocol\r\n");
+        call(socket, false, "\x03\x04nobody's answer\r\n");
     }
     pass(kSecond);
     EXPECT_EQ(host_.muted(), 1u);

@@ -33,6 +33,15 @@ inline constexpr std::string_view network_protocol_name = "network.protocol.name
 inline constexpr std::string_view network_protocol_version = "network.protocol.version";
 inline constexpr std::string_view network_transport = "network.transport";
 inline constexpr std::string_view network_type = "network.type";
+inline constexpr std::string_view db_system_name = "db.system.name";
+inline constexpr std::string_view db_namespace = "db.namespace";
+inline constexpr std::string_view db_operation_name = "db.operation.name";
+inline constexpr std::string_view db_operation_batch_size = "db.operation.batch.size";
+inline constexpr std::string_view db_collection_name = "db.collection.name";
+inline constexpr std::string_view db_query_summary = "db.query.summary";
+inline constexpr std::string_view db_query_text = "db.query.text";
+inline constexpr std::string_view db_response_status_code = "db.response.status_code";
+inline constexpr std::string_view db_response_returned_rows = "db.response.returned_rows";
 
 // Resource attributes.
 inline constexpr std::string_view service_name = "service.name";

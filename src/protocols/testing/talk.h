@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Talks: what the ends of a connection say, and the spans that come of it. Lines of a talk:
-//   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; lines of one side are one message
+//   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; \L{x} is x after four bytes with the
+//             length of both; \s is a blank; lines of one side are one message
 //   < text    server bytes
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
 //   > @…      HTTP/2 frames (testing/frames.h), < @… likewise
 //   = k=v …   an expected span, in order: attributes, name, incomplete, trace_id, parent, trace_state;
 //             -k: it has no such attribute; client:k=v, server:k=v: only there
+//   ! switched: what follows is another protocol's, or encrypted
 //   ! attached: the connection was there before the agent; ! forget: what stands above was before it
 //   ! close, ! tick, ! pause, ! stop; ! lost cause=n …: losses that must be counted (without the line: none)
 #pragma once
@@ -16,6 +18,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +48,16 @@ struct TalkFile {
     std::array<FrameWriter, 2> frames;  // of server and client
 };
 
+// Where the brace that stands at `open` is closed.
+inline std::size_t brace_end(std::string_view text, std::size_t open) {
+    std::size_t depth = 0;
+    for (std::size_t i = open; i < text.size(); ++i) {
+        depth += text[i] == '{';
+        if (text[i] == '}' && --depth == 0) return i;
+    }
+    throw std::invalid_argument("a brace is not closed");
+}
+
 inline std::string unescape(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -59,11 +72,17 @@ inline std::string unescape(std::string_view text) {
             const auto count = parse_int<std::size_t>(text.substr(comma + 1, close - comma - 1));
             for (std::size_t n = 0; n < count.value(); ++n) out += unescape(text.substr(i + 2, comma - i - 2));
             i = close;
+        } else if (c == 'L') {
+            const std::size_t close = brace_end(text, i + 1);
+            const std::string inner = unescape(text.substr(i + 2, close - i - 2));
+            for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((inner.size() + 4) >> shift & 0xff);
+            out += inner;
+            i = close;
         } else if (c == 'x') {
             out += static_cast<char>(parse_int<unsigned>(text.substr(i + 1, 2), 16).value());
             i += 2;
         } else {
-            out += c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == '0' ? '\0' : c;
+            out += c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == 's' ? ' ' : c == '0' ? '\0' : c;
         }
     }
     return out;

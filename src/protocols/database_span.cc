@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/database_span.h"
+
+#include "spans/attribute_names.h"
+
+namespace waggle::protocols {
+namespace {
+
+void describe_peers(const ConnectionInfo& info, spans::SpanBatch& batch, spans::Attributes& attributes) {
+    if (info.kind == WG_UNIX) {
+        attributes.add(attr::network_transport, std::string_view("unix"));
+        if (!info.unix_path.empty()) attributes.add(attr::server_address, batch.text(info.unix_path));
+        return;
+    }
+    const bool is_client = info.role == Role::Client;
+    const std::string_view local = batch.text(info.local_address);
+    const std::string_view remote = batch.text(info.remote_address);
+    if (is_client || info.role == Role::Server) {
+        const std::uint16_t port = is_client ? info.tuple.remote_port : info.tuple.local_port;
+        attributes.add(attr::server_address, is_client ? remote : local);
+        attributes.add(attr::server_port, std::int64_t{port});
+        if (!is_client) attributes.add(attr::client_address, remote);
+    }
+    attributes.add(attr::network_peer_address, remote);
+    attributes.add(attr::network_peer_port, std::int64_t{info.tuple.remote_port});
+}
+
+}  // namespace
+
+void describe_database(const DatabaseCall& call, const CallFacts& facts, const ConnectionInfo& info,
+                       spans::SpanBatch& batch, spans::Span& span) {
+    span.span_class = spans::SpanClass::Db;
+    spans::Attributes& attributes = span.attributes;
+    attributes.add(attr::db_system_name, call.system);
+    const auto add = [&](std::string_view key, std::string_view text) {
+        const std::string_view kept = batch.text(text);
+        if (!kept.empty()) attributes.add(key, kept);
+        return kept;
+    };
+    add(attr::db_namespace, call.database);
+    const std::string_view operation = add(attr::db_operation_name, call.operation);
+    add(attr::db_collection_name, call.collection);
+    add(attr::db_query_summary, call.summary);
+    add(attr::db_query_text, call.text);
+    if (call.batch_size > 1) attributes.add(attr::db_operation_batch_size, std::int64_t{call.batch_size});
+    if (call.returned_rows >= 0) attributes.add(attr::db_response_returned_rows, call.returned_rows);
+    const std::string_view name = batch.text(call.name);
+    span.name = !name.empty() ? name : !operation.empty() ? operation : call.system;
+
+    add(attr::db_response_status_code, call.status_code);
+    const bool is_closed = facts.incomplete == spans::Incomplete::Closed;
+    const std::string_view error = !call.error_type.empty() ? batch.text(call.error_type)
+                                   : is_closed              ? std::string_view("connection_closed")
+                                                            : std::string_view{};
+    if (!error.empty()) {
+        span.status = spans::Status::Error;
+        attributes.add(attr::error_type, error);
+    }
+    describe_peers(info, batch, attributes);
+}
+
+}  // namespace waggle::protocols

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many Redis and PostgreSQL exchanges whose answers are known: every span says what its own answer said,
+// or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong then either.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "protocols/testing/socket.h"
+#include "protocols/testing/traffic.h"
+#include "spans/attribute_names.h"
+
+namespace waggle::protocols::testing {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+std::string letters(std::uint64_t number) {
+    std::string text(5, 'A');
+    for (char& c : text) {
+        c = static_cast<char>('A' + number % 26);
+        number /= 26;
+    }
+    return text;
+}
+
+std::string big_endian(std::size_t value) {
+    std::string text;
+    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 0xff);
+    return text;
+}
+
+std::string message(char type, const std::string& body) { return type + big_endian(body.size() + 4) + body; }
+
+// How a protocol asks question `id`, and answers it: with an error that carries the id, or well.
+struct Language {
+    std::string_view name;
+    std::string (*request)(const std::string& id, std::size_t size);
+    std::string (*answer)(const std::string& id, std::size_t size, bool is_error);
+    std::string (*span_name)(const std::string& id);
+};
+
+std::string bulk(const std::string& text) { return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n"; }
+
+std::string redis_answer(const std::string& id, std::size_t size, bool is_error) {
+    if (is_error) return "-" + id + " wrong\r\n";
+    if (size < 100) return "+OK\r\n";
+    if (size % 2) return bulk(std::string(size, 'x'));
+    std::string text = "*" + std::to_string(size / 10) + "\r\n";
+    // Elements that look like replies, for whoever begins in the midst of them.
+    for (std::size_t i = 0; i < size / 10; ++i) text += bulk("-WRONG\r\n");
+    return text;
+}
+
+std::string postgres_request(const std::string& id, std::size_t size) {
+    const std::string text = "SELECT * FROM " + id + " WHERE a = '" + std::string(size, 'x') + "'" + '\0';
+    if (size % 2) return message('Q', text);
+    using namespace std::string_literals;
+    return message('P', "\0"s + text + "\0\0"s) + message('B', "\0\0\0\0\0\0\0\0"s) + message('E', "\0\0\0\0\0"s) + message('S', "");
+}
+
+std::string postgres_answer(const std::string& id, std::size_t size, bool is_error) {
+    using namespace std::string_literals;
+    std::string text;
+    for (std::size_t i = 0; i < size / 100; ++i) text += message('D', "\0\1\0\0\0\x50"s + std::string(80, 'x'));
+    text += is_error ? message('E', "SERROR\0C" + id + "\0Mwrong\0\0"s) : message('C', "SELECT 5\0"s);
+    return text + message('Z', "I");
+}
+
+const Language kRedis{.name = "redis",
+                      .request = [](const std::string& id, std::size_t size) {
+                          return "*2\r\n" + bulk(id) + bulk(std::string(size, 'x'));
+                      },
+                      .answer = redis_answer,
+                      .span_name = [](const std::string& id) { return id; }};
+const Language kPostgres{.name = "postgresql",
+                         .request = postgres_request,
+                         .answer = postgres_answer,
+                         .span_name = [](const std::string& id) { return "SELECT " + id; }};
+
+struct Question {
+    bool is_error = false;
+    bool is_pipelined = false;
+    bool is_lossy = false;
+    std::uint64_t spans = 0;
+};
+
+class World {
+  public:
+    World(std::uint64_t seed, const Language& language, double loss)
+        : random_(seed), language_(language), loss_(loss), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
+
+    void run(int connections) {
+        for (int i = 0; i < connections; ++i) {
+            talk(host_.add({.id = ++last_id_, .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT}));
+            host_.tick(now_ns_ += 5'000'000);
+        }
+        host_.tracker().finish(now_ns_ += kSecond, host_.batch());
+        check();
+    }
+
+    std::uint64_t whole() const { return whole_; }
+    std::uint64_t incomplete() const { return incomplete_; }
+    std::uint64_t missing() const { return missing_; }
+
+  private:
+    // Waits for each answer; or asks several at once; or goes on asking while answers come.
+    void talk(Socket& socket) {
+        const std::uint64_t style = random_.below(3);
+        bool is_lossy = false;
+        // What tells the protocol is seen.
+        say(socket, true, language_.name == "redis" ? "*1\r\n$4\r\nPING\r\n" : message('Q', std::string("SELECT 1\0", 9)), 0, is_lossy);
+        say(socket, false, language_.name == "redis" ? "+PONG\r\n" : postgres_answer("", 0, false), 0, is_lossy);
+        std::vector<std::pair<std::string, std::size_t>> open;
+        std::string answers;
+        for (int turn = 0; turn < 12; ++turn) {
+            // That a client does not wait is shown before anything is missing: else nobody can know.
+            const bool is_first = style == 2 && turn < 3;
+            const std::uint64_t count = style == 0 ? 1 : 1 + random_.below(4);
+            std::string requests;
+            for (std::uint64_t i = 0; i < count; ++i) {
+                const std::string id = letters(++last_question_);
+                Question& question = questions_[id];
+                question = {.is_error = random_.chance(0.5), .is_pipelined = style != 0};
+                std::size_t request = size(is_first ? 0 : 0.1);
+                // A statement longer than the rule hides that it is executed.
+                if (language_.name == "postgresql" && request % 2 == 0) request = std::min<std::size_t>(request, 12'000);
+                const std::size_t answer = size(is_first ? 0 : 0.2);
+                requests += language_.request(id, request);
+                if (language_.name == "postgresql" && request % 2 == 0) answers += message('1', "") + message('2', "");
+                answers += language_.answer(id, answer, question.is_error);
+                open.emplace_back(id, 0);
+            }
+            const double loss = is_first ? 0 : loss_;
+            say(socket, true, requests, loss, is_lossy);
+            // Some of what is due, or all of it.
+            const bool is_part = style == 2 && turn < 11 && (is_first || random_.chance(0.5));
+            const std::size_t now = is_part ? 1 + random_.below(answers.size() - 1) : answers.size();
+            for (std::size_t at = 0; at < now;) {
+                // The last bytes of a call are told as eight: shorter calls have some that nobody knows.
+                std::size_t call = std::min(now - at, 8 + random_.below(9000));
+                if (now - at - call < 8) call = now - at;
+                say(socket, false, answers.substr(at, call), loss, is_lossy);
+                at += call;
+            }
+            answers.erase(0, now);
+            if (random_.chance(0.3)) host_.tick(now_ns_ += 5'000'000);
+            if (answers.empty() && random_.chance(0.1)) host_.tick(now_ns_ += 2 * kSecond);
+        }
+        flush(socket);
+        for (const auto& [id, unused] : open) questions_[id].is_lossy = is_lossy;
+        host_.tick(now_ns_ += 5'000'000);
+        host_.tick(now_ns_ += 300'000'000);
+        host_.tick(now_ns_ += 300'000'000);
+        host_.report_close(socket, now_ns_ += 1000);
+        host_.tick(now_ns_ += 5'000'000);
+    }
+
+    std::size_t size(double big) { return random_.chance(big) ? random_.below(30'000) : random_.below(60); }
+
+    void say(Socket& socket, bool is_request, const std::string& bytes, double loss, bool& is_lossy) {
+        if (bytes.empty()) return;
+        const bool is_send = is_request == (socket.options().role == WG_ROLE_CLIENT);
+        Move move = socket.moved(is_send ? WG_SEND : WG_RECEIVE, bytes, now_ns_ += 10'000);
+        move.is_lost = random_.chance(loss);
+        is_lossy |= move.is_lost;
+        // A send is reported when its call has returned, maybe after the answer was read.
+        if (is_send && is_request && !late_ && random_.chance(0.2)) {
+            late_ = move;
+            return;
+        }
+        if (is_send) flush(socket);
+        host_.report(socket, move);
+        flush(socket);
+    }
+
+    void flush(Socket& socket) {
+        if (!late_) return;
+        const Move move = *late_;
+        late_.reset();
+        host_.report(socket, move);
+    }
+
+    void check() {
+        for (const spans::Span& span : host_.batch()) {
+            const std::string_view name = span.name;
+            if (name == "PING" || name == "SELECT") continue;
+            const std::string id(name.substr(name.size() - std::min<std::size_t>(5, name.size())));
+            const auto found = questions_.find(id);
+            ASSERT_NE(found, questions_.end()) << name;
+            Question& question = found->second;
+            ASSERT_EQ(language_.span_name(id), name);
+            ASSERT_EQ(++question.spans, 1u) << name;
+            const std::string_view error = span.attributes.text(attr::error_type);
+            const bool is_whole = span.incomplete == spans::Incomplete::No;
+            (is_whole ? whole_ : incomplete_) += 1;
+            SCOPED_TRACE(std::string(name) + (question.is_pipelined ? " pipelined" : "") + (question.is_lossy ? " lossy" : ""));
+            EXPECT_TRUE(is_whole || question.is_lossy || question.is_pipelined) << static_cast<int>(span.incomplete);
+            if (error == "_OTHER" || error == id) {
+                EXPECT_TRUE(question.is_error);
+            } else if (error.empty()) {
+                EXPECT_FALSE(is_whole && question.is_error);
+            } else {
+                EXPECT_EQ(error, "connection_closed");
+            }
+        }
+        for (const auto& [id, question] : questions_) {
+            if (question.spans > 0) continue;
+            ++missing_;
+            EXPECT_TRUE(question.is_lossy || question.is_pipelined) << id << " is missing";
+        }
+        std::uint64_t seen = 0, exported = 0;
+        for (const Counts& counts : host_.tracker().counts()) seen += counts.seen, exported += counts.exported;
+        EXPECT_EQ(seen, exported);
+    }
+
+    Random random_;
+    const Language& language_;
+    double loss_;
+    Host host_;
+    std::map<std::string, Question> questions_;
+    std::optional<Move> late_;
+    std::uint64_t last_id_ = 0;
+    std::uint64_t last_question_ = 0;
+    std::uint64_t now_ns_ = kSecond;
+    std::uint64_t whole_ = 0;
+    std::uint64_t incomplete_ = 0;
+    std::uint64_t missing_ = 0;
+};
+
+class FramedProperty : public ::testing::TestWithParam<const Language*> {};
+
+TEST_P(FramedProperty, PairsAreRight) {
+    std::uint64_t whole = 0, others = 0;
+    for (std::uint64_t seed = 1; seed <= 15; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        World world(seed, *GetParam(), 0);
+        world.run(60);
+        whole += world.whole();
+        others += world.incomplete() + world.missing();
+        if (HasFailure()) return;
+    }
+    RecordProperty("whole", static_cast<int>(whole));
+    // Who does not wait for answers longer than the rules lets some go by.
+    EXPECT_GT(whole, 2 * others) << others;
+}
+
+TEST_P(FramedProperty, NoPairIsWrongWhenCallsAreLost) {
+    std::uint64_t whole = 0, others = 0;
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        World world(seed, *GetParam(), 0.02);
+        world.run(60);
+        whole += world.whole();
+        others += world.incomplete() + world.missing();
+        if (HasFailure()) return;
+    }
+    EXPECT_GT(others, 0u);
+    EXPECT_GT(whole, others) << others;
+}
+
+INSTANTIATE_TEST_SUITE_P(Languages, FramedProperty, ::testing::Values(&kRedis, &kPostgres),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+}  // namespace
+}  // namespace waggle::protocols::testing

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/postgres/codec.h"
+
+#include "protocols/postgres/postgres.h"
+
+namespace waggle::protocols::postgres {
+namespace {
+
+using RequestKind = RequestEffect::Kind;
+
+constexpr std::size_t kHeader = 5;
+
+}  // namespace
+
+void Codec::Response::clear() {
+    has_code = is_failed = is_aborted = false;
+    command.clear();
+    returned_rows = -1;
+}
+
+Parsed<Unit> Codec::parse(Side side, std::string_view bytes, bool is_final) const {
+    if (side == Side::Request) return parse_frontend(bytes, is_final);
+    if (bytes.empty()) return std::unexpected(Stop::NeedMore);
+    // The answer to a request for encryption is one letter.
+    if ((awaits(Awaits::Ssl) || awaits(Awaits::Gss)) && bytes[0] != 'E') return Unit{.size = 1, .front = 1};
+    return parse_backend(bytes, is_final);
+}
+
+void Codec::push(Awaits what, bool ends_exchange) {
+    queue_.push_back({what, ends_exchange});
+    ++pushed_;
+}
+
+Codec::Expected Codec::pop() {
+    const Expected popped = queue_[first_++];
+    if (first_ == queue_.size()) {
+        queue_.clear();
+        first_ = 0;
+    } else if (first_ >= 1024) {
+        queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+    }
+    return popped;
+}
+
+void Codec::forget(std::size_t count) {
+    for (; count > 0 && expected() > 0; --count) pop();
+    is_copying_ = is_finishing_ = has_both_copies_ = false;
+}
+
+Codec::StatementPtr Codec::find(const ByName& names, std::string_view name) const {
+    const auto found = names.find(std::string(name));
+    return found == names.end() ? nullptr : found->second;
+}
+
+void Codec::keep(ByName& names, std::string_view name, StatementPtr statement) {
+    // Whatever made so many never closes them: what is forgotten is unknown.
+    if (names.size() >= kMaxStatements && !names.contains(std::string(name))) names.clear();
+    names[std::string(name)] = std::move(statement);
+}
+
+sql::Reading Codec::reading(const Options& options, bool is_cut) const {
+    return {.dialect = sql::Dialect::PostgreSql,
+            .has_backslashes = has_backslashes_,
+            .is_cut = is_cut,
+            .is_sanitized = options.sanitizes_queries};
+}
+
+void Codec::read_startup(std::string_view body) {
+    std::string_view user;
+    std::string_view database;
+    while (!body.empty() && body[0] != '\0') {
+        const std::string_view name = take_text(body);
+        const std::string_view value = take_text(body);
+        if (name == "user") user = value;
+        if (name == "database") database = value;
+    }
+    database_.assign((database.empty() ? user : database).substr(0, 128));
+}
+
+RequestEffect Codec::open_message(std::string_view front) {
+    switch (*opening_of(front)) {
+        case Opening::Startup:
+            read_startup(front.substr(8));
+            push(Awaits::Startup);
+            break;
+        case Opening::Ssl:
+            push(Awaits::Ssl);
+            break;
+        case Opening::Gss:
+            push(Awaits::Gss);
+            break;
+        case Opening::Cancel:
+            return {.kind = RequestKind::Over};
+    }
+    return {.kind = RequestKind::Nothing, .is_expecting = true};
+}
+
+void Codec::parse_statement(std::string_view body, bool is_cut, const Options& options) {
+    const std::string_view name = take_text(body);
+    auto statement = std::make_shared<Statement>();
+    const bool is_open = is_cut && body.find('\0') == std::string_view::npos;
+    statement->is_known = true;
+    sql::read_statement(take_text(body), reading(options, is_open), statement->facts);
+    last_ = statement;
+    keep(statements_, name, std::move(statement));
+}
+
+void Codec::bind(std::string_view body) {
+    const std::string_view portal = take_text(body);
+    last_ = find(statements_, take_text(body));
+    keep(portals_, portal, last_);
+}
+
+void Codec::set_request(const StatementPtr& statement, Request& request) const {
+    request.is_known = statement && statement->is_known;
+    if (request.is_known) request.facts = statement->facts;
+    else request.facts.clear();
+}
+
+RequestEffect Codec::part(Awaits what) {
+    if (is_skipping_) return {};
+    has_parts_ = true;
+    if (what == Awaits::Parse) is_bound_ = false;
+    push(what);
+    return {.kind = RequestKind::Part, .is_expecting = true};
+}
+
+// Sync or Flush: what was only prepared is an exchange for itself.
+RequestEffect Codec::end_parts(bool is_sync, Request& request) {
+    RequestEffect effect;
+    if (has_parts_) {
+        queue_.back().ends_exchange = true;
+        set_request(last_, request);
+        effect.kind = RequestKind::Silent;
+    }
+    has_parts_ = false;
+    last_.reset();
+    if (!is_sync) return effect;
+    is_skipping_ = false;
+    push(Awaits::Sync);
+    effect.is_expecting = true;
+    return effect;
+}
+
+RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Request& request, const Options& options) {
+    if (expected() >= kMaxExpected) return {.kind = RequestKind::Over};
+    if (front[0] == '\0') {
+        if (unit.is_cut) return {.kind = RequestKind::Invalid};
+        return open_message(front);
+    }
+    std::string_view body = front.substr(kHeader);
+    switch (front[0]) {
+        case 'Q': {
+            const bool is_open = body.find('\0') == std::string_view::npos;
+            request.is_known = true;
+            sql::read_statement(take_text(body), reading(options, is_open), request.facts);
+            has_parts_ = is_skipping_ = false;
+            push(Awaits::Query, true);
+            return {.kind = RequestKind::Opens, .is_expecting = true};
+        }
+        case 'P':
+            if (is_skipping_) return {};
+            parse_statement(body, unit.front < unit.size, options);
+            return part(Awaits::Parse);
+        case 'B':
+            if (!is_skipping_) bind(body);
+            is_bound_ = true;
+            return part(Awaits::Bind);
+        case 'D': {
+            if (!is_skipping_ && !has_parts_ && !body.empty())
+                last_ = find(body[0] == 'S' ? statements_ : portals_, body.substr(1, body.find('\0', 1) - 1));
+            return part(Awaits::Describe);
+        }
+        case 'C':
+            if (is_skipping_) return {};
+            if (!body.empty()) {
+                const std::string_view name = body.substr(1, body.find('\0', 1) - 1);
+                (body[0] == 'S' ? statements_ : portals_).erase(std::string(name));
+            }
+            push(Awaits::Close);
+            return {.is_expecting = true};
+        case 'E':
+            if (is_skipping_) return {};
+            set_request(find(portals_, take_text(body)), request);
+            has_parts_ = false;
+            push(Awaits::Execute, true);
+            return {.kind = RequestKind::Opens, .is_expecting = true};
+        case 'F':
+            request.is_known = false;
+            request.facts.clear();
+            push(Awaits::Query, true);
+            return {.kind = RequestKind::Opens, .is_expecting = true};
+        case 'S':
+            return end_parts(true, request);
+        case 'H':
+            return end_parts(false, request);
+        default:
+            return {};  // copied data, passwords, Terminate
+    }
+}
+
+// What was bound is executed and synchronised behind the values that were not captured.
+RequestEffect Codec::on_hole(Request& request) {
+    if (!has_parts_ || !is_bound_) return {.kind = RequestKind::Drops};
+    set_request(last_, request);
+    has_parts_ = false;
+    push(Awaits::Execute, true);
+    push(Awaits::Sync);
+    return {.kind = RequestKind::Opens, .is_expecting = true};
+}
+
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) const {
+    const Request& request = exchange.request;
+    const Response& response = exchange.response;
+    DatabaseCall call{.system = "postgresql", .database = database_};
+    if (request.is_known) {
+        const sql::Facts& facts = request.facts;
+        call.name = facts.summary;
+        call.operation = facts.operation;
+        call.collection = facts.collection;
+        call.summary = facts.summary;
+        call.text = facts.text;
+        call.batch_size = facts.statements;
+    } else {
+        call.operation = response.command;
+    }
+    const std::string_view code(response.code.data(), response.code.size());
+    if (response.is_failed) {
+        call.status_code = response.has_code ? code : std::string_view{};
+        call.error_type = response.has_code     ? code
+                          : response.is_aborted ? std::string_view("pipeline_aborted")
+                                                : std::string_view("_OTHER");
+    }
+    call.returned_rows = response.returned_rows;
+    span.protocol = kPostgres.name;
+    describe_database(call, {exchange.incomplete, exchange.start_ns, exchange.first_byte_ns}, info, batch, span);
+}
+
+namespace {
+
+std::unique_ptr<Session> open(const ConnectionInfo& info, Streams& streams, Direction requests) {
+    return std::make_unique<FramedSession<Codec>>(info, streams, requests);
+}
+
+}  // namespace
+
+const Protocol kPostgres{.name = "postgresql", .sniff = sniff, .open = open};
+
+}  // namespace waggle::protocols::postgres

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Database servers as children on ports and folders of their own, and drivers from the package indexes."""
+import glob
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from artefacts import OUT, _run
+from harness import ROOT, Agent, Child, free_port, wait_for
+
+TOOLS = os.path.join(ROOT, "build/tools")
+SOURCES = os.path.join(ROOT, "tests/services/databases")
+PYTHON = "/usr/bin/python3"
+
+
+class Postgres:
+    """PostgreSQL as its own user, since it refuses to run as root."""
+
+    def __init__(self, *settings):
+        self.programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        self.folder = tempfile.mkdtemp(prefix="waggle-postgres-")
+        self.port = free_port()
+        shutil.chown(self.folder, "postgres", "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        data = os.path.join(self.folder, "data")
+        _run([[*as_user, self.programs + "/initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8",
+               "--locale", "C"]], cwd=self.folder)
+        options = ["fsync=off", f"unix_socket_directories={self.folder}", "listen_addresses=127.0.0.1",
+                   "autovacuum=off", "max_wal_senders=0", "wal_level=minimal", *settings]
+        self.child = Child([*as_user, self.programs + "/postgres", "-D", data, "-p", str(self.port),
+                            *(word for option in options for word in ("-c", option))], cwd=self.folder)
+        wait_for(lambda: self.is_ready(), "PostgreSQL")
+        self.psql("CREATE DATABASE shop", database="postgres")
+
+    def is_ready(self):
+        if self.child.process.poll() is not None:
+            raise AssertionError(self.child.output())
+        return subprocess.run([self.programs + "/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode == 0
+
+    def psql(self, *statements, database="shop", check=True, host="127.0.0.1", env=None, stdin=None):
+        commands = [word for statement in statements for word in ("-c", statement)]
+        done = subprocess.run([self.programs + "/psql", "-X", "-q", "-At", "-h", host, "-p", str(self.port), "-U", "shop",
+                               "-d", database, *commands], capture_output=True, text=True, input=stdin,
+                              env={**os.environ, **(env or {})})
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
+
+    def stop(self):
+        self.child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def redis(*arguments, password=None):
+    port = free_port()
+    folder = tempfile.mkdtemp(prefix="waggle-redis-")
+    child = Child(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder,
+                   *arguments])
+    return child.wait_port(port), port
+
+
+def memcached(*arguments):
+    port = free_port()
+    return Child(["memcached", "-p", str(port), "-l", "127.0.0.1", "-U", "0", "-u", "nobody", *arguments]).wait_port(port), port
+
+
+def _read(path):
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return file.read()
+
+
+def python_packages(name, *packages):
+    """The folder with these packages of Python's index, for PYTHONPATH."""
+    folder = os.path.join(TOOLS, "python-" + name)
+    mark = os.path.join(folder, "installed")
+    wanted = " ".join(packages)
+    if _read(mark) != wanted:
+        _run([["rm", "-rf", folder], [PYTHON, "-m", "pip", "install", "--quiet", "--target", folder, *packages]])
+        with open(mark, "w") as file:
+            file.write(wanted)
+    return folder
+
+
+def node_packages(name, *packages):
+    """The folder with node_modules, for NODE_PATH."""
+    folder = os.path.join(TOOLS, "node-" + name)
+    mark = os.path.join(folder, "installed")
+    wanted = " ".join(packages)
+    if _read(mark) != wanted:
+        _run([["rm", "-rf", folder], ["mkdir", "-p", folder],
+              ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *packages]])
+        with open(mark, "w") as file:
+            file.write(wanted)
+    return os.path.join(folder, "node_modules")
+
+
+def go_client(name):
+    """A program of tests/services/databases/<name>: modules come through the proxy, go.sum pins them."""
+    product = os.path.join(OUT, "databases", name)
+    source = os.path.join(SOURCES, name)
+    newest = max(os.path.getmtime(path) for path in glob.glob(source + "/*"))
+    if not os.path.exists(product) or newest > os.path.getmtime(product):
+        os.makedirs(os.path.dirname(product), exist_ok=True)
+        _run([["go", "build", "-o", product, "."]], cwd=source,
+             env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
+    return product
+
+
+class DatabaseTest(unittest.TestCase):
+    maxDiff = None
+
+    def watch(self, *children, **options):
+        agent = Agent(services=[{"pids": [child.pid for child in children]}], **options)
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") >= len(children), "all to be watched")
+        return agent
+
+    def run_client(self, *argv, env=None):
+        """A client that waits for a line, watched, then set going; returns its agent."""
+        child = Child(list(argv), stdin=subprocess.PIPE, env=env)
+        self.addCleanup(child.stop)
+        agent = self.watch(child)
+        child.process.stdin.write(b"go\n")
+        child.process.stdin.flush()
+        wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
+        self.assertIsNone(child.process.poll(), child.output())
+        return agent
+
+    def check_metrics(self, agent, found, system):
+        for operation in {s["db.operation.name"] for s in found}:
+            wanted = sum(s["db.operation.name"] == operation for s in found)
+            self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count", db_operation_name=operation,
+                                              db_system_name=system), wanted)
+        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)

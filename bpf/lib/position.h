@@ -25,14 +25,6 @@ static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct w
     return size < limit ? size : limit;
 }
 
-// A connection's first bytes are let through whatever the rule says: later messages refer to them, and user space has
-// not looked at them yet. `gone`: bytes of this direction before the call.
-enum { WG_FIRST_BYTES = 16384 };
-static inline __attribute__((always_inline)) __u64 wg_first_allows(__u64 gone, __u32 size) {
-    const __u64 limit = gone < WG_FIRST_BYTES ? WG_FIRST_BYTES - gone : 0;
-    return size < limit ? size : limit;
-}
-
 // The last eight bytes after a call of `size` bytes: `tail` holds the last of it, right-aligned, `before`
 // what stood there. The last chunk often goes alone.
 static inline __attribute__((always_inline)) __u64 wg_join_tail(__u64 before, __u64 tail, __u64 size) {

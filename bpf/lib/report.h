@@ -195,9 +195,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         wg_count(WG_COUNT_MUTED_BYTES, size);
         return 0;
     }
-    const u64 by_rule = wg_rule_allows(&conn->rule[direction], conn->turn_start[direction], position, size);
-    const u64 first_bytes = wg_first_allows(conn->bytes[direction] - size, size);
-    const u64 wanted = by_rule > first_bytes ? by_rule : first_bytes;
+    const u64 wanted = wg_rule_allows(&conn->rule[direction], conn->turn_start[direction], position, size);
     bool is_io_uring = false;
     s->captured = 0;
 #ifndef WG_PLAIN

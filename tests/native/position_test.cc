@@ -33,14 +33,6 @@ TEST(Unwrap, FollowsAStreamOfManyGibibytes) {
 
 wg_rule rule(wg_rule_mode mode, __u32 bytes) { return {.mode = mode, .padding = {}, .bytes = bytes}; }
 
-TEST(Rule, TheFirstBytesOfAConnectionGoThrough) {
-    EXPECT_EQ(wg_first_allows(0, 100), 100u);
-    EXPECT_EQ(wg_first_allows(0, 100'000), 16384u);
-    EXPECT_EQ(wg_first_allows(16000, 1000), 384u);
-    EXPECT_EQ(wg_first_allows(16384, 1000), 0u);
-    EXPECT_EQ(wg_first_allows(1ull << 40, 1000), 0u);
-}
-
 TEST(Rule, HeadLetsTheFrontOfATurnThrough) {
     const wg_rule head = rule(WG_RULE_HEAD, 100);
     EXPECT_EQ(wg_rule_allows(&head, 1000, 1000, 40), 40u);

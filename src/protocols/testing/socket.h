@@ -88,13 +88,8 @@ class Socket {
         next_[direction] = move.position + size;
         end_ns_[direction] = move.time_ns;
         const wg_rule& rule = rules_[direction];
-        if (rule.mode == WG_RULE_MUTE) {
-            gone_[direction] += size;
-            return;
-        }
-        const std::uint64_t wanted = std::max(wg_rule_allows(&rule, turn_start_[direction], move.position, size),
-                                              wg_first_allows(gone_[direction], size));
-        gone_[direction] += size;
+        if (rule.mode == WG_RULE_MUTE) return;
+        const std::uint64_t wanted = wg_rule_allows(&rule, turn_start_[direction], move.position, size);
         if (!wanted && !is_new_turn) return update_tail(move);
         wg_data_event event = data_event(move);
         event.size = size;
@@ -229,7 +224,6 @@ class Socket {
     std::array<std::uint64_t, 2> written_{};  // as it is
     std::array<std::uint64_t, 2> next_{};     // as it was reported
     std::array<std::uint64_t, 2> turn_start_{};
-    std::array<std::uint64_t, 2> gone_{};     // bytes that were reported
     std::array<std::uint64_t, 2> end_ns_{};
     std::array<wg_rule, 2> rules_{};
     std::array<std::optional<wg_tail>, 2> tails_;

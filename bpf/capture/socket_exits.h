@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bpf/core/kernel.h"
+#include "bpf/lib/close.h"
 #include "bpf/lib/report.h"
 
 SEC("fexit/inet_sendmsg")

@@ -42,7 +42,10 @@ TEST(Fields, ByEitherNotation) {
 }
 
 TEST(Fields, OfHowSureASpanIs) {
-    Span span{.incomplete = spans::Incomplete::Closed, .parent_source = spans::ParentSource::Exact, .has_unknown_role = true};
+    Span span;
+    span.incomplete = spans::Incomplete::Closed;
+    span.parent_source = spans::ParentSource::Exact;
+    span.has_unknown_role = true;
     EXPECT_EQ(field(span, "waggle.incomplete"), "connection_closed");
     EXPECT_EQ(field(span, "waggle_parent"), "exact");
     EXPECT_EQ(field(span, "waggle.role"), "unknown");
@@ -51,7 +54,10 @@ TEST(Fields, OfHowSureASpanIs) {
 }
 
 TEST(Fields, OfSpanResourceAndBothEnds) {
-    Span span{.kind = SpanKind::Server, .name = "GET /x", .resource = shop()};
+    Span span;
+    span.kind = SpanKind::Server;
+    span.name = "GET /x";
+    span.resource = shop();
     span.attributes.add(attr::client_address, std::string_view("10.0.0.1"));
     span.attributes.add(attr::http_response_status_code, std::int64_t{404});
     EXPECT_EQ(field(span, "http.response.status_code"), "404");

@@ -3,121 +3,12 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 
+#include "metrics/instruments_get.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::metrics {
 namespace {
-
-using spans::Span;
-using spans::SpanClass;
-using spans::SpanKind;
-using spans::Value;
-
-namespace when {
-bool http_server(const Span& s) {
-    return s.span_class == SpanClass::Http && s.kind == SpanKind::Server;
-}
-bool http_client(const Span& s) {
-    return s.span_class == SpanClass::Http && s.kind == SpanKind::Client;
-}
-bool rpc_server(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Server; }
-bool rpc_client(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Client; }
-// A database's own process is the server: it is nobody's client.
-bool db_client(const Span& s) {
-    return s.span_class == SpanClass::Db && s.kind == SpanKind::Client;
-}
-bool any(const Span&) { return true; }
-bool client(const Span& s) { return s.kind == SpanKind::Client || s.kind == SpanKind::Producer; }
-bool server(const Span& s) { return s.kind == SpanKind::Server || s.kind == SpanKind::Consumer; }
-bool call(const Span& s) { return s.kind != SpanKind::Internal; }
-bool failed_call(const Span& s) { return call(s) && s.status == spans::Status::Error; }
-}  // namespace when
-
-namespace value {
-double size_or_nan(const Span& s, std::string_view key) {
-    const std::int64_t size = s.attributes.number(key, -1);
-    return size < 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(size);
-}
-double seconds(const Span& s) { return s.seconds(); }
-double one(const Span&) { return 1; }
-double request_size(const Span& s) { return size_or_nan(s, attr::http_request_body_size); }
-double queue_seconds(const Span& s) {
-    return s.queue_us ? s.queue_us * 1e-6 : std::numeric_limits<double>::quiet_NaN();
-}
-double response_size(const Span& s) { return size_or_nan(s, attr::http_response_body_size); }
-}  // namespace value
-
-namespace get {
-bool text(std::string_view from, Value& to) {
-    to = from;
-    return !from.empty();
-}
-std::string_view own_name(const Span& s) { return s.resource ? s.resource->service_name : ""; }
-std::string_view own_namespace(const Span& s) {
-    return s.resource ? s.resource->service_namespace : "";
-}
-bool service(const Span& s, Value& to) { return text(own_name(s), to); }
-bool service_namespace(const Span& s, Value& to) { return text(own_namespace(s), to); }
-bool span_name(const Span& s, Value& to) { return text(s.name, to); }
-bool span_kind(const Span& s, Value& to) {
-    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
-                                           "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
-                                           "SPAN_KIND_CONSUMER"};
-    return text(kNames[static_cast<std::size_t>(s.kind)], to);
-}
-bool status_code(const Span& s, Value& to) {
-    to = std::int64_t{s.status == spans::Status::Error};
-    return true;
-}
-bool beyla_error(const Span& s, Value& to) {
-    return s.status == spans::Status::Error && text("error", to);
-}
-bool source_waggle(const Span&, Value& to) { return text("waggle", to); }
-bool source_beyla(const Span&, Value& to) { return text("beyla", to); }
-// Of an exchange that has ended: what is still open may come to any end, whatever its head said.
-bool http_status(const Span& s, Value& to) {
-    if (s.incomplete == spans::Incomplete::MaxAge || s.incomplete == spans::Incomplete::AgentStop) return false;
-    const Value* status = s.attributes.find(attr::http_response_status_code);
-    if (status) to = *status;
-    return status != nullptr;
-}
-// One end of a call: the service itself on its own side, the address of the other.
-bool graph_client(const Span& s, Value& to) {
-    return text(when::client(s) ? own_name(s) : s.attributes.text(attr::client_address), to);
-}
-bool graph_server(const Span& s, Value& to) {
-    return text(when::client(s) ? s.attributes.text(attr::server_address) : own_name(s), to);
-}
-bool beyla_client(const Span& s, Value& to) {
-    const std::string_view address = s.attributes.text(attr::client_address);
-    return text(address.empty() && when::client(s) ? own_name(s) : address, to);
-}
-bool beyla_server(const Span& s, Value& to) {
-    const std::string_view address = s.attributes.text(attr::server_address);
-    return text(address.empty() && !when::client(s) ? own_name(s) : address, to);
-}
-// Beyla calls a method by its path, a system by its old name, and numbers the codes.
-bool beyla_rpc_method(const Span& s, Value& to) { return text(s.attributes.text(attr::url_path), to); }
-bool beyla_rpc_system(const Span& s, Value& to) { return text(s.attributes.text(attr::rpc_system_name), to); }
-bool beyla_rpc_code(const Span& s, Value& to) {
-    constexpr std::string_view kCodes[] = {
-        "OK",           "CANCELLED",         "UNKNOWN",         "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
-        "NOT_FOUND",    "ALREADY_EXISTS",    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-        "ABORTED",      "OUT_OF_RANGE",      "UNIMPLEMENTED",   "INTERNAL",          "UNAVAILABLE",
-        "DATA_LOSS",    "UNAUTHENTICATED"};
-    const auto* const found = std::ranges::find(kCodes, s.attributes.text(attr::rpc_response_status_code));
-    to = std::int64_t{found - std::begin(kCodes)};
-    return found != std::end(kCodes);
-}
-bool client_namespace(const Span& s, Value& to) {
-    return when::client(s) && text(own_namespace(s), to);
-}
-bool server_namespace(const Span& s, Value& to) {
-    return !when::client(s) && text(own_namespace(s), to);
-}
-}  // namespace get
 
 constexpr double kSecondsOtel[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
                                    0.5,   0.75, 1,     2.5,  5,     7.5, 10};

@@ -14,15 +14,13 @@ build:                ## release build: build/release/waggle
 	@cmake --preset release >/dev/null
 	@ninja -C build/release -j $(JOBS) waggle
 
-test:                 ## sanitizer build and every test; the thread sanitizer's; every fuzz target for some seconds
+test:                 ## sanitizer build and every test
 	@tools/setup test
 	@tools/check_layers
 	@tools/check_size
 	@cmake --preset dev >/dev/null
 	@ninja -C build/dev -j $(JOBS)
 	@ctest --test-dir build/dev --output-on-failure -j 1
-	@$(MAKE) --no-print-directory check-tsan
-	@$(MAKE) --no-print-directory fuzz SECONDS=$(or $(SECONDS),5)
 
 bench:                ## docs/performance.md tells what it measures
 	@tools/setup test

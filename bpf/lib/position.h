@@ -18,8 +18,7 @@ static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct w
     if (rule->mode == WG_RULE_MUTE) return 0;
     __u64 limit = rule->bytes;
     if (rule->mode == WG_RULE_HEAD) {
-        // Where several threads send, a turn's first bytes may be reported after others of it.
-        const __u64 gone = position > turn_start ? position - turn_start : 0;
+        const __u64 gone = position - turn_start;
         limit = gone < limit ? limit - gone : 0;
     }
     return size < limit ? size : limit;

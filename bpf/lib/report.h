@@ -195,7 +195,10 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         wg_count(WG_COUNT_MUTED_BYTES, size);
         return 0;
     }
-    const u64 wanted = wg_rule_allows(&conn->rule[direction], conn->turn_start[direction], position, size);
+    // Where several threads send, the first bytes of a turn may be reported after others of it.
+    const u64 start = conn->turn_start[direction];
+    const u64 turn_start = conn->is_crowded && position < start ? position : start;
+    const u64 wanted = wg_rule_allows(&conn->rule[direction], turn_start, position, size);
     bool is_io_uring = false;
     s->captured = 0;
 #ifndef WG_PLAIN

@@ -137,9 +137,11 @@ void Reader::tick(std::uint64_t now_ns) {
     tracker_.on_tick(now_ns, *batch_);
     remove_tails(now_ns);
     write_rules();
-    // Each batch wakes the pipeline: what came in a few ticks goes together.
-    if (batch_->is_empty()) batch_since_ns_ = now_ns;
-    else if (now_ns >= batch_since_ns_ + kBatchNs) hand_on();
+    // Each batch wakes the pipeline: under load, what comes in a few ticks goes together.
+    if (!batch_->is_empty() && now_ns >= last_hand_on_ns_ + kBatchNs) {
+        last_hand_on_ns_ = now_ns;
+        hand_on();
+    }
     if (now_ns >= last_publish_ns_ + kPublishNs) publish(now_ns);
 }
 

@@ -44,7 +44,7 @@ struct BatchFlow {
 
 struct ReaderOptions {
     std::size_t ring = 0;
-    std::chrono::milliseconds tick{10};
+    std::chrono::milliseconds tick{5};
     protocols::TrackerConfig tracker;
     RecordWriter* recorder = nullptr;  // sees all that the tracker sees (waggle record)
     // What the process is called, for traffic of it that nobody can read.
@@ -99,7 +99,7 @@ class Reader {
     std::vector<wg_connection_rules> rules_;
     std::unique_ptr<Published> published_;
     std::uint64_t last_publish_ns_ = 0;
-    std::uint64_t batch_since_ns_ = 0;  // since when the batch holds something, at most
+    std::uint64_t last_hand_on_ns_ = 0;
     std::atomic<std::uint64_t> open_{0};
     std::atomic<std::uint64_t> dropped_{0};
     mutable std::mutex published_mutex_;  // of what other threads read, as of the last publish

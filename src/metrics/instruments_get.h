@@ -54,9 +54,9 @@ inline bool text(std::string_view from, Value& to) {
     to = from;
     return !from.empty();
 }
-inline std::string_view own_name(const Span& s) { return s.resource ? s.resource->service_name : ""; }
+inline std::string_view own_name(const Span& s) { return s.resource ? std::string_view(s.resource->service_name) : std::string_view{}; }
 inline std::string_view own_namespace(const Span& s) {
-    return s.resource ? s.resource->service_namespace : "";
+    return s.resource ? std::string_view(s.resource->service_namespace) : std::string_view{};
 }
 inline bool service(const Span& s, Value& to) { return text(own_name(s), to); }
 inline bool service_namespace(const Span& s, Value& to) { return text(own_namespace(s), to); }

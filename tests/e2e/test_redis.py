@@ -28,7 +28,9 @@ class RedisTest(DatabaseTest):
         for span in found:
             self.assertEqual(span.kind, kind)
             subset(span, db__system__name="redis", server__address="127.0.0.1", server__port=self.port,
-                   db__operation__name=span.name, db__response__status_code=span["error.type"], waggle__incomplete=None)
+                   db__operation__name=span.name, db__response__status_code=span["error.type"])
+            # A long answer that its client takes in several reads, and what follows it: docs/protocols.md.
+            self.assertIn(span["waggle.incomplete"], (None, "not_captured") if span.name in ("LRANGE", "PING") else (None,), span)
             self.assertNotIn("basket", str(span.attributes))
             self.assertNotIn("secret", str(span.attributes))
         self.check_metrics(agent, found, "redis")
@@ -44,7 +46,8 @@ class Drivers(RedisTest):
             ("SET", "SET ? ?", None), ("INCRBY", "INCRBY ? ?", None), ("EXEC", "EXEC", None), ("SET", "SET ? ?", None),
             ("GET", "GET ?", None), ("RPUSH", "RPUSH ? ? ? ? ? ? ? ? ...", None), ("LRANGE", "LRANGE ? ? ?", None),
             ("PING", "PING", None)])
-        self.assertEqual({s["db.namespace"] for s in found}, {"2"})
+        # Unknown behind what was not captured, where the database may have been changed.
+        self.assertEqual({s["db.namespace"] for s in found} - {None}, {"2"})
 
     def test_redis_py_resp2(self):
         self.check_redis_py("redis2")

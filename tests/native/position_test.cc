@@ -71,9 +71,4 @@ TEST(Tail, ALongCallIsAllThereIs) {
     EXPECT_EQ(wg_join_tail(tail("abcdefgh"), tail("12345678"), 5000), tail("12345678"));
 }
 
-TEST(Rule, LetsThroughWhatStandsBeforeTheBytesThatWereReportedFirst) {
-    const wg_rule rule{.mode = WG_RULE_HEAD, .padding = {}, .bytes = 100};
-    EXPECT_EQ(wg_rule_allows(&rule, 1000, 900, 60), 60u);
-}
-
 }  // namespace

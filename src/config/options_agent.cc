@@ -78,7 +78,7 @@ constexpr std::array kRows{
 
     option<[](auto& d) -> auto& { return d.config.ebpf.batch_length; }>(
         "ebpf.batch_length", "BEYLA_BPF_BATCH_LENGTH",
-        "accepted for Beyla's sake: spans are handed over at every tick"),
+        "accepted for Beyla's sake: spans are handed over within 50 ms"),
     option<[](auto& d) -> auto& { return d.config.ebpf.batch_timeout; }>(
         "ebpf.batch_timeout", "BEYLA_BPF_BATCH_TIMEOUT",
         "likewise"),

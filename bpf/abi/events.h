@@ -77,7 +77,8 @@ struct wg_data_event {
     struct wg_event head;  // time: last byte of a send (see first_ns), return of a receive
     __u64 connection;
     __u64 position;  // of the first byte in this direction; TCP: low 32 bits are the sequence number
-    __u64 order;     // receive: stands after all sends with a position below this one
+    __u64 order;     // receive: stands after all sends with a position below this one; send: all that
+                     // had been received stands below
     __u64 first_ns;  // send: when the call began, 0 where no hook tells
     __u64 context;   // execution context: thread id (later: goroutine, task)
     __u64 process_start_ns;

@@ -24,6 +24,19 @@ static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct w
     return size < limit ? size : limit;
 }
 
+// The same for a call after `gone` bytes of its direction. A connection's first bytes are let through whatever the rule
+// says: later messages refer to them, and user space has not looked at them yet. Where several threads send (is_crowded),
+// the first bytes of a turn may be reported after others of it.
+enum { WG_FIRST_BYTES = 16384 };
+static inline __attribute__((always_inline)) __u64 wg_allows(const struct wg_rule *rule, __u64 turn_start, __u64 position,
+                                                             __u32 size, __u64 gone, __u8 is_crowded) {
+    if (is_crowded && position < turn_start) turn_start = position;
+    const __u64 by_rule = wg_rule_allows(rule, turn_start, position, size);
+    if (gone >= WG_FIRST_BYTES || rule->mode == WG_RULE_MUTE) return by_rule;
+    const __u64 first = WG_FIRST_BYTES - gone < size ? WG_FIRST_BYTES - gone : size;
+    return by_rule > first ? by_rule : first;
+}
+
 // The last eight bytes after a call of `size` bytes: `tail` holds the last of it, right-aligned, `before`
 // what stood there. The last chunk often goes alone.
 static inline __attribute__((always_inline)) __u64 wg_join_tail(__u64 before, __u64 tail, __u64 size) {

@@ -32,17 +32,17 @@ WG_INLINE void wg_report_connection(struct wg_conn *conn, struct sock *sk, struc
     if (!wg_emit(conn->ring, event, sizeof(*event))) wg_count(WG_COUNT_RING_FULL_CONNECTION, 1);
 }
 
-// Position of the first of `size` bytes that just went by, and for a receive (in *order) how far the
-// other direction had been written.
+// Position of the first of `size` bytes that just went by, and in *order how far the other direction had
+// been written (receive) or read (send: by the time of the report).
 WG_INLINE u64 wg_position(struct wg_conn *conn, struct sock *sk, enum wg_direction direction, u32 size,
                           const struct wg_send *send, u64 *order) {
     struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) {
-        *order = conn->next[WG_SEND];
+        *order = conn->next[1 - direction];
         return conn->next[direction];
     }
     if (direction == WG_SEND) {
-        *order = 0;
+        *order = conn->next[WG_RECEIVE];
         return wg_unwrap(conn->next[WG_SEND], send ? send->sequence : WG_GET(tcp, write_seq) - size);
     }
     *order = wg_unwrap(conn->next[WG_SEND], WG_GET(tcp, write_seq));
@@ -195,10 +195,8 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         wg_count(WG_COUNT_MUTED_BYTES, size);
         return 0;
     }
-    // Where several threads send, the first bytes of a turn may be reported after others of it.
-    const u64 start = conn->turn_start[direction];
-    const u64 turn_start = conn->is_crowded && position < start ? position : start;
-    const u64 wanted = wg_rule_allows(&conn->rule[direction], turn_start, position, size);
+    const u64 wanted = wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size,
+                                 conn->bytes[direction] - size, conn->is_crowded);
     bool is_io_uring = false;
     s->captured = 0;
 #ifndef WG_PLAIN

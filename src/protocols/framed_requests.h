@@ -87,7 +87,7 @@ void FramedSession<Codec>::begin_turn(std::uint64_t pushed, std::uint64_t expect
                     .expectations = pushed,
                     .exchanges = opened_};
     // All that had been written was looked at and something is unanswered: the client does not wait.
-    const bool has_all = !is_received_ || responses_.end() >= turn.order;
+    const bool has_all = responses_.end() >= turn.order;
     if (place_in_responses_ == Alignment::Aligned && !has_request_gap_ && !codec_.is_dialogue()) {
         if (expected == 0) ++waited_turns_;
         else if (has_all) has_pipelined_ = is_pipelined_ = true;

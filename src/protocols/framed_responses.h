@@ -80,6 +80,9 @@ template <typename Codec>
 bool FramedSession<Codec>::pass_lost(Context& context) {
     response_payload_ = 0;
     if (is_newer_awaited() && !waits_for_answers()) {
+        // What it had seen when it asked anew may end just there.
+        if (responses_.end() < turn_.order) return false;
+        if (responses_.end() == turn_.order && end_by_tail(context)) return true;
         go_astray(context);
         return false;
     }

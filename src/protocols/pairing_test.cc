@@ -104,6 +104,45 @@ TEST_F(PairingTest, TheRestOfChunksBeyondTheRuleIsNoRequest) {
     EXPECT_EQ(spans(), 1u);
 }
 
+// The end of the answer is told by a tail, which the client's next request may overtake.
+TEST_F(PairingTest, AClientHasReadTheLongAnswerBeforeItAsksAgain) {
+    for (const bool asks_several : {false, true}) {
+        Socket& socket = open({.id = asks_several + 1u, .role = WG_ROLE_CLIENT});
+        call(socket, true, asks_several ? "incr b 1\r\nincr b 1\r\n" : "incr b 1\r\n");
+        call(socket, false, asks_several ? "3\r\n4\r\n" : "4\r\n");
+        for (int i = 0; i < 3; ++i) {
+            call(socket, true, "get a\r\n");
+            call(socket, false, "VALUE a 0 30000\r\n" + std::string(16000, 'x'));
+            call(socket, false, std::string(8000, 'x'));
+            call(socket, false, std::string(6000, 'x') + "\r\nEND\r\n");
+            call(socket, true, "incr b 1\r\n");
+            call(socket, false, "4\r\n");
+        }
+        EXPECT_EQ(spans(), asks_several ? 15u : 7u);
+    }
+    for (const spans::Span& span : host_.batch()) EXPECT_EQ(span.incomplete, spans::Incomplete::No) << span.name;
+}
+
+// What comes before anybody has looked at the connection is copied.
+TEST_F(PairingTest, AListOfRedisIsReadFromTheFirstBytesOn) {
+    Socket& socket = open({.role = WG_ROLE_CLIENT});
+    const std::string ping = "*1\r\n$4\r\nPING\r\n";
+    std::string list = "*900\r\n";
+    for (int i = 0; i < 900; ++i) list += "$3\r\nabc\r\n";
+    call(socket, true, ping + ping);
+    call(socket, false, "+PONG\r\n+PONG\r\n");
+    for (int i = 0; i < 3; ++i) {
+        call(socket, true, "*4\r\n$6\r\nLRANGE\r\n$1\r\na\r\n$1\r\n0\r\n$2\r\n-1\r\n");
+        call(socket, false, std::string_view(list).substr(0, 4096));
+        call(socket, false, std::string_view(list).substr(4096));
+        call(socket, true, ping);
+        call(socket, false, "+PONG\r\n");
+        pass(5'000'000);
+    }
+    ASSERT_EQ(spans(), 8u);
+    for (const spans::Span& span : host_.batch()) EXPECT_EQ(span.incomplete, spans::Incomplete::No) << span.name;
+}
+
 TEST_F(PairingTest, AnUploadThatIsReadBeforeItsAnswerNeedsNoMore) {
     Socket& socket = open();
     for (int i = 0; i < 3; ++i) {

@@ -18,7 +18,8 @@ struct Piece {
     std::string_view bytes;   // the first bytes.size() of it
     std::uint64_t first_ns = 0;
     std::uint64_t last_ns = 0;
-    std::uint64_t order = 0;  // receive: stands after all sends below this position
+    // Receive: stands after all sends below this position; send: all that had been received lies below.
+    std::uint64_t order = 0;
     std::uint32_t turn = 0;
     bool starts_turn = false;
     std::uint32_t queue_us = 0;  // receive: how long its first byte had waited to be read, 0: unknown

@@ -119,13 +119,18 @@ class DatabaseTest(unittest.TestCase):
         wait_for(lambda: agent.metric_sum("waggle_processes_watched") >= len(children), "all to be watched")
         return agent
 
-    def run_client(self, *argv, env=None):
-        """A client that waits for a line, watched, then set going; returns its agent."""
+    def run_client(self, *argv, env=None, pause_after=None):
+        """A client that waits for a line, watched, then set going; returns its agent. One with a pause waits for another
+        line, which comes when a span of that name has been told."""
         child = Child(list(argv), stdin=subprocess.PIPE, env=env)
         self.addCleanup(child.stop)
         agent = self.watch(child)
         child.process.stdin.write(b"go\n")
         child.process.stdin.flush()
+        if pause_after:
+            wait_for(lambda: agent.spans(lambda s: s.name == pause_after), f"a span named {pause_after}")
+            child.process.stdin.write(b"go on\n")
+            child.process.stdin.flush()
         wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
         self.assertIsNone(child.process.poll(), child.output())
         return agent

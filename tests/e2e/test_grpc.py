@@ -41,7 +41,7 @@ class Grpc(unittest.TestCase):
         try:
             self.assertEqual(client.process.stdout.readline(), b"ready\n", client.output())
             with Agent(services=[{"pids": [server.pid, client.pid]}]) as agent:
-                # A connection is followed frame by frame from its first tick on: long messages come after it.
+                # The first call is a long one, before anybody has looked at the connection.
                 for answer, spans in ((b"begun\n", 2), (b"done\n", 2 * TOTAL)):
                     client.process.stdin.write(b"go\n")
                     client.process.stdin.flush()

@@ -81,6 +81,7 @@ class Socket {
             move.position = next_[direction];
             move.order = next_[WG_SEND];
         }
+        if (direction == WG_SEND) move.order = next_[WG_RECEIVE];
         const bool is_new_turn = direction == WG_RECEIVE ? wg_turn_receive(&turns_, move.order)
                                                          : wg_turn_send(&turns_, move.position);
         const auto size = static_cast<std::uint32_t>(move.bytes.size());
@@ -88,8 +89,10 @@ class Socket {
         next_[direction] = move.position + size;
         end_ns_[direction] = move.time_ns;
         const wg_rule& rule = rules_[direction];
+        gone_[direction] += size;
         if (rule.mode == WG_RULE_MUTE) return;
-        const std::uint64_t wanted = wg_rule_allows(&rule, turn_start_[direction], move.position, size);
+        const std::uint64_t wanted =
+            wg_allows(&rule, turn_start_[direction], move.position, size, gone_[direction] - size, false);
         if (!wanted && !is_new_turn) return update_tail(move);
         wg_data_event event = data_event(move);
         event.size = size;
@@ -224,6 +227,7 @@ class Socket {
     std::array<std::uint64_t, 2> written_{};  // as it is
     std::array<std::uint64_t, 2> next_{};     // as it was reported
     std::array<std::uint64_t, 2> turn_start_{};
+    std::array<std::uint64_t, 2> gone_{};     // bytes that were reported
     std::array<std::uint64_t, 2> end_ns_{};
     std::array<wg_rule, 2> rules_{};
     std::array<std::optional<wg_tail>, 2> tails_;

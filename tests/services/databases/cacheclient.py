@@ -17,9 +17,10 @@ def by_redis(protocol):
     pipe = db.pipeline(transaction=True)
     pipe.set("a", 1).incr("a")
     pipe.execute()
+    sys.stdin.readline()
     db.set("big", "x" * 200000)
     db.get("big")
-    db.rpush("list", *range(2000))
+    db.rpush("list", *range(1500))
     db.lrange("list", 0, -1)
     db.ping()
     return db

@@ -87,10 +87,10 @@ func calls(port string) {
 		connection.Invoke(ctx, "/depot.Board/"+method, &request, &answer, grpc.ForceCodec(raw{}))
 	}
 	const long = 20 * time.Second
-	call("Echo", 5, long)
+	call("Echo", 12000, long)
 	fmt.Println("begun")
 	lines.ReadString('\n')
-	call("Echo", 12000, long)
+	call("Echo", 5, long)
 	call("Missing", 1, long)
 	call("Broken", 1, long)
 	call("Unknown", 1, long)

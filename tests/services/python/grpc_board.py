@@ -43,10 +43,10 @@ def calls(port):
     print("ready", flush=True)
     sys.stdin.readline()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        channel.unary_unary("/depot.Board/Echo")(b"x" * 5, timeout=20)
+        channel.unary_unary("/depot.Board/Echo")(b"x" * 12000, timeout=20)
         print("begun", flush=True)
         sys.stdin.readline()
-        for method, size, limit in (("Echo", 12000, 20), ("Missing", 1, 20), ("Broken", 1, 20), ("Unknown", 1, 20),
+        for method, size, limit in (("Echo", 5, 20), ("Missing", 1, 20), ("Broken", 1, 20), ("Unknown", 1, 20),
                                     ("Slow", 1, 0.3)):
             try:
                 channel.unary_unary(f"/depot.Board/{method}")(b"x" * size, timeout=limit)

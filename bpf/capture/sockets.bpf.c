@@ -39,6 +39,7 @@ int BPF_PROG(send_begin, struct sock *sk, struct msghdr *message) {
     }
     const u32 thread = wg_current_thread(task);
     const u64 now = bpf_ktime_get_ns();
+    if (!conn->is_open) wg_open_early(sk, conn, task, now);
     struct wg_send *found = wg_send_of(&conn->send, conn->is_crowded, thread);
     if (found) {
         found->last_ns = now;

@@ -40,6 +40,7 @@ enum {
     TCP_FIN_WAIT1_ = 4,
     TCP_CLOSE_ = 7,
     TCP_LAST_ACK_ = 9,
+    TCP_CLOSE_WAIT_ = 8,
     TCP_LISTEN_ = 10,
 };
 enum { RCV_SHUTDOWN_ = 1 };

@@ -156,7 +156,7 @@ WG_INLINE void wg_open(struct wg_conn *conn, struct sock *sk, struct wg_scratch 
     if (conn->is_open) {
         // User space may have forgotten a connection that was silent for long.
         const u64 last = conn->end_ns[0] > conn->end_ns[1] ? conn->end_ns[0] : conn->end_ns[1];
-        if (now > last + WG_IDLE_NS) wg_report_connection(conn, sk, s, owner, 0, now);
+        if (last && now > last + WG_IDLE_NS) wg_report_connection(conn, sk, s, owner, 0, now);
         return;
     }
     conn->id = wg_conn_new_id(sk);
@@ -352,6 +352,25 @@ WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result,
     if (send) wg_send_ends(&conn->send, conn->is_crowded, thread);
     s->is_busy = 0;
     return 0;
+}
+
+// Reports a TCP connection before its first bytes go out: what the other end does with them is known to have a caller
+// that is watched.
+WG_INLINE void wg_open_early(struct sock *sk, struct wg_conn *conn, struct task_struct *task, u64 now) {
+    const u32 tgid = wg_current_tgid(task);
+    const u8 state = WG_GET(sk, __sk_common.skc_state);
+    u8 kind;
+    // Else its address may not be known yet (TCP Fast Open).
+    if ((state != TCP_ESTABLISHED_ && state != TCP_CLOSE_WAIT_) || !wg_is_target(tgid) || !wg_is_stream(sk, &kind)) return;
+    const struct wg_state *page = wg_get_state();
+    if (!page || page->is_off || now > page->heartbeat_ns + WG_STALE_NS) return;
+    const u32 slot = 2 * bpf_get_smp_processor_id() + WG_SEND;
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (!s || s->is_busy) return;
+    s->is_busy = 1;
+    const struct wg_owner owner = wg_own(conn, task, tgid, page->target_generation);
+    wg_open(conn, sk, s, &owner, kind, WG_SEND, 0, now);
+    s->is_busy = 0;
 }
 
 // fexit on a socket operation.

@@ -53,9 +53,31 @@ std::size_t SharedCalls::enter() {
 }
 
 std::uint64_t SharedCalls::drained(std::size_t reader, std::uint64_t until_ns) {
-    std::lock_guard lock(drained_mutex_);
-    drained_[reader] = until_ns;
-    return *std::ranges::min_element(drained_);
+    {
+        std::lock_guard lock(drained_mutex_);
+        drained_[reader] = until_ns;
+        until_ns = *std::ranges::min_element(drained_);
+    }
+    const auto is_peer = [this](const CallKey& connection) {
+        std::lock_guard lock(peers_mutex_);
+        return peers_.has(connection);
+    };
+    std::uint64_t first_ns = until_ns;
+    for (Part& part : parts_) {
+        std::lock_guard lock(part.mutex);
+        first_ns = std::min(first_ns, part.calls.first_awaited(until_ns, is_peer));
+    }
+    return first_ns;
+}
+
+void SharedCalls::connect(const CallKey& connection) {
+    std::lock_guard lock(peers_mutex_);
+    peers_.add(connection);
+}
+
+void SharedCalls::disconnect(const CallKey& connection) {
+    std::lock_guard lock(peers_mutex_);
+    peers_.remove(connection);
 }
 
 }  // namespace waggle::agent

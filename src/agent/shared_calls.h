@@ -22,6 +22,8 @@ class SharedCalls final : public protocols::Calls {
     void rename(const spans::TraceId& trace, const protocols::Caller& caller, std::uint64_t now_ns) override;
     std::optional<protocols::Caller> renamed(const spans::TraceId& trace) override;
     void expire(std::uint64_t now_ns) override;
+    void connect(const protocols::CallKey& connection) override;
+    void disconnect(const protocols::CallKey& connection) override;
     std::size_t enter() override;
     std::uint64_t drained(std::size_t reader, std::uint64_t until_ns) override;
 
@@ -35,6 +37,8 @@ class SharedCalls final : public protocols::Calls {
     Part& part_of(const spans::TraceId& trace) { return parts_[trace.bytes[0] % kParts]; }
 
     std::array<Part, kParts> parts_;
+    std::mutex peers_mutex_;  // may be taken while a part's is held
+    protocols::Peers peers_;
     std::mutex drained_mutex_;
     std::vector<std::uint64_t> drained_;  // by reader
 };

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -54,6 +55,25 @@ TEST(SharedCalls, ReadersJoinTheEndsOfEveryCall) {
         ASSERT_EQ(child[i].parent, server[i].span_id) << i;
     }
     EXPECT_EQ(servers.joined(), kCalls);
+}
+
+// A caller that comes while its server's ids are settled is found whole, now or at the next look.
+TEST(SharedCalls, TakesTheParentWithTheTrace) {
+    const auto calls = std::make_shared<SharedCalls>();
+    Traces clients(1, calls), servers(2, calls);
+    for (std::uint32_t i = 0; i < kCalls / 10; ++i) {
+        TraceIds client, server;
+        servers.open_server(call(i, 2), server);
+        std::atomic<bool> is_there = false;
+        std::jthread other([&] {
+            clients.open_client(call(i, 1), client);
+            is_there = true;
+        });
+        while (!is_there) {
+            servers.settle(call(i, 2).sequence, true, server);
+            ASSERT_EQ(server.source == spans::ParentSource::Exact, server.unsure_ns == 0) << i;
+        }
+    }
 }
 
 }  // namespace

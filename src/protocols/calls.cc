@@ -11,6 +11,9 @@ namespace {
 constexpr std::uint64_t kHoldNs = 2'000'000'000;
 // What a server called before its own caller was known may take longer.
 constexpr std::uint64_t kRenamedNs = 60'000'000'000;
+// Longer than threads are put aside on a busy machine.
+constexpr std::uint64_t kMaxAwaitedNs = 300'000'000;
+constexpr std::size_t kMaxAwaited = 65536;
 
 CallKey key_of(const spans::TraceId& trace) {
     CallKey key;
@@ -31,6 +34,12 @@ template <typename Value>
 const Value* HeldCalls::Held<Value>::find(const CallKey& key) const {
     const auto found = values_.find(key);
     return found == values_.end() ? nullptr : &found->second.first;
+}
+
+template <typename Value>
+bool HeldCalls::Held<Value>::has(const CallKey& key, std::uint64_t since_ns) const {
+    const auto found = values_.find(key);
+    return found != values_.end() && found->second.second == since_ns;
 }
 
 template <typename Value>
@@ -65,7 +74,9 @@ HeldCalls::HeldCalls(std::size_t max_held)
 
 std::optional<Caller> HeldCalls::serve(const CallKey& call, const ServerTrace& trace, std::uint64_t now_ns) {
     if (auto caller = take(call, trace)) return caller;
-    if (trace.is_own) early_.add(call, trace.trace_id, now_ns);
+    early_.add(call, trace, now_ns);
+    awaited_.emplace_back(call, now_ns);
+    if (awaited_.size() > kMaxAwaited) awaited_.pop_front();
     return {};
 }
 
@@ -80,11 +91,12 @@ std::optional<Caller> HeldCalls::take(const CallKey& call, const ServerTrace& tr
 
 std::optional<spans::TraceId> HeldCalls::add(const CallKey& call, const Caller& caller, std::uint64_t now_ns) {
     callers_.add(call, caller, now_ns);
-    const spans::TraceId* early = early_.find(call);
+    const ServerTrace* early = early_.find(call);
     if (!early) return {};
-    const spans::TraceId trace = *early;
+    const ServerTrace server = *early;
     early_.erase(call);
-    return trace;
+    if (!server.is_own) return {};
+    return server.trace_id;
 }
 
 void HeldCalls::rename(const spans::TraceId& trace, const Caller& caller, std::uint64_t now_ns) {
@@ -110,7 +122,16 @@ std::size_t HeldCalls::enter() {
 
 std::uint64_t HeldCalls::drained(std::size_t reader, std::uint64_t until_ns) {
     drained_[reader] = until_ns;
-    return *std::ranges::min_element(drained_);
+    return first_awaited(*std::ranges::min_element(drained_), [this](const CallKey& peer) { return peers_.has(peer); });
+}
+
+std::uint64_t HeldCalls::first_awaited(std::uint64_t until_ns, const std::function<bool(const CallKey&)>& is_peer) {
+    for (; !awaited_.empty(); awaited_.pop_front()) {
+        const auto& [call, since_ns] = awaited_.front();
+        if (since_ns >= until_ns) break;  // its peer may be reported yet
+        if (since_ns + kMaxAwaitedNs >= until_ns && early_.has(call, since_ns) && is_peer(call.connection())) return since_ns;
+    }
+    return until_ns;
 }
 
 }  // namespace waggle::protocols

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -14,9 +16,14 @@
 namespace waggle::protocols {
 
 struct CallKey {
-    std::uint64_t a = 0;
-    std::uint64_t b = 0;
+    std::uint64_t a = 0;  // both addresses, mixed
+    std::uint64_t b = 0;  // both ports, and where the request stands in the low 32 bits
+    CallKey connection() const { return {a, b >> 32 << 32}; }
     friend bool operator==(const CallKey&, const CallKey&) = default;
+};
+
+struct CallKeyHash {
+    std::size_t operator()(const CallKey& key) const { return key.a ^ (key.b * 0x9e3779b97f4a7c15u); }
 };
 
 std::uint64_t mix(std::uint64_t value);
@@ -52,10 +59,29 @@ class Calls {
     // Forgets what is older than the hold times.
     virtual void expire(std::uint64_t now_ns) = 0;
 
+    // A watched client's connection, and its end. A server of whose caller nothing came yet waits for it there.
+    virtual void connect(const CallKey& connection) = 0;
+    virtual void disconnect(const CallKey& connection) = 0;
+
     // The number of one more reader. Until it has drained something, nobody waits for it.
     virtual std::size_t enter() = 0;
-    // A reader has drained its ring up to this time. Up to when all have.
+    // A reader has drained its ring up to this time. Up to when all have, and no server waits for a caller that will be
+    // reported: a thread may be put aside between the send of its request and the report.
     virtual std::uint64_t drained(std::size_t reader, std::uint64_t until_ns) = 0;
+};
+
+// Connections of watched clients.
+class Peers {
+  public:
+    void add(const CallKey& connection) { ++count_[connection]; }
+    void remove(const CallKey& connection) {
+        const auto found = count_.find(connection);
+        if (found != count_.end() && --found->second == 0) count_.erase(found);
+    }
+    bool has(const CallKey& connection) const { return count_.contains(connection); }
+
+  private:
+    std::unordered_map<CallKey, std::uint32_t, CallKeyHash> count_;  // containers may have equal addresses
 };
 
 // The plain one, for one thread.
@@ -70,19 +96,22 @@ class HeldCalls final : public Calls {
     void rename(const spans::TraceId& trace, const Caller& caller, std::uint64_t now_ns) override;
     std::optional<Caller> renamed(const spans::TraceId& trace) override;
     void expire(std::uint64_t now_ns) override;
+    void connect(const CallKey& connection) override { peers_.add(connection); }
+    void disconnect(const CallKey& connection) override { peers_.remove(connection); }
     std::size_t enter() override;
     std::uint64_t drained(std::size_t reader, std::uint64_t until_ns) override;
 
+    // The time of the oldest call below until_ns whose caller is one of the peers and has not come; else until_ns.
+    std::uint64_t first_awaited(std::uint64_t until_ns, const std::function<bool(const CallKey&)>& is_peer);
+
   private:
-    struct KeyHash {
-        std::size_t operator()(const CallKey& key) const { return key.a ^ (key.b * 0x9e3779b97f4a7c15u); }
-    };
     // Values by key, for a time, and no more than so many were added meanwhile: the oldest go first.
     template <typename Value>
     class Held {
       public:
         Held(std::uint64_t hold_ns, std::size_t max) : hold_ns_(hold_ns), max_(max) {}
         const Value* find(const CallKey& key) const;
+        bool has(const CallKey& key, std::uint64_t since_ns) const;
         void add(const CallKey& key, const Value& value, std::uint64_t now_ns);
         void erase(const CallKey& key) { values_.erase(key); }
         void expire(std::uint64_t now_ns);
@@ -92,7 +121,7 @@ class HeldCalls final : public Calls {
 
         std::uint64_t hold_ns_;
         std::size_t max_;
-        std::unordered_map<CallKey, std::pair<Value, std::uint64_t>, KeyHash> values_;
+        std::unordered_map<CallKey, std::pair<Value, std::uint64_t>, CallKeyHash> values_;
         // A ring of what came when, oldest first.
         std::vector<std::pair<std::uint64_t, CallKey>> order_;
         std::size_t first_ = 0;
@@ -100,7 +129,9 @@ class HeldCalls final : public Calls {
     };
 
     Held<Caller> callers_;
-    Held<spans::TraceId> early_;  // traces of servers whose caller may be reported yet
+    Held<ServerTrace> early_;  // of servers whose caller may be reported yet
+    std::deque<std::pair<CallKey, std::uint64_t>> awaited_;  // those of them that are to be looked at, oldest first
+    Peers peers_;
     Held<Caller> renamed_;
     std::vector<std::uint64_t> drained_;  // by reader
 };

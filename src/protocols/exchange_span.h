@@ -9,7 +9,7 @@
 
 namespace waggle::protocols {
 
-inline spans::SequenceIdentity sequence_of(const ExchangeState& exchange, const ConnectionInfo& info) {
+inline spans::SequenceIdentity sequence_of(const ConnectionInfo& info, std::uint64_t request_position = 0) {
     spans::SequenceIdentity identity;
     if (info.kind != WG_TCP || info.role == Role::Unknown) return identity;
     const wg_tuple& tuple = info.tuple;
@@ -18,7 +18,7 @@ inline spans::SequenceIdentity sequence_of(const ExchangeState& exchange, const 
     std::copy_n(is_client ? tuple.remote_address : tuple.local_address, 16, identity.server_address.begin());
     identity.client_port = is_client ? tuple.local_port : tuple.remote_port;
     identity.server_port = is_client ? tuple.remote_port : tuple.local_port;
-    identity.request = static_cast<std::uint32_t>(exchange.request_position);
+    identity.request = static_cast<std::uint32_t>(request_position);
     identity.netns = tuple.netns;
     identity.is_known = true;
     return identity;
@@ -26,7 +26,7 @@ inline spans::SequenceIdentity sequence_of(const ExchangeState& exchange, const 
 
 inline Traces::Call call_of(const ExchangeState& exchange, const ConnectionInfo& info, std::uint64_t now_ns) {
     return {.header = exchange.header,
-            .sequence = sequence_of(exchange, info),
+            .sequence = sequence_of(info, exchange.request_position),
             .pid = exchange.process.pid,
             .thread = exchange.thread,
             .now_ns = now_ns};
@@ -52,7 +52,7 @@ inline void fill_span(const ExchangeState& exchange, const ConnectionInfo& info,
     span.links.assign(exchange.ids.links.begin(), exchange.ids.links.end());
     span.process = exchange.process;
     span.connection = info.id;
-    span.sequence = sequence_of(exchange, info);
+    span.sequence = sequence_of(info, exchange.request_position);
     span.sequence.response = static_cast<std::uint32_t>(exchange.response_position);
 }
 

@@ -28,6 +28,9 @@ CallKey key_of(std::uint32_t pid, std::uint64_t thread) { return {pid, thread}; 
 Traces::Traces(std::uint64_t seed, std::shared_ptr<Calls> calls)
     : ids_(seed), calls_(calls ? std::move(calls) : std::make_shared<HeldCalls>()), reader_(calls_->enter()) {}
 
+void Traces::connect(const spans::SequenceIdentity& connection) { calls_->connect(key_of(connection).connection()); }
+void Traces::disconnect(const spans::SequenceIdentity& connection) { calls_->disconnect(key_of(connection).connection()); }
+
 void Traces::on_tick(std::uint64_t now_ns) {
     // What was in the ring at the tick before has been drained by now.
     drained_ns_ = calls_->drained(reader_, last_tick_ns_);
@@ -60,9 +63,12 @@ void Traces::follow_renames(TraceIds& ids) {
 
 void Traces::settle(const spans::SequenceIdentity& sequence, bool is_server, TraceIds& ids) {
     if (!ids.unsure_ns) return;
-    if (is_server && ids.source != spans::ParentSource::Exact)
-        if (const auto caller = calls_->take(key_of(sequence), {ids.trace_id, ids.source == spans::ParentSource::None}))
-            join(*caller, ids);
+    if (is_server && ids.source != spans::ParentSource::Exact) {
+        const auto caller = calls_->take(key_of(sequence), {ids.trace_id, ids.source == spans::ParentSource::None});
+        // Nobody but its caller renames its trace: it may have come since, and is the parent, too.
+        if (!caller) return;
+        join(*caller, ids);
+    }
     follow_renames(ids);
 }
 
@@ -85,7 +91,8 @@ void Traces::open_server(const Call& call, TraceIds& ids) {
     }
     ids.unsure_ns = 0;
     if (call.sequence.is_known) {
-        ids.unsure_ns = call.now_ns;
+        // An event may come late: its caller's may, too.
+        ids.unsure_ns = std::max(call.now_ns, drained_ns_);
         if (const auto caller = calls_->serve(key_of(call.sequence), {ids.trace_id, !call.header}, call.now_ns))
             join(*caller, ids);
     }

@@ -52,10 +52,13 @@ class Traces {
     // the caller of the one that began its trace.
     void settle(const spans::SequenceIdentity& sequence, bool is_server, TraceIds& ids);
     // True while a caller's event may be under way: the kernel reports a send when it has returned, so it can
-    // be drained one tick after its server's, or later where another reader drains it.
+    // be drained ticks after its server's.
     bool must_wait(std::uint64_t unsure_ns) const { return unsure_ns && unsure_ns >= drained_ns_; }
 
     void on_tick(std::uint64_t now_ns);
+    // A watched client's connection, by a sequence identity without a request, and its end.
+    void connect(const spans::SequenceIdentity& connection);
+    void disconnect(const spans::SequenceIdentity& connection);
     // Forgets calls older than the hold time.
     void expire(std::uint64_t now_ns) { calls_->expire(now_ns); }
     std::uint64_t joined() const { return joined_; }
@@ -69,16 +72,13 @@ class Traces {
         bool has_remote_root;
         std::uint64_t unsure_ns;
     };
-    struct KeyHash {
-        std::size_t operator()(const CallKey& key) const { return key.a ^ (key.b * 0x9e3779b97f4a7c15u); }
-    };
 
     void join(const Caller& caller, TraceIds& ids);
     void follow_renames(TraceIds& ids);
 
     spans::IdSource ids_;
     std::shared_ptr<Calls> calls_;
-    std::unordered_map<CallKey, std::vector<Open>, KeyHash> open_;  // by process and thread
+    std::unordered_map<CallKey, std::vector<Open>, CallKeyHash> open_;  // by process and thread
     std::size_t reader_;
     std::uint64_t last_tick_ns_ = 0;
     std::uint64_t drained_ns_ = 0;

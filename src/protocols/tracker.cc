@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "protocols/exchange.h"
+#include "protocols/exchange_span.h"
 #include "protocols/tracker_connection.h"
 
 namespace waggle::protocols {
@@ -83,6 +84,7 @@ void Tracker::on_connection(const wg_connection_event& event) {
     const bool is_new = !slot;
     if (is_new) slot = std::make_unique<Connection>();
     last_ = slot.get();
+    if (!is_new) set_peer(*slot, false);
     ConnectionInfo& info = slot->info;
     info.id = event.connection;
     info.role = event.role == WG_ROLE_SERVER   ? Role::Server
@@ -100,6 +102,15 @@ void Tracker::on_connection(const wg_connection_event& event) {
         info.remote_address = address_text(event.tuple.remote_address);
     }
     slot->last_ns = event.head.time_ns;
+    if (!slot->is_muted) set_peer(*slot, info.role == Role::Client && info.kind == WG_TCP);
+}
+
+void Tracker::set_peer(Connection& connection, bool is_peer) {
+    if (connection.is_peer == is_peer || !config_.options.wants_traces) return;
+    connection.is_peer = is_peer;
+    const spans::SequenceIdentity identity = sequence_of(connection.info);
+    if (is_peer) traces_.connect(identity);
+    else traces_.disconnect(identity);
 }
 
 // A connection may be older than what is known of its process, and may go to another one.
@@ -321,6 +332,7 @@ void Tracker::give_up(Connection& connection, Direction direction) {
 // retry_ns: look at the connection again after this time; 0: never.
 void Tracker::mute(Connection& connection, std::uint64_t retry_ns) {
     connection.is_muted = true;
+    set_peer(connection, false);
     connection.retry_ns = retry_ns ? std::max(now_ns_, connection.last_ns) + retry_ns : 0;
     connection.retry_after_ns = std::min(2 * connection.retry_after_ns, kMaxRetryNs);
     wg_connection_rules rules{};

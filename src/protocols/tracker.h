@@ -91,6 +91,7 @@ class Tracker {
 
     void on_connection(const wg_connection_event& event);
     void learn_contexts(Connection& connection);
+    void set_peer(Connection& connection, bool is_peer);
     void on_data(const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
     void take(Connection& connection, const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
     // Events that came before their turn: tracker_order.cc.

@@ -31,6 +31,7 @@ struct Tracker::Connection {
     bool is_whole = false;    // captured call by call
     std::uint32_t contexts_of = 0;  // the process that threads_are_contexts was learnt of
     bool is_waiting = false;  // stands in waiting_list_
+    bool is_peer = false;     // Traces knows it as a watched client's
     bool is_crowded = false;  // several threads send at once
     bool is_resumed[2] = {};  // by direction: bytes went by before another capture rule held
     std::vector<HeldEvent> held;  // as they came: they stand after bytes that nobody reported yet

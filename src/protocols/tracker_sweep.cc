@@ -21,6 +21,7 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
     if (found == connections_.end()) return;
     Connection& connection = *found->second;
     give_out(connection, batch);
+    set_peer(connection, false);
     if (connection.session) {
         Context with = context(connection, now_ns, batch);
         connection.session->on_close(reason, with);
@@ -69,6 +70,7 @@ void Tracker::sweep(std::uint64_t now_ns, spans::SpanBatch& batch) {
             connection->tries = kTries - 1;
             connection->retry_ns = 0;
             connection->is_muted = false;
+            set_peer(*connection, connection->info.role == Role::Client && connection->info.kind == WG_TCP);
             connection->is_resumed[0] = connection->is_resumed[1] = true;
             wg_connection_rules rules{};
             for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = kRetryBytes};

@@ -373,6 +373,40 @@ TEST_F(TrackerTest, WhatNobodyCalledLeavesAtTheSecondTickAndAtTheEnd) {
     EXPECT_EQ(prompt(), 2u);
 }
 
+// The client's thread was put aside between its send and the report; its connection is known.
+TEST_F(TrackerTest, WaitsForACallerWhoseConnectionIsWatched) {
+    Socket& client = open({.id = 2, .role = WG_ROLE_CLIENT, .pid = 200});
+    Socket& server = open({.id = 1});
+    call(client, true, kGet);
+    call(server, true, kGet);
+    call(server, false, kOk);
+    call(client, false, kOk);
+    EXPECT_EQ(prompt(), 2u);
+    const Move sent = moved(client, true, kGet);
+    call(server, true, kGet);
+    call(server, false, kOk);
+    for (int i = 0; i < 20; ++i) pass(5'000'000);
+    EXPECT_EQ(prompt(), 2u);
+    host_.report(client, sent);
+    call(client, false, kOk);
+    pass(5'000'000);
+    EXPECT_EQ(prompt(), 4u);
+    EXPECT_EQ(host_.tracker().joined(), 2u);
+    // Whose report is lost.
+    moved(client, true, kGet);
+    call(server, true, kGet);
+    call(server, false, kOk);
+    for (int i = 0; i < 70; ++i) pass(5'000'000);
+    EXPECT_EQ(prompt(), 5u);
+    // Whose connection is closed.
+    host_.report_close(client, now_ns_);
+    for (int i = 0; i < 2; ++i) pass(5'000'000);
+    call(server, true, kGet);
+    call(server, false, kOk);
+    for (int i = 0; i < 2; ++i) pass(5'000'000);
+    EXPECT_EQ(prompt(), 6u);
+}
+
 // Of a ring that is drained slowly, the client's.
 TEST(Trackers, WaitForTheReaderThatIsBehind) {
     const auto calls = std::make_shared<HeldCalls>();

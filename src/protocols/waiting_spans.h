@@ -33,7 +33,7 @@ class WaitingSpans {
 
   private:
     static constexpr std::size_t kBatchSpans = 512;
-    static constexpr std::size_t kMaxBatches = 8;
+    static constexpr std::size_t kMaxBatches = 16;
 
     struct Older {
         spans::SpanBatch batch;

@@ -81,7 +81,6 @@ class GoRings(Go):
     """The two ends' events come through different rings, to threads that know nothing of each other's order. As many
     as a reader lets wait when the other one is behind."""
     REQUESTS = 2000
-    APART = 20  # a reader may fall behind further than spans wait
     ROOM = f"ebpf: {{rings: 4, ring_bytes: {32 << 20}}}\n"
 
 

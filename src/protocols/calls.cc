@@ -13,7 +13,6 @@ constexpr std::uint64_t kHoldNs = 2'000'000'000;
 constexpr std::uint64_t kRenamedNs = 60'000'000'000;
 // Longer than threads are put aside on a busy machine.
 constexpr std::uint64_t kMaxAwaitedNs = 300'000'000;
-constexpr std::size_t kMaxAwaited = 65536;
 
 CallKey key_of(const spans::TraceId& trace) {
     CallKey key;
@@ -30,53 +29,12 @@ std::uint64_t mix(std::uint64_t value) {
     return value ^ value >> 33;
 }
 
-template <typename Value>
-const Value* HeldCalls::Held<Value>::find(const CallKey& key) const {
-    const auto found = values_.find(key);
-    return found == values_.end() ? nullptr : &found->second.first;
-}
-
-template <typename Value>
-bool HeldCalls::Held<Value>::has(const CallKey& key, std::uint64_t since_ns) const {
-    const auto found = values_.find(key);
-    return found != values_.end() && found->second.second == since_ns;
-}
-
-template <typename Value>
-void HeldCalls::Held<Value>::add(const CallKey& key, const Value& value, std::uint64_t now_ns) {
-    if (count_ == max_) drop_oldest();
-    if (count_ == order_.size()) {
-        std::rotate(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(first_), order_.end());
-        first_ = 0;
-        order_.resize(std::min(max_, std::max<std::size_t>(64, 2 * order_.size())));
-    }
-    order_[(first_ + count_++) % order_.size()] = {now_ns, key};
-    values_[key] = {value, now_ns};
-}
-
-template <typename Value>
-void HeldCalls::Held<Value>::drop_oldest() {
-    const auto& [since_ns, key] = order_[first_];
-    const auto found = values_.find(key);
-    // The same key may have been added anew.
-    if (found != values_.end() && found->second.second == since_ns) values_.erase(found);
-    first_ = (first_ + 1) % order_.size();
-    --count_;
-}
-
-template <typename Value>
-void HeldCalls::Held<Value>::expire(std::uint64_t now_ns) {
-    while (count_ > 0 && order_[first_].first + hold_ns_ < now_ns) drop_oldest();
-}
-
 HeldCalls::HeldCalls(std::size_t max_held)
     : callers_(kHoldNs, max_held), early_(kHoldNs, max_held), renamed_(kRenamedNs, max_held) {}
 
 std::optional<Caller> HeldCalls::serve(const CallKey& call, const ServerTrace& trace, std::uint64_t now_ns) {
     if (auto caller = take(call, trace)) return caller;
     early_.add(call, trace, now_ns);
-    awaited_.emplace_back(call, now_ns);
-    if (awaited_.size() > kMaxAwaited) awaited_.pop_front();
     return {};
 }
 
@@ -126,12 +84,14 @@ std::uint64_t HeldCalls::drained(std::size_t reader, std::uint64_t until_ns) {
 }
 
 std::uint64_t HeldCalls::first_awaited(std::uint64_t until_ns, const std::function<bool(const CallKey&)>& is_peer) {
-    for (; !awaited_.empty(); awaited_.pop_front()) {
-        const auto& [call, since_ns] = awaited_.front();
-        if (since_ns >= until_ns) break;  // its peer may be reported yet
-        if (since_ns + kMaxAwaitedNs >= until_ns && early_.has(call, since_ns) && is_peer(call.connection())) return since_ns;
-    }
-    return until_ns;
+    std::uint64_t first_ns = until_ns;
+    early_.visit(awaited_, [&](const CallKey& call, std::uint64_t since_ns) {
+        if (since_ns >= until_ns) return false;  // its peer may be reported yet
+        if (since_ns + kMaxAwaitedNs < until_ns || !is_peer(call.connection())) return true;
+        first_ns = since_ns;
+        return false;
+    });
+    return first_ns;
 }
 
 }  // namespace waggle::protocols

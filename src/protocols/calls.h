@@ -4,13 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "protocols/held.h"
 #include "spans/trace_context.h"
 
 namespace waggle::protocols {
@@ -23,7 +23,10 @@ struct CallKey {
 };
 
 struct CallKeyHash {
-    std::size_t operator()(const CallKey& key) const { return key.a ^ (key.b * 0x9e3779b97f4a7c15u); }
+    std::size_t operator()(const CallKey& key) const {
+        const std::uint64_t mixed = (key.a ^ key.b) * 0x9e3779b97f4a7c15u;
+        return mixed ^ mixed >> 32;
+    }
 };
 
 std::uint64_t mix(std::uint64_t value);
@@ -105,34 +108,14 @@ class HeldCalls final : public Calls {
     std::uint64_t first_awaited(std::uint64_t until_ns, const std::function<bool(const CallKey&)>& is_peer);
 
   private:
-    // Values by key, for a time, and no more than so many were added meanwhile: the oldest go first.
     template <typename Value>
-    class Held {
-      public:
-        Held(std::uint64_t hold_ns, std::size_t max) : hold_ns_(hold_ns), max_(max) {}
-        const Value* find(const CallKey& key) const;
-        bool has(const CallKey& key, std::uint64_t since_ns) const;
-        void add(const CallKey& key, const Value& value, std::uint64_t now_ns);
-        void erase(const CallKey& key) { values_.erase(key); }
-        void expire(std::uint64_t now_ns);
+    using ByCall = Held<CallKey, Value, CallKeyHash>;
 
-      private:
-        void drop_oldest();
-
-        std::uint64_t hold_ns_;
-        std::size_t max_;
-        std::unordered_map<CallKey, std::pair<Value, std::uint64_t>, CallKeyHash> values_;
-        // A ring of what came when, oldest first.
-        std::vector<std::pair<std::uint64_t, CallKey>> order_;
-        std::size_t first_ = 0;
-        std::size_t count_ = 0;
-    };
-
-    Held<Caller> callers_;
-    Held<ServerTrace> early_;  // of servers whose caller may be reported yet
-    std::deque<std::pair<CallKey, std::uint64_t>> awaited_;  // those of them that are to be looked at, oldest first
+    ByCall<Caller> callers_;
+    ByCall<ServerTrace> early_;  // of servers whose caller may be reported yet
+    std::uint64_t awaited_ = 0;  // cursor: of those before it none is waited for
     Peers peers_;
-    Held<Caller> renamed_;
+    ByCall<Caller> renamed_;
     std::vector<std::uint64_t> drained_;  // by reader
 };
 

@@ -114,13 +114,13 @@ TEST(Traces, TheEndsOfACallMeetThoughTheirRingsDiffer) {
 
 // As many were sent to other hosts meanwhile: the newest are the ones whose servers come yet.
 TEST(Traces, TheOldestCallsGoWhenThereAreTooMany) {
-    const auto calls = std::make_shared<HeldCalls>(100);
+    const auto calls = std::make_shared<HeldCalls>(128);
     Traces traces(1, calls);
     TraceIds client, server;
     for (std::uint32_t i = 1; i <= 1000; ++i) traces.open_client(call(i, 1, 1), client);
-    traces.open_server(call(900, 2, 2), server);
+    traces.open_server(call(872, 2, 2), server);
     EXPECT_EQ(server.source, ParentSource::None);
-    traces.open_server(call(901, 2, 2), server);
+    traces.open_server(call(873, 2, 2), server);
     EXPECT_EQ(server.source, ParentSource::Exact);
 }
 

@@ -52,14 +52,22 @@ std::optional<Line> line_at(std::string_view bytes, std::size_t from) {
     return Line{newline > from && bytes[newline - 1] == '\r' ? newline - 1 : newline, newline + 1};
 }
 
-Slice slice_of(std::string_view whole, std::string_view part) {
-    return {static_cast<std::uint32_t>(part.data() - whole.data()), static_cast<std::uint32_t>(part.size())};
-}
+// A field, and where its value stands in the head.
+struct Field {
+    std::string_view name;
+    std::string_view value;
+    std::uint32_t value_at;
+    Slice slice() const { return {value_at, static_cast<std::uint32_t>(value.size())}; }
+};
 
 void common_field(Head& head, std::string_view name, std::string_view value) {
     switch (name.size()) {
         case 10:
             if (equals_ignoring_case(name, "connection")) {
+                if (equals_ignoring_case(value, "keep-alive")) {
+                    head.keeps_alive = true;
+                    return;
+                }
                 head.closes |= has_list_item(value, "close");
                 head.keeps_alive |= has_list_item(value, "keep-alive");
                 head.upgrades |= has_list_item(value, "upgrade");
@@ -83,33 +91,40 @@ void common_field(Head& head, std::string_view name, std::string_view value) {
     }
 }
 
-void field(RequestHead& head, std::string_view name, std::string_view value) {
+// By its first letter most fields are of no interest.
+constexpr bool is_of_interest(const RequestHead&, char first) {
+    return first == 'h' || first == 'u' || first == 't' || first == 'c';
+}
+constexpr bool is_of_interest(const ResponseHead&, char first) { return first == 'u' || first == 't' || first == 'c'; }
+
+void take(RequestHead& head, const Field& field) {
+    const std::string_view name = field.name;
     switch (name.size()) {
         case 4:
-            if (equals_ignoring_case(name, "host")) head.host = slice_of(head.text, value);
+            if (equals_ignoring_case(name, "host")) head.host = field.slice();
             return;
         case 10:
-            if (equals_ignoring_case(name, "user-agent")) head.user_agent = slice_of(head.text, value);
-            else if (equals_ignoring_case(name, "tracestate")) head.tracestate = slice_of(head.text, value);
-            else common_field(head, name, value);
+            if (equals_ignoring_case(name, "user-agent")) head.user_agent = field.slice();
+            else if (equals_ignoring_case(name, "tracestate")) head.tracestate = field.slice();
+            else common_field(head, name, field.value);
             return;
         case 11:
-            if (equals_ignoring_case(name, "traceparent")) head.traceparent = slice_of(head.text, value);
+            if (equals_ignoring_case(name, "traceparent")) head.traceparent = field.slice();
             return;
         default:
-            common_field(head, name, value);
+            common_field(head, name, field.value);
     }
 }
 
-void field(ResponseHead& head, std::string_view name, std::string_view value) {
-    if (name.size() == 7 && equals_ignoring_case(name, "upgrade")) head.upgrade = slice_of(head.text, value);
-    else common_field(head, name, value);
+void take(ResponseHead& head, const Field& field) {
+    if (field.name.size() == 7 && equals_ignoring_case(field.name, "upgrade")) head.upgrade = field.slice();
+    else common_field(head, field.name, field.value);
 }
 
-// Passes the fields from `at` on; returns where the head ends. A line without a colon is no reason to
-// stop: servers pass it over too.
+// Reads the fields from `at` on; returns where the head ends. A line without a colon is no reason to stop: servers pass it
+// over too; one that was cut off says nothing.
 template <typename AnyHead>
-Parsed<std::size_t> parse_fields(std::string_view bytes, std::size_t at, bool is_final, AnyHead& head) {
+Parsed<std::size_t> read_fields(std::string_view bytes, std::size_t at, bool is_final, AnyHead& head) {
     for (;;) {
         const auto line = line_at(bytes, at);
         if (!line) {
@@ -122,20 +137,15 @@ Parsed<std::size_t> parse_fields(std::string_view bytes, std::size_t at, bool is
             head.text.assign(bytes.substr(0, line->next));
             return line->next;
         }
-        at = line->next;
-    }
-}
-
-template <typename AnyHead>
-void read_fields(std::size_t at, AnyHead& head) {
-    const std::string_view text = head.text;
-    while (at < text.size()) {
-        const auto line = line_at(text, at);
-        if (!line || line->end == at) return;  // a line that was cut off says nothing
-        const std::string_view whole = text.substr(at, line->end - at);
-        const std::size_t colon = whole.find(':');
-        if (colon != std::string_view::npos && colon > 0)
-            field(head, whole.substr(0, colon), trim(whole.substr(colon + 1), " \t"));
+        if (is_of_interest(head, to_lower(bytes[at]))) {
+            const std::string_view whole = bytes.substr(at, line->end - at);
+            const std::size_t colon = whole.find(':');
+            if (colon != std::string_view::npos && colon > 0) {
+                const std::string_view value = trim(whole.substr(colon + 1), " \t");
+                const auto value_at = value.empty() ? at : static_cast<std::size_t>(value.data() - bytes.data());
+                take(head, {whole.substr(0, colon), value, static_cast<std::uint32_t>(value_at)});
+            }
+        }
         at = line->next;
     }
 }
@@ -188,13 +198,10 @@ Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request
     const std::string_view version = rest.substr(space + 1);
     if (version.size() != 8 || !version.starts_with(kVersion) || (version[7] != '0' && version[7] != '1'))
         return std::unexpected(Stop::Invalid);
-    const auto end = parse_fields(bytes, line->next, is_final, head);
-    if (!end) return end;
     head.minor = static_cast<std::uint8_t>(version[7] - '0');
     head.method = {static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(method_size)};
     head.target = {static_cast<std::uint32_t>(target), static_cast<std::uint32_t>(space)};
-    read_fields(line->next, head);
-    return end;
+    return read_fields(bytes, line->next, is_final, head);
 }
 
 Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, ResponseHead& head) {
@@ -210,7 +217,7 @@ Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, Respon
     if (!line && !is_final && bytes.size() < kMaxHead) return std::unexpected(Stop::NeedMore);
     std::size_t size = bytes.size();
     if (line) {
-        const auto end = parse_fields(bytes, line->next, is_final, head);
+        const auto end = read_fields(bytes, line->next, is_final, head);
         if (!end) return end;
         size = *end;
     } else {
@@ -219,7 +226,6 @@ Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, Respon
     }
     head.status = *status;
     head.minor = static_cast<std::uint8_t>(bytes[7] - '0');
-    if (line) read_fields(line->next, head);
     return size;
 }
 

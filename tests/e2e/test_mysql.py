@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 from databases import PYTHON, SOURCES, DatabaseTest, Mariadb, go_client, node_packages, python_packages
-from harness import Child, free_port, request, subset
+from harness import Child, free_port, request, subset, wait_for
 
 TABLES = ("CREATE TABLE users (id INT, name VARCHAR(20))", "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
           "CREATE TABLE orders (user_id INT)", "CREATE TABLE blobs (b LONGTEXT)", "CREATE DATABASE other",
@@ -112,7 +112,7 @@ class Server(MysqlTest):
         self.server.run("SELECT 2")
         span, = agent.expect_spans(1, lambda s: s["db.system.name"])
         self.assertEqual(span.name, "SELECT")
-        self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause="compressed", protocol="mysql"), 1)
+        wait_for(lambda: agent.metric_sum("waggle_turns_lost_total", cause="compressed", protocol="mysql") == 1, "the count")
 
     def test_both_ends_are_one_trace(self):
         client = Child(["node", os.path.join(SOURCES, "myclient.js"), str(self.server.port)], stdin=subprocess.PIPE,

@@ -18,7 +18,8 @@ constexpr std::uint64_t kPublishNs = 1'000'000'000;
 constexpr std::uint64_t kRestNs = 1'000'000'000;
 
 constexpr std::string_view kCauses[] = {"parse_invalid", "hole",       "unmatched",
-                                        "rule_cut",      "queue_full", "unknown_protocol"};
+                                        "rule_cut",      "queue_full", "unknown_protocol",
+                                        "encrypted",     "compressed"};
 static_assert(std::size(kCauses) == static_cast<std::size_t>(protocols::Cause::kCount));
 
 }  // namespace

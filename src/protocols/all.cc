@@ -7,6 +7,7 @@
 #include "protocols/http1/http1.h"
 #include "protocols/http2/http2.h"
 #include "protocols/memcached/memcached.h"
+#include "protocols/mysql/mysql.h"
 #include "protocols/postgres/postgres.h"
 #include "protocols/protocol.h"
 #include "protocols/redis/redis.h"
@@ -18,6 +19,7 @@ std::span<const Protocol* const> all() {
         &http1::kHttp1,
         &http2::kHttp2,
         &postgres::kPostgres,
+        &mysql::kMysql,
         &redis::kRedis,
         &memcached::kMemcached,
     });

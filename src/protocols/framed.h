@@ -15,6 +15,8 @@
 //   restart(side): framing was lost, what comes next is a message's beginning
 //   is_answered(exchange): enough of its answer was seen to say how it went
 //   take_unanswered(), if it has it: exchanges at the front that nothing answers
+//   passes_hole(), if it has it: is the rest of this turn's requests of one that is open already?
+//   is_unasked(bytes), if it has it: do these begin what a server says before it is asked?
 //   may_end(tail): can answers end with these last eight bytes?
 //   ends_by(tail, due, open): do just these certainly end with the last bytes of what went by uncopied?
 //   is_dialogue(): the request that is being answered goes on (COPY, authentication)
@@ -49,6 +51,7 @@ struct RequestEffect {
     };
     Kind kind = Kind::Nothing;
     bool is_expecting = false;  // pushed an expectation
+    std::optional<Cause> why = {};  // it is over
 };
 
 struct ResponseEffect {
@@ -61,6 +64,7 @@ struct ResponseEffect {
     };
     Kind kind = Kind::Async;
     std::size_t finished = 0;  // exchanges that end here
+    std::optional<Cause> why = {};  // it is over
 };
 
 // The first ones that are awaited: answers, and the exchanges that end with them.
@@ -253,6 +257,7 @@ class FramedSession final : public Session {
     std::uint64_t request_payload_ = 0;  // where the payload that is passed over ends
     std::uint64_t response_payload_ = 0;
     std::uint64_t waited_turns_ = 0;     // that came when everything was answered
+    std::optional<std::uint64_t> greeting_;  // where the server spoke before it was asked
     std::size_t finishing_ = 0;          // exchanges that end with that payload
     std::uint64_t context_ = 0;
     std::uint64_t last_ns_ = 0;   // of the bytes read so far

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes after a true beginning of PostgreSQL, Redis or Memcached, cut anywhere and with holes: nothing
+// Any bytes after a true beginning of PostgreSQL, MySQL, Redis or Memcached, cut anywhere and with holes: nothing
 // crashes, what was seen is exported or open, and sniffers never look beyond what they were given.
 #include <cstdlib>
 #include <string>
@@ -21,6 +21,12 @@ constexpr std::string_view kBeginnings[] = {
     "\0\0\0\x08\x04\xd2\x16\x2f"sv,
     "Q\0\0\0\x0dSELECT 1\0"sv,
     "P\0\0\0\x11s\0SELECT 1\0\0\0B\0\0\0\x0d\0s\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04"sv,
+    "\x09\0\0\0\x03SELECT 1"sv,
+    "\x09\0\0\0\x16SELECT ?"sv,
+    "\x0a\0\0\0\x17\x01\0\0\0\0\x01\0\0\0"sv,
+    "\x2b\0\0\x01\x0d\xa2\x0a\0\0\0\0\x40\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+    "bob\0\x01"
+    "ashop\0"sv,
     "*1\r\n$4\r\nPING\r\n"sv,
     "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n"sv,
     "get a\r\n"sv,

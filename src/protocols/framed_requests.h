@@ -14,6 +14,13 @@ void FramedSession<Codec>::read_requests(Context& context) {
         if (needs_turn_ && !requests_.is_at_turn_start() && !requests_.skip_to_next_turn()) return;
         needs_turn_ = false;
         if (requests_.hole()) {
+            if constexpr (requires { codec_.passes_hole(); }) {
+                if (codec_.passes_hole()) {
+                    needs_turn_ = true;
+                    if (!requests_.skip_to_next_turn()) return;
+                    continue;
+                }
+            }
             context.counts.add(Cause::Hole);
             if (place_.is_set && codec_.on_hole(scratch_).kind == RequestEffect::Kind::Opens)
                 if (!open_exchange(false, context)) return;
@@ -68,6 +75,7 @@ bool FramedSession<Codec>::read_request(Context& context) {
     bool goes_on = true;
     if (effect.kind == Kind::Opens || effect.kind == Kind::Silent) goes_on = open_exchange(effect.kind == Kind::Silent, context);
     if (effect.kind == Kind::Over) {
+        if (effect.why) context.counts.add(*effect.why);
         is_over_ = true;
         skip_all();
         return false;

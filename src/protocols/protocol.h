@@ -41,6 +41,8 @@ enum class Cause : std::uint8_t {
     RuleCut,         // a head went on beyond what was captured
     QueueFull,       // too many exchanges open on one connection
     UnknownProtocol, // a turn nobody recognised
+    Encrypted,       // a connection went over to TLS
+    Compressed,      // … or to compression that is not read
     kCount,
 };
 

@@ -52,6 +52,44 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Mariadb:
+    """MariaDB with a folder of its own; the user shop may do all."""
+
+    def __init__(self, *settings):
+        self.folder = tempfile.mkdtemp(prefix="waggle-mariadb-")
+        self.port = free_port()
+        self.socket = os.path.join(self.folder, "socket")
+        shutil.chown(self.folder, "mysql", "mysql")
+        data = os.path.join(self.folder, "data")
+        _run([["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=mysql", "--auth-root-authentication-method=normal",
+               "--skip-test-db"]], cwd=self.folder)
+        self.child = Child(["/usr/sbin/mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--port={self.port}",
+                            f"--socket={self.socket}", "--bind-address=127.0.0.1", "--skip-log-bin", "--local-infile=1",
+                            "--max-allowed-packet=64M", f"--pid-file={self.folder}/pid", *settings], cwd=self.folder)
+        wait_for(lambda: self.is_ready(), "MariaDB")
+        self._call(["-u", "root", f"--socket={self.socket}"], "CREATE DATABASE shop; "
+                   "CREATE USER shop@'%' IDENTIFIED BY 'pw'; GRANT ALL ON *.* TO shop@'%'")
+
+    def is_ready(self):
+        if self.child.process.poll() is not None:
+            raise AssertionError(self.child.output())
+        return self._call(["-u", "root", f"--socket={self.socket}"], "SELECT 1", check=False).returncode == 0
+
+    def _call(self, arguments, statements, check=True):
+        done = subprocess.run(["mariadb", "--no-defaults", *arguments, "-e", statements], capture_output=True, text=True)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def run(self, statements, is_local=False, check=True, options=()):
+        """By MariaDB's own client, one statement after the other."""
+        way = [f"--socket={self.socket}"] if is_local else ["--protocol=tcp", "-h", "127.0.0.1", "-P", str(self.port)]
+        return self._call([*way, "-u", "shop", "-ppw", "-D", "shop", *options], statements, check).stdout
+
+    def stop(self):
+        self.child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 def redis(*arguments, password=None):
     port = free_port()
     folder = tempfile.mkdtemp(prefix="waggle-redis-")

@@ -30,7 +30,19 @@ bool Lexer::skip_comment() {
         at_ = end == std::string_view::npos ? text_.size() : end;
         return true;
     }
+    if (is_executable_ && c == '*' && next == '/') {
+        at_ += 2;
+        is_executable_ = false;
+        return true;
+    }
     if (c != '/' || next != '*') return false;
+    // Read by MySQL as text, from a version on maybe: /*! … */, by MariaDB also /*M! … */.
+    const std::size_t mark = at(at_ + 2) == 'M' ? at_ + 3 : at_ + 2;
+    if (is_mysql() && at(mark) == '!') {
+        for (at_ = mark + 1; is_digit(at(at_));) ++at_;
+        is_executable_ = true;
+        return true;
+    }
     std::size_t depth = 1;
     for (at_ += 2; at_ < text_.size() && depth > 0;) {
         if (text_[at_] == '*' && at(at_ + 1) == '/') {

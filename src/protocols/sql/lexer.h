@@ -53,6 +53,7 @@ class Lexer {
     Dialect dialect_;
     bool has_backslashes_;
     std::size_t at_ = 0;
+    bool is_executable_ = false;  // within a comment that MySQL reads as text
 };
 
 }  // namespace waggle::protocols::sql

@@ -136,6 +136,14 @@ TEST(SqlFacts, NameMySqlsTables) {
     EXPECT_EQ(read_mysql("SHOW TABLES FROM shop").summary, "SHOW");
 }
 
+TEST(SqlFacts, MysqlReadsCommentsWithAMark) {
+    const Facts facts = read_mysql("/*!40101 SET NAMES 'utf8' */");
+    EXPECT_EQ(facts.operation, "SET");
+    EXPECT_EQ(facts.text, "SET NAMES ?");
+    EXPECT_EQ(read_mysql("SELECT /*M!100500 SQL_CACHE */ a /* no */ FROM t").text, "SELECT SQL_CACHE a FROM t");
+    EXPECT_EQ(read("/*!40101 SET NAMES 'utf8' */").text, "");
+}
+
 TEST(SqlFacts, BatchesSayWhatTheyHaveInCommon) {
     const Facts same = read("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2);");
     EXPECT_EQ(same.statements, 2u);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Talks: what the ends of a connection say, and the spans that come of it. Lines of a talk:
 //   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; \L{x} is x after four bytes with the
-//             length of both; \s is a blank; lines of one side are one message
+//             length of both; \M{n:x} is x after three bytes with its length and one with n (MySQL); \s is a blank; lines of one side are one message
 //   < text    server bytes
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
 //   > @…      HTTP/2 frames (testing/frames.h), < @… likewise
@@ -29,7 +29,8 @@
 
 namespace waggle::protocols::testing {
 
-inline constexpr std::string_view kCauses[] = {"parse_invalid", "hole", "unmatched", "rule_cut", "queue_full", "unknown_protocol"};
+inline constexpr std::string_view kCauses[] = {"parse_invalid", "hole", "unmatched", "rule_cut", "queue_full", "unknown_protocol",
+                                               "encrypted", "compressed"};
 static_assert(std::size(kCauses) == static_cast<std::size_t>(Cause::kCount));
 
 struct TalkStep {
@@ -76,6 +77,15 @@ inline std::string unescape(std::string_view text) {
             const std::size_t close = brace_end(text, i + 1);
             const std::string inner = unescape(text.substr(i + 2, close - i - 2));
             for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((inner.size() + 4) >> shift & 0xff);
+            out += inner;
+            i = close;
+        } else if (c == 'M') {
+            const std::size_t close = brace_end(text, i + 1);
+            const std::size_t colon = text.find(':', i);
+            const std::string inner = unescape(text.substr(colon + 1, close - colon - 1));
+            const auto number = parse_int<std::uint8_t>(text.substr(i + 2, colon - i - 2));
+            for (int shift = 0; shift < 24; shift += 8) out += static_cast<char>(inner.size() >> shift & 0xff);
+            out += static_cast<char>(number.value());
             out += inner;
             i = close;
         } else if (c == 'x') {

@@ -7,11 +7,19 @@ port, dsn, redis_port = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 connections = {}
 
 
-def sql(statement):
+def connect():
+    if dsn.startswith("mysql:"):
+        import pymysql
+        return pymysql.connect(host="127.0.0.1", port=int(dsn[6:]), user="shop", password="pw", database="shop", autocommit=True)
     import psycopg2
+    db = psycopg2.connect(dsn)
+    db.autocommit = True
+    return db
+
+
+def sql(statement):
     if "sql" not in connections:
-        connections["sql"] = psycopg2.connect(dsn)
-        connections["sql"].autocommit = True
+        connections["sql"] = connect()
     cursor = connections["sql"].cursor()
     cursor.execute(statement)
 

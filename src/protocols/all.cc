@@ -6,6 +6,7 @@
 #include "protocols/exchange.h"
 #include "protocols/http1/http1.h"
 #include "protocols/http2/http2.h"
+#include "protocols/kafka/kafka.h"
 #include "protocols/memcached/memcached.h"
 #include "protocols/postgres/postgres.h"
 #include "protocols/protocol.h"
@@ -20,6 +21,7 @@ std::span<const Protocol* const> all() {
         &postgres::kPostgres,
         &redis::kRedis,
         &memcached::kMemcached,
+        &kafka::kKafka,
     });
     return kAll;
 }

@@ -17,7 +17,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 
 std::string number(std::uint64_t value, unsigned bytes) {
     std::string text;
-    while (bytes--) text += static_cast<char>(value >> 8 * bytes);
+    while (bytes--) text += static_cast<char>(bytes < 8 ? value >> 8 * bytes : 0);
     return text;
 }
 

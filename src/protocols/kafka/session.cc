@@ -23,7 +23,9 @@ void clear(Contents& contents) {
 
 Session::Session(const ConnectionInfo& info, Streams& streams, Direction requests)
     : KeyedSession(info), requests_{.stream = streams.of(requests), .records = {}},
-      responses_{.stream = streams.of(opposite(requests)), .is_lost = true, .records = {}},
+      responses_{.stream = streams.of(opposite(requests)),
+                 .is_lost = !(info.from_start >> static_cast<unsigned>(opposite(requests)) & 1),
+                 .records = {}},
       is_received_(requests == Direction::Receive), request_direction_(requests) {}
 
 // True when nothing is left that is to be passed over.
@@ -222,7 +224,7 @@ void Session::open_request(const Head& head, Context& context) {
     clear(exchange.response.contents);
     exchange.response.result = {};
     client_id_.assign(head.client_id);
-    is_raw_ = head.api == kSaslHandshake && head.version == 0;
+    is_raw_ |= head.api == kSaslHandshake && head.version == 0;
     requests_.begin_frame(stream.head() + 4 + head.length, head.size);
     const bool has_group = head.api == 8 || (head.api >= 11 && head.api <= 14) || head.api == 68;
     if (head.api == kProduce) {

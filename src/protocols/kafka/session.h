@@ -90,7 +90,8 @@ class Session final : public KeyedSession<Codec> {
     void lose_responses(Context& context);
     void lose_answers_before(Key key, Context& context);
     bool is_request_late() const;
-    bool is_chain(std::string_view bytes) const;
+    enum class Chain : std::uint8_t { No, Open, Closed };
+    Chain chain_of(std::string_view bytes) const;
 
     static Progress read_records(Side& side, Contents& contents, Context& context);
     void tell(Open& exchange, Context& context);

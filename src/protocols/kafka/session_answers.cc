@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kMaxView = 32 * 1024;
 constexpr std::size_t kAnswerHead = 8;
 constexpr std::int64_t kMaxAnswer = std::int64_t{1} << 30;
+constexpr std::int32_t kMaxLinked = 1 << 20;  // of a frame that must show that it is one
 
 }  // namespace
 
@@ -38,17 +39,18 @@ void Session::lose_responses(Context& context) {
     responses_.is_lost = has_lost_answers_ = true;
 }
 
-// Frames that answer what is open, one after the other, up to where the bytes end.
-bool Session::is_chain(std::string_view bytes) const {
+// Do frames that answer what is open follow each other, up to where the bytes end?
+Session::Chain Session::chain_of(std::string_view bytes) const {
     const std::uint64_t size = responses_.stream.end() - responses_.stream.head();
     std::uint64_t at = 0;
     while (at + kAnswerHead <= bytes.size()) {
         Reader reader(bytes.substr(at), false);
         const std::int32_t length = reader.i32();
-        if (length < 4 || !key_of(reader.i32())) return false;
+        if (length < 4 || length > kMaxLinked || !key_of(reader.i32())) return Chain::No;
         at += 4 + static_cast<std::uint64_t>(length);
     }
-    return at == size;
+    if (at == size) return Chain::Closed;
+    return at > size || size == bytes.size() ? Chain::Open : Chain::No;
 }
 
 // Where a turn begins with an answer to what is open. Where several are under way a turn may begin anywhere.
@@ -62,9 +64,11 @@ bool Session::find_response(Context& context) {
             const std::int32_t length = reader.i32();
             const std::int32_t id = reader.i32();
             const bool is_frame = reader.is_good() && length >= 4 && length <= kMaxAnswer;
-            if (is_frame && key_of(id) && (!has_pipelined_ || is_chain(bytes))) {
-                responses_.is_lost = false;
-                return true;
+            if (is_frame && key_of(id)) {
+                const Chain chain = has_pipelined_ ? chain_of(bytes) : Chain::Closed;
+                if (chain == Chain::Open) return false;
+                responses_.is_lost = chain == Chain::No;
+                if (!responses_.is_lost) return true;
             }
             if (is_request_late()) return false;
             if (open_.size() == 0) context.counts.add(Cause::Unmatched);
@@ -98,6 +102,7 @@ bool Session::read_response_head(Context& context) {
         return true;
     }
     if (has_lost_answers_) lose_answers_before(*key, context);
+    is_raw_ &= open_.find(*key)->request.api == kSaslHandshake;
     // What is left of the request is not copied.
     if (requests_.body != Body::None && requests_.key == *key) end_request_body(context);
     Open& exchange = *open_.find(*key);

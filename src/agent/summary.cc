@@ -16,6 +16,7 @@ std::string_view side_of(spans::SpanKind kind) {
         case spans::SpanKind::Server:
             return "server";
         case spans::SpanKind::Client:
+        case spans::SpanKind::Producer:
             return "client";
         default:
             return "unknown";

@@ -28,6 +28,16 @@ inline bool rpc_client(const Span& s) { return s.span_class == SpanClass::Rpc &&
 inline bool db_client(const Span& s) {
     return s.span_class == SpanClass::Db && s.kind == SpanKind::Client;
 }
+// A broker's own process is the server: what its clients did is theirs to count.
+inline bool messaging_client(const Span& s) {
+    return s.span_class == SpanClass::Messaging && (s.kind == SpanKind::Client || s.kind == SpanKind::Producer);
+}
+inline bool messaging_sent(const Span& s) {
+    return messaging_client(s) && s.attributes.text(attr::messaging_operation_type) == "send";
+}
+inline bool messaging_received(const Span& s) {
+    return messaging_client(s) && s.attributes.text(attr::messaging_operation_type) == "receive";
+}
 inline bool any(const Span&) { return true; }
 inline bool client(const Span& s) { return s.kind == SpanKind::Client || s.kind == SpanKind::Producer; }
 inline bool server(const Span& s) { return s.kind == SpanKind::Server || s.kind == SpanKind::Consumer; }
@@ -46,6 +56,7 @@ inline double request_size(const Span& s) { return size_or_nan(s, attr::http_req
 inline double queue_seconds(const Span& s) {
     return s.queue_us ? s.queue_us * 1e-6 : std::numeric_limits<double>::quiet_NaN();
 }
+inline double message_count(const Span& s) { return size_or_nan(s, attr::messaging_batch_message_count); }
 inline double response_size(const Span& s) { return size_or_nan(s, attr::http_response_body_size); }
 }  // namespace value
 

@@ -6,6 +6,7 @@
 #include "protocols/exchange.h"
 #include "protocols/http1/http1.h"
 #include "protocols/http2/http2.h"
+#include "protocols/kafka/kafka.h"
 #include "protocols/memcached/memcached.h"
 #include "protocols/mysql/mysql.h"
 #include "protocols/postgres/postgres.h"
@@ -22,6 +23,7 @@ std::span<const Protocol* const> all() {
         &mysql::kMysql,
         &redis::kRedis,
         &memcached::kMemcached,
+        &kafka::kKafka,
     });
     return kAll;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes after a true beginning of PostgreSQL, MySQL, Redis or Memcached, cut anywhere and with holes: nothing
+// Any bytes after a true beginning of PostgreSQL, MySQL, Redis, Memcached or Kafka, cut anywhere and with holes: nothing
 // crashes, what was seen is exported or open, and sniffers never look beyond what they were given.
 #include <cstdlib>
 #include <string>
@@ -32,6 +32,13 @@ constexpr std::string_view kBeginnings[] = {
     "get a\r\n"sv,
     "mg a v q\r\nmn\r\n"sv,
     "\x80\x00\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0a"sv,
+    // ApiVersions; Metadata 12; Fetch 4 and 16; Produce 3 up to where its records begin; OffsetCommit
+    "\0\0\0\x0d\0\x12\0\0\0\0\0\1\0\x03lib"sv,
+    "\0\0\0\x12\0\x03\0\x0c\0\0\0\1\0\x03lib\0\0\1\0\0"sv,
+    "\0\0\0\x39\0\1\0\4\0\0\0\1\0\3lib\xff\xff\xff\xff\0\0\1\xf4\0\0\0\1\0\x10\0\0\0\0\0\0\1\0\1t\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\5\0\x10\0\0"sv,
+    "\0\0\0\x27\0\1\0\x10\0\0\0\1\0\3lib\0\0\0\1\xf4\0\0\0\1\0\x10\0\0\0\0\0\0\0\0\0\0\0\1\1\1\0"sv,
+    "\0\0\1\0\0\0\0\3\0\0\0\1\0\3lib\xff\xff\xff\xff\0\0\x75\x30\0\0\0\1\0\1t\0\0\0\1\0\0\0\0\0\0\0\xd0"sv,
+    "\0\0\0\x1b\0\x08\0\2\0\0\0\1\0\3lib\0\1g\0\0\0\1\0\1m\0\0\0\0"sv,
 };
 
 struct Sum {

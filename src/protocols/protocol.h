@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bpf/abi/events.h"
+#include "protocols/shared_names.h"
 #include "protocols/waiting_spans.h"
 #include "spans/span.h"
 #include "streams/stream.h"
@@ -87,6 +88,7 @@ struct Context {
     WaitingSpans& waiting;  // for those whose caller on this host may be reported yet
     Counts& counts;
     Traces& traces;
+    SharedNames& names;
     std::uint64_t now_ns = 0;
 };
 

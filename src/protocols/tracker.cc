@@ -227,6 +227,7 @@ Context Tracker::context(const Connection& connection, std::uint64_t now_ns, spa
             .waiting = waiting_,
             .counts = counts_[connection.protocol],
             .traces = traces_,
+            .names = names_,
             .now_ns = now_ns};
 }
 

@@ -118,6 +118,7 @@ class Tracker {
 
     TrackerConfig config_;
     Traces traces_;
+    SharedNames names_;
     WaitingSpans waiting_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
     std::vector<Connection*> waiting_list_;  // with an exchange open

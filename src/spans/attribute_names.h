@@ -42,6 +42,15 @@ inline constexpr std::string_view db_query_summary = "db.query.summary";
 inline constexpr std::string_view db_query_text = "db.query.text";
 inline constexpr std::string_view db_response_status_code = "db.response.status_code";
 inline constexpr std::string_view db_response_returned_rows = "db.response.returned_rows";
+inline constexpr std::string_view messaging_system = "messaging.system";
+inline constexpr std::string_view messaging_operation_name = "messaging.operation.name";
+inline constexpr std::string_view messaging_operation_type = "messaging.operation.type";
+inline constexpr std::string_view messaging_destination_name = "messaging.destination.name";
+inline constexpr std::string_view messaging_destination_partition_id = "messaging.destination.partition.id";
+inline constexpr std::string_view messaging_client_id = "messaging.client.id";
+inline constexpr std::string_view messaging_consumer_group_name = "messaging.consumer.group.name";
+inline constexpr std::string_view messaging_batch_message_count = "messaging.batch.message_count";
+inline constexpr std::string_view messaging_kafka_offset = "messaging.kafka.offset";
 
 // Resource attributes.
 inline constexpr std::string_view service_name = "service.name";

@@ -164,7 +164,7 @@ def attributes(holder):
     return {a["key"]: value_of(a["value"]) for a in holder.get("attributes", [])}
 
 
-KINDS = {1: "internal", 2: "server", 3: "client"}
+KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 
 
 class Span:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Talks: what the ends of a connection say, and the spans that come of it. Lines of a talk:
 //   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; \L{x} is x after four bytes with the
-//             length of both; \M{n:x} is x after three bytes with its length and one with n (MySQL); \s is a blank; lines of one side are one message
+//             length of both; \N{x} after four with its own; \M{n:x} is x after three bytes with its length and one with n
+//             (MySQL); \s is a blank; lines of one side are one message
 //   < text    server bytes
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
 //   > @…      HTTP/2 frames (testing/frames.h), < @… likewise
@@ -73,10 +74,11 @@ inline std::string unescape(std::string_view text) {
             const auto count = parse_int<std::size_t>(text.substr(comma + 1, close - comma - 1));
             for (std::size_t n = 0; n < count.value(); ++n) out += unescape(text.substr(i + 2, comma - i - 2));
             i = close;
-        } else if (c == 'L') {
+        } else if (c == 'L' || c == 'N') {
             const std::size_t close = brace_end(text, i + 1);
             const std::string inner = unescape(text.substr(i + 2, close - i - 2));
-            for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((inner.size() + 4) >> shift & 0xff);
+            const std::size_t length = inner.size() + (c == 'L' ? 4 : 0);
+            for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(length >> shift & 0xff);
             out += inner;
             i = close;
         } else if (c == 'M') {

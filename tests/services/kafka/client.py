@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waits for a line, then does with librdkafka what the second argument says; the first is the broker's port."""
+import sys
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+port, what = sys.argv[1:3]
+common = {"bootstrap.servers": "127.0.0.1:" + port, "client.id": "pyshop", "broker.address.family": "v4"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def send(topic, values, headers=None, **settings):
+    """All in one batch, if its producer may wait for them."""
+    producer = Producer({**common, **settings})
+    results = []
+    for value in values:
+        producer.produce(topic, value, key="key", headers=headers, partition=0, on_delivery=lambda e, m: results.append(e))
+    assert producer.flush(20) == 0
+    return [e.name() if e else None for e in results]
+
+
+def topics(*names):
+    admin = AdminClient(common)
+    for future in admin.create_topics([NewTopic(n, 1, 1, config={"max.message.bytes": "500"} if n == "small" else {})
+                                       for n in names]).values():
+        future.result(20)
+
+
+def orders():
+    for i in range(3):
+        send("orders-py", [f"secret{i}"])
+    consumer = Consumer({**common, "group.id": "packers", "auto.offset.reset": "earliest", "fetch.wait.max.ms": 200})
+    consumer.subscribe(["orders-py"])
+    got = 0
+    while got < 3:
+        message = consumer.poll(1)
+        got += message is not None and not message.error()
+    consumer.close()
+
+
+def forms():
+    # Unacknowledged, compressed, with a trace, refused.
+    send("forms", ["secret"], acks=0)
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        send("forms", ["secret" * 20] * 5, **{"compression.type": codec, "linger.ms": 500})
+    send("forms", ["secret"], {"traceparent": TRACE})
+    assert send("small", ["x" * 2000]) == ["MSG_SIZE_TOO_LARGE"]
+    consumer = Consumer({**common, "group.id": "unused", "auto.offset.reset": "earliest", "fetch.wait.max.ms": 200})
+    consumer.assign([TopicPartition("forms", 0, 0)])
+    got = 0
+    while got < 22:
+        message = consumer.poll(1)
+        got += message is not None and not message.error()
+    consumer.close()
+
+
+if what == "topics":
+    topics(*sys.argv[3:])
+    sys.exit()
+sys.stdin.readline()
+{"orders": orders, "forms": forms}[what]()
+print("done", flush=True)
+sys.stdin.read()

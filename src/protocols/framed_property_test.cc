@@ -105,8 +105,10 @@ std::string mysql_answer(const std::string& id, std::size_t size, bool is_error)
     using namespace std::string_literals;
     std::string text = packet(1, "\1") + packet(2, kColumn) + packet(3, "\xfe\0\0\2\0"s);
     unsigned sequence = 4;
-    // Rows that look like what ends answers, for whoever begins in the midst of them.
-    for (std::size_t i = 0; i < size / 100; ++i) text += packet(sequence++, "\x50"s + std::string(60, 'x') + "\5\0\0\5\xfe\0\0\2\0\5\0\0\5\xfe\0\0\2\0yy"s);
+    if (is_error) size = std::min<std::size_t>(size, 1000);  // behind rows that were not copied it cannot be told
+    // Rows that look like whole answers, for whoever begins in the midst of them.
+    for (std::size_t i = 0; i < size / 100; ++i)
+        text += packet(sequence++, "\x4c"s + std::string(63, 'x') + "\7\0\0\1\0\0\0\2\0\0\0yy"s);
     if (!is_error) return text + packet(sequence, "\xfe\0\0\2\0"s);
     const unsigned code = static_cast<unsigned>(std::stoul(mysql_error(id)));
     return text + packet(sequence, "\xff"s + static_cast<char>(code & 0xff) + static_cast<char>(code >> 8) + "#HY000wrong");

@@ -148,6 +148,9 @@ void read_statement(std::string_view text, const Reading& reading, Facts& facts)
             begin = facts.text.empty() ? 0 : facts.text.size() + 2;  // after "; "
         }
         if (reading.is_sanitized) writer.write(token);
+        // A name that is cut off is another one.
+        const bool is_name = token.kind == TokenKind::Word || token.kind == TokenKind::QuotedName;
+        if (facts.is_cut && is_name && token.end == text.size()) continue;
         if (!is_end) {
             reader.read(token);
         } else if (is_begun) {

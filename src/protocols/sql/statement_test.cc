@@ -144,6 +144,13 @@ TEST(SqlFacts, MysqlReadsCommentsWithAMark) {
     EXPECT_EQ(read("/*!40101 SET NAMES 'utf8' */").text, "");
 }
 
+TEST(SqlFacts, ANameThatIsCutOffIsNotTold) {
+    Facts facts;
+    read_statement("SELECT * FROM user", {.is_cut = true}, facts);
+    EXPECT_EQ(facts.summary, "SELECT");
+    EXPECT_EQ(facts.collection, "");
+}
+
 TEST(SqlFacts, BatchesSayWhatTheyHaveInCommon) {
     const Facts same = read("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2);");
     EXPECT_EQ(same.statements, 2u);

@@ -10,6 +10,7 @@
 #include "bpf/abi/events.h"
 #include "metrics/registry.h"
 #include "metrics/test_spans.h"
+#include "otlp/encode.h"
 #include "protocols/http1/message.h"
 #include "protocols/tracker.h"
 
@@ -132,5 +133,22 @@ void record_metrics(benchmark::State& state) {
         static_cast<double>(bench::allocations() - before) / static_cast<double>(64 * state.iterations());
 }
 BENCHMARK(record_metrics);
+
+// Spans as the tracker makes them, into an OTLP request.
+void encode_spans(benchmark::State& state) {
+    protocols::TrackerConfig config;
+    config.options.wants_traces = true;
+    protocols::Tracker tracker(config);
+    Connection connection(tracker);
+    for (int i = 0; i < 512; ++i) connection.exchange();
+    for (std::uint64_t second = 1; second <= 3; ++second)  // spans wait for their callers
+        tracker.on_tick(connection.now() + second * 1'000'000'000, connection.batch());
+    const std::size_t count = connection.batch().size();
+    std::size_t bytes = 0;
+    for (auto _ : state) bytes += otlp::spans_to_protobuf(connection.batch(), {}).size();
+    state.SetBytesProcessed(static_cast<std::int64_t>(bytes));
+    state.SetItemsProcessed(static_cast<std::int64_t>(count) * state.iterations());
+}
+BENCHMARK(encode_spans);
 
 }  // namespace

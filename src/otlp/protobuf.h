@@ -11,25 +11,48 @@
 
 namespace waggle::otlp {
 
-inline void add_text(protozero::pbf_writer& to, std::uint32_t tag, std::string_view text) {
+template <typename Buffer>
+void add_text(protozero::basic_pbf_writer<Buffer>& to, std::uint32_t tag, std::string_view text) {
     std::string storage;
     const std::string_view valid = spans::valid_utf8(text, storage);
     to.add_string(tag, valid.data(), valid.size());
 }
 
-inline void add_attribute(protozero::pbf_writer& parent, std::uint32_t tag,
-                          const spans::Attribute& attribute) {
-    protozero::pbf_writer pair(parent, tag);
-    add_text(pair, field::key_value::kKey, attribute.key);
-    protozero::pbf_writer value(pair, field::key_value::kValue);
-    if (const auto* text = std::get_if<std::string_view>(&attribute.value))
-        add_text(value, field::any_value::kString, *text);
+inline std::size_t length_delimited_size(std::size_t length) {  // with a tag of one byte
+    return 1 + static_cast<std::size_t>(protozero::length_of_varint(length)) + length;
+}
+
+// Writes the lengths first: spans are mostly attributes, and a message whose length is patched in afterwards
+// moves its bytes once more.
+template <typename Buffer>
+void add_attribute(protozero::basic_pbf_writer<Buffer>& parent, std::uint32_t tag,
+                   const spans::Attribute& attribute) {
+    namespace v = field::any_value;
+    std::string key_storage;
+    std::string storage;
+    const std::string_view key = spans::valid_utf8(attribute.key, key_storage);
+    std::string_view text;
+    std::size_t value_size = 2;  // bool
+    if (const auto* given = std::get_if<std::string_view>(&attribute.value)) {
+        text = spans::valid_utf8(*given, storage);
+        value_size = length_delimited_size(text.size());
+    } else if (const auto* number = std::get_if<std::int64_t>(&attribute.value)) {
+        value_size = 1 + static_cast<std::size_t>(protozero::length_of_varint(static_cast<std::uint64_t>(*number)));
+    } else if (std::holds_alternative<double>(attribute.value)) {
+        value_size = 1 + sizeof(double);
+    }
+    const std::size_t pair_size = length_delimited_size(key.size()) + length_delimited_size(value_size);
+    protozero::basic_pbf_writer<Buffer> pair(parent, tag, pair_size);
+    pair.add_string(field::key_value::kKey, key.data(), key.size());
+    protozero::basic_pbf_writer<Buffer> value(pair, field::key_value::kValue, value_size);
+    if (std::holds_alternative<std::string_view>(attribute.value))
+        value.add_string(v::kString, text.data(), text.size());
     else if (const auto* number = std::get_if<std::int64_t>(&attribute.value))
-        value.add_int64(field::any_value::kInt, *number);
+        value.add_int64(v::kInt, *number);
     else if (const auto* number = std::get_if<double>(&attribute.value))
-        value.add_double(field::any_value::kDouble, *number);
+        value.add_double(v::kDouble, *number);
     else
-        value.add_bool(field::any_value::kBool, std::get<bool>(attribute.value));
+        value.add_bool(v::kBool, std::get<bool>(attribute.value));
 }
 
 template <typename Attributes>
@@ -46,8 +69,8 @@ inline void add_scope(protozero::pbf_writer& parent, std::string_view name) {
     add_text(scope, field::scope::kVersion, WAGGLE_VERSION);
 }
 
-template <typename Id>
-void add_id(protozero::pbf_writer& to, std::uint32_t tag, const Id& id) {
+template <typename Buffer, typename Id>
+void add_id(protozero::basic_pbf_writer<Buffer>& to, std::uint32_t tag, const Id& id) {
     to.add_bytes(tag, reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
 }
 

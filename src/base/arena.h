@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arena: bump storage for the short strings of one batch. Views stay valid while the arena lives,
-// also after it was moved; clear() keeps the first block, so a recycled batch allocates nothing.
+// also after it was moved; clear() keeps 24 blocks, so a recycled batch allocates nothing.
 #pragma once
 
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -29,11 +30,11 @@ class Arena {
     }
 
     void clear() {
-        if (blocks_.empty()) return;
-        if (blocks_.size() > 1) blocks_.resize(1);
-        next_ = blocks_[0].get();
-        left_ = first_size_;
-        size_ = first_size_;
+        std::erase_if(blocks_, [](const Block& block) { return block.size > kBlock; });
+        if (blocks_.size() > kKept) blocks_.resize(kKept);
+        used_ = 0;
+        left_ = 0;
+        if (!blocks_.empty()) use_next();
     }
 
     // Takes over what another arena holds; its views stay valid.
@@ -42,30 +43,53 @@ class Arena {
             std::swap(*this, from);
             return;
         }
-        for (auto& block : from.blocks_) blocks_.push_back(std::move(block));
-        size_ += from.size_;
-        from = Arena{};
+        const auto end = from.blocks_.begin() + static_cast<std::ptrdiff_t>(from.used_);
+        blocks_.insert(blocks_.begin(), std::move_iterator(from.blocks_.begin()), std::move_iterator(end));
+        used_ += from.used_;
+        from.blocks_.erase(from.blocks_.begin(), end);
+        // In exchange for one that is free, so that blocks do not pile up at one end.
+        if (from.blocks_.empty() && used_ < blocks_.size()) {
+            from.blocks_.push_back(std::move(blocks_.back()));
+            blocks_.pop_back();
+        }
+        from.clear();
     }
 
-    size_t bytes() const { return size_; }
+    // Of the blocks that hold something.
+    size_t bytes() const {
+        size_t sum = 0;
+        for (size_t i = 0; i < used_; ++i) sum += blocks_[i].size;
+        return sum;
+    }
 
   private:
     static constexpr size_t kBlock = 64 * 1024;
+    static constexpr size_t kKept = 24;
+
+    struct Block {
+        std::unique_ptr<char[]> data;
+        size_t size = 0;
+    };
 
     void grow(size_t size) {
-        const size_t block = size > kBlock ? size : kBlock;
-        blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));
-        if (blocks_.size() == 1) first_size_ = block;
-        next_ = blocks_.back().get();
-        left_ = block;
-        size_ += block;
+        if (size > kBlock || used_ == blocks_.size()) {
+            const size_t room = size > kBlock ? size : kBlock;
+            blocks_.insert(blocks_.begin() + static_cast<std::ptrdiff_t>(used_),
+                           {std::make_unique_for_overwrite<char[]>(room), room});
+        }
+        use_next();
     }
 
-    std::vector<std::unique_ptr<char[]>> blocks_;
+    void use_next() {
+        next_ = blocks_[used_].data.get();
+        left_ = blocks_[used_].size;
+        ++used_;
+    }
+
+    std::vector<Block> blocks_;  // the first used_ hold something; the rest are for later
+    size_t used_ = 0;
     char* next_ = nullptr;
     size_t left_ = 0;
-    size_t first_size_ = 0;
-    size_t size_ = 0;
 };
 
 }  // namespace waggle

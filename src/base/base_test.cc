@@ -39,6 +39,44 @@ TEST(Arena, ReusesItsFirstBlock) {
     Arena().clear();
 }
 
+TEST(Arena, ReusesItsBlocksInOrder) {
+    Arena arena;
+    const std::string text(60'000, 'x');
+    std::vector<const char*> first;
+    for (int i = 0; i < 10; ++i) first.push_back(arena.copy(text).data());
+    arena.copy(std::string(300'000, 'y'));  // has a block of its own, which is not kept
+    arena.clear();
+    std::vector<const char*> second;
+    for (int i = 0; i < 10; ++i) second.push_back(arena.copy(text).data());
+    EXPECT_EQ(first, second);
+    EXPECT_EQ(arena.bytes(), 10 * 64 * 1024u);
+}
+
+TEST(Arena, TakesWhatAnotherHolds) {
+    Arena to;
+    const std::string_view own = to.copy("own");
+    std::vector<std::string_view> taken;
+    for (int i = 0; i < 50; ++i) {
+        Arena from;
+        from.copy("gone");
+        from.clear();
+        for (int j = 0; j < 3; ++j) taken.push_back(from.copy(std::string(40'000, static_cast<char>('a' + i % 26))));
+        to.take(from);
+        EXPECT_EQ(from.copy("more"), "more");
+        EXPECT_EQ(to.copy("after"), "after");
+    }
+    EXPECT_EQ(own, "own");
+    for (std::size_t i = 0; i < taken.size(); ++i)
+        EXPECT_EQ(taken[i], std::string(40'000, static_cast<char>('a' + i / 3 % 26)));
+    to.clear();
+    Arena from;
+    from.copy("first");
+    to.copy("second");
+    to.take(from);  // gets a free block for its own
+    EXPECT_EQ(from.copy("third"), "third");
+    EXPECT_EQ(to.copy("fourth"), "fourth");
+}
+
 TEST(Glob, MatchesByItsRules) {
     struct Row {
         const char* pattern;

@@ -5,16 +5,15 @@ namespace waggle::spans {
 
 Span& copy_span(const Span& from, SpanBatch& to) {
     Span& span = to.add();
-    // Assignment keeps the memory that the vectors of a recycled span have.
-    span = from;
-    span.protocol = to.text(from.protocol);
+    static_cast<SpanFields&>(span) = from;
+    span.resource = from.resource;
+    span.links = from.links;
     span.name = to.text(from.name);
     span.trace_state = to.text(from.trace_state);
-    span.attributes.clear();
     for (const Attribute& attribute : from.attributes) {
         Value value = attribute.value;
         if (auto* text = std::get_if<std::string_view>(&value)) *text = to.text(*text);
-        span.attributes.add(to.text(attribute.key), value);
+        span.attributes.add(attribute.key, value);
     }
     return span;
 }

@@ -6,7 +6,7 @@
 
 namespace waggle::spans {
 
-// All text of the copy, keys too, lives in to's arena.
+// The text of the copy lives in to's arena, but for what is static: keys and the protocol's name.
 Span& copy_span(const Span& from, SpanBatch& to);
 
 }  // namespace waggle::spans

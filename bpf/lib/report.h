@@ -196,7 +196,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         return 0;
     }
     const u64 wanted = wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size,
-                                 conn->bytes[direction] - size, conn->is_crowded);
+                                 conn->bytes[direction] - size);
     bool is_io_uring = false;
     s->captured = 0;
 #ifndef WG_PLAIN
@@ -338,14 +338,12 @@ WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result,
         wg_count(WG_COUNT_STORAGE_FAILED, 1);
         return 0;
     }
-    const u32 slot = 2 * bpf_get_smp_processor_id() + direction;
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (!s) return 0;
-    if (s->is_busy) {
+    u32 slot;
+    struct wg_scratch *s = wg_take_scratch(direction, &slot);
+    if (!s) {
         wg_count(WG_COUNT_SCRATCH_BUSY, 1);
         return 0;
     }
-    s->is_busy = 1;
     const struct wg_owner owner = wg_own(conn, task, tgid, target_generation);
     wg_open(conn, sk, s, &owner, kind, direction, result, now);
     wg_observe(sk, direction, result, flags, message, s, slot, conn, task, &owner, now, send, page);
@@ -355,7 +353,7 @@ WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result,
 }
 
 // Reports a TCP connection before its first bytes go out: what the other end does with them is known to have a caller
-// that is watched.
+// that is watched. Where it cannot be told now, wg_moved tells it, and counts what stood in the way.
 WG_INLINE void wg_open_early(struct sock *sk, struct wg_conn *conn, struct task_struct *task, u64 now) {
     const u32 tgid = wg_current_tgid(task);
     const u8 state = WG_GET(sk, __sk_common.skc_state);
@@ -364,10 +362,9 @@ WG_INLINE void wg_open_early(struct sock *sk, struct wg_conn *conn, struct task_
     if ((state != TCP_ESTABLISHED_ && state != TCP_CLOSE_WAIT_) || !wg_is_target(tgid) || !wg_is_stream(sk, &kind)) return;
     const struct wg_state *page = wg_get_state();
     if (!page || page->is_off || now > page->heartbeat_ns + WG_STALE_NS) return;
-    const u32 slot = 2 * bpf_get_smp_processor_id() + WG_SEND;
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (!s || s->is_busy) return;
-    s->is_busy = 1;
+    u32 slot;
+    struct wg_scratch *s = wg_take_scratch(WG_SEND, &slot);
+    if (!s) return;
     const struct wg_owner owner = wg_own(conn, task, tgid, page->target_generation);
     wg_open(conn, sk, s, &owner, kind, WG_SEND, 0, now);
     s->is_busy = 0;

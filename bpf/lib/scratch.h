@@ -32,6 +32,15 @@ struct {
     __type(value, struct wg_scratch);
 } scratch SEC(".maps");
 
+// The slot of this CPU and direction, marked busy. NULL: a program that was interrupted has it.
+WG_INLINE struct wg_scratch *wg_take_scratch(enum wg_direction direction, u32 *slot) {
+    *slot = 2 * bpf_get_smp_processor_id() + direction;
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, slot);
+    if (!s || s->is_busy) return NULL;
+    s->is_busy = 1;
+    return s;
+}
+
 // Global functions: the verifier looks at each once, not at every way to reach it.
 
 __noinline u32 wg_copy_text(u32 slot, u64 want) {

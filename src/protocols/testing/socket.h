@@ -92,7 +92,7 @@ class Socket {
         gone_[direction] += size;
         if (rule.mode == WG_RULE_MUTE) return;
         const std::uint64_t wanted =
-            wg_allows(&rule, turn_start_[direction], move.position, size, gone_[direction] - size, false);
+            wg_allows(&rule, turn_start_[direction], move.position, size, gone_[direction] - size);
         if (!wanted && !is_new_turn) return update_tail(move);
         wg_data_event event = data_event(move);
         event.size = size;

@@ -61,7 +61,16 @@ struct Field {
     bool null_empties = false;  // an explicit null changes the value
     bool is_section = false;    // the value is the section itself: null switches it off
 
+    bool has_no_effect = false;  // read and printed, but nothing heeds it: a value is worth a warning
+
     bool is_pending() const { return read == nullptr; }
+    // warns_about: what asks for something that does not happen; without it, all but the default.
+    constexpr Field without_effect(bool (*warns_about)(std::string_view) = nullptr) const {
+        Field changed = *this;
+        changed.has_no_effect = true;
+        changed.turns_on = warns_about;
+        return changed;
+    }
     constexpr Field section() const {
         Field changed = *this;
         changed.is_section = true;

@@ -52,7 +52,8 @@ constexpr std::array kRows{
         "refuse to start when capabilities are missing"),
     option<[](auto& d) -> auto& { return d.config.channel_buffer_len; }>(
         "channel_buffer_len", "BEYLA_CHANNEL_BUFFER_LEN",
-        "accepted for Beyla's sake: Waggle sizes its channels itself"),
+        "accepted for Beyla's sake: Waggle sizes its channels itself")
+        .without_effect(),
     pending("profile_port", "BEYLA_PROFILE_PORT", "port", "0", "profiling port", is_not_zero),
     option<[](auto& d) -> auto& { return d.config.health_port; }>(
         "health_port", "WAGGLE_HEALTH_PORT",
@@ -62,7 +63,8 @@ constexpr std::array kRows{
         "how long a stop may take to deliver what is left"),
     option<[](auto& d) -> auto& { return d.config.memory_limit; }, AsBytes>(
         "memory_limit", "WAGGLE_MEMORY_LIMIT",
-        "*not enforced yet:* memory budget of the whole agent, kernel maps included"),
+        "*not enforced yet:* memory budget of the whole agent, kernel maps included")
+        .without_effect(),
     option<[](auto& d) -> auto& { return d.config.series_limit; }>(
         "series_limit", "WAGGLE_SERIES_LIMIT",
         "series per metric; the rest is summed in one overflow series"),
@@ -78,10 +80,12 @@ constexpr std::array kRows{
 
     option<[](auto& d) -> auto& { return d.config.ebpf.batch_length; }>(
         "ebpf.batch_length", "BEYLA_BPF_BATCH_LENGTH",
-        "accepted for Beyla's sake: spans are handed over within 50 ms"),
+        "accepted for Beyla's sake: spans are handed over within 50 ms")
+        .without_effect(),
     option<[](auto& d) -> auto& { return d.config.ebpf.batch_timeout; }>(
         "ebpf.batch_timeout", "BEYLA_BPF_BATCH_TIMEOUT",
-        "likewise"),
+        "likewise")
+        .without_effect(),
     option<[](auto& d) -> auto& { return d.config.ebpf.track_request_headers; }>(
         "ebpf.track_request_headers", "BEYLA_BPF_TRACK_REQUEST_HEADERS",
         "accepted for Beyla's sake: incoming `traceparent` headers are always read"),
@@ -109,15 +113,18 @@ constexpr std::array kRows{
     pending("ebpf.bpf_debug", "BEYLA_BPF_DEBUG", "boolean", "false",
             "debug output of the BPF programs", is_on),
     pending("ebpf.wakeup_len", "BEYLA_BPF_WAKEUP_LEN", "integer", "0",
-            "not needed: rings are drained by timer and fill level"),
+            "not needed: rings are drained by timer and fill level")
+        .without_effect(),
     pending("ebpf.enable_context_propagation", "BEYLA_BPF_ENABLE_CONTEXT_PROPAGATION", "boolean",
             "false", "write trace context into outgoing traffic", is_on),
     pending("ebpf.traffic_control_l7_context_propagation", "BEYLA_BPF_TC_L7_CP", "boolean", "false",
             "write trace context from traffic control", is_on),
     pending("ebpf.traffic_control_backend", "BEYLA_BPF_TC_BACKEND", "word", "auto",
-            "`tc`, `tcx` or `auto`"),
+            "`tc`, `tcx` or `auto`")
+        .without_effect(),
     pending("ebpf.disable_black_box_cp", "BEYLA_BPF_DISABLE_BLACK_BOX_CP", "boolean", "false",
-            "do not correlate by connection inside one node"),
+            "do not correlate by connection inside one node")
+        .without_effect(is_on),
     pending("ebpf.high_request_volume", "BEYLA_BPF_HIGH_REQUEST_VOLUME", "boolean", "false",
             "report at the first byte of the response", is_on),
     pending("ebpf.heuristic_sql_detect", "BEYLA_HEURISTIC_SQL_DETECT", "boolean", "false",
@@ -144,7 +151,7 @@ constexpr std::array kRows{
             "no filtering by process", is_on),
     option<[](auto& d) -> auto& { return d.config.discovery.exclude_otel_instrumented_services; }>(
         "discovery.exclude_otel_instrumented_services", "BEYLA_EXCLUDE_OTEL_INSTRUMENTED_SERVICES",
-        "leave out services that send OpenTelemetry data themselves"),
+        "*no effect yet:* leave out services that send OpenTelemetry data themselves"),
 };
 
 }  // namespace

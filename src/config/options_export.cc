@@ -34,7 +34,8 @@ constexpr std::array kRows{
     option<[](auto& d) -> auto& { return d.config.prometheus.ttl; }>(
         "prometheus_export.ttl", "BEYLA_PROMETHEUS_TTL",
         "forget series not updated for this long; 0: never"),
-    pending("prometheus_export.service_cache_size", "", "integer", "10000", "services kept"),
+    pending("prometheus_export.service_cache_size", "", "integer", "10000", "services kept")
+        .without_effect(),
     pending("prometheus_export.allow_service_graph_self_references",
             "BEYLA_PROMETHEUS_ALLOW_SERVICE_GRAPH_SELF_REFERENCES", "boolean", "false",
             "edges from a service to itself", is_on),

@@ -69,7 +69,8 @@ constexpr std::array kRows{
         "attributes.host_id.override", "BEYLA_HOST_ID", "`host.id`, instead of finding it"),
     option<[](auto& d) -> auto& { return d.config.attributes.host_id_fetch_timeout; }>(
         "attributes.host_id.fetch_timeout", "BEYLA_HOST_ID_FETCH_TIMEOUT",
-        "how long finding it may take"),
+        "*no effect:* it is found without a network")
+        .without_effect(),
     option<[](auto& d) -> auto& { return d.config.attributes.select; }>(
         "attributes.select", "", "attributes per metric: name in any notation, or a glob"),
 
@@ -97,9 +98,11 @@ constexpr std::array kRows{
         "name_resolver.sources", "BEYLA_NAME_RESOLVER_SOURCES",
         "`dns`, `k8s`; `dns` has no effect yet"),
     pending("name_resolver.cache_len", "BEYLA_NAME_RESOLVER_CACHE_LEN", "integer", "1024",
-            "cached names"),
+            "cached names")
+        .without_effect(),
     pending("name_resolver.cache_expiry", "BEYLA_NAME_RESOLVER_CACHE_TTL", "duration", "5m",
-            "how long they count"),
+            "how long they count")
+        .without_effect(),
 
     option<[](auto& d) -> auto& { return d.config.filter_application; }>(
         "filter.application", "", "only spans whose attribute matches (or does not match) a glob"),

@@ -88,6 +88,32 @@ TEST(Beyla, FeaturesThatAreMissingWarnWhenSwitchedOn) {
         EXPECT_EQ(warnings_of(loaded(quiet)), "") << quiet;
 }
 
+TEST(Beyla, SettingsThatNothingHeedsWarn) {
+    const std::pair<std::string_view, std::string_view> cases[] = {
+        {"channel_buffer_len: 33", "channel_buffer_len"},
+        {"memory_limit: 64MiB", "memory_limit"},
+        {"ebpf: {batch_length: 5}", "ebpf.batch_length"},
+        {"ebpf: {batch_timeout: 3s}", "ebpf.batch_timeout"},
+        {"ebpf: {wakeup_len: 77}", "ebpf.wakeup_len"},
+        {"ebpf: {traffic_control_backend: tcx}", "ebpf.traffic_control_backend"},
+        {"ebpf: {disable_black_box_cp: true}", "ebpf.disable_black_box_cp"},
+        {"attributes: {host_id: {fetch_timeout: 1s}}", "attributes.host_id.fetch_timeout"},
+        {"prometheus_export: {service_cache_size: 3}", "prometheus_export.service_cache_size"},
+        {"name_resolver: {cache_len: 5}", "name_resolver.cache_len"},
+        {"name_resolver: {cache_expiry: 1s}", "name_resolver.cache_expiry"}};
+    for (const auto& [yaml, key] : cases)
+        EXPECT_EQ(warnings_of(loaded(yaml)),
+                  "w.yaml:1: " + std::string(key) + ": accepted, has no effect")
+            << yaml;
+    EXPECT_EQ(warnings_of(loaded("", {{"BEYLA_BPF_BATCH_LENGTH", "1000"}})),
+              "environment BEYLA_BPF_BATCH_LENGTH: ebpf.batch_length: accepted, has no effect");
+    for (const std::string_view quiet :
+         {"channel_buffer_len: 10", "ebpf: {batch_length: 100, batch_timeout: 1s}",
+          "discovery: {exclude_otel_instrumented_services: false}",
+          "name_resolver: {cache_len: 1024, cache_expiry: 5m}"})
+        EXPECT_EQ(warnings_of(loaded(quiet)), "") << quiet;
+}
+
 TEST(Print, NamesTheOriginOfEveryLine) {
     const std::string text =
         print(loaded("ebpf:\n  batch_length: 7\n", {{"WAGGLE_PROMETHEUS_PORT", "9090"}}));

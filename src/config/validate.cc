@@ -99,9 +99,24 @@ void check_features(const std::vector<std::string>& features, bool is_enabled, s
     }
 }
 
+void check_without_effect(const Draft& draft, Validator& validator) {
+    static const Draft defaults;
+    for (const Option& option : options()) {
+        const std::string_view name = name_of(option);
+        if (!option.has_no_effect || !draft.is_given(name)) continue;
+        const auto pending = draft.pending.find(name);
+        if (option.is_pending() && pending == draft.pending.end()) continue;
+        const std::string value = option.is_pending() ? pending->second : option.print(draft);
+        const std::string usual =
+            option.is_pending() ? std::string(option.pending_default) : option.print(defaults);
+        if (option.turns_on ? option.turns_on(value) : value != usual)
+            validator.warn(name, "accepted, has no effect");
+    }
+}
+
 void check_pending(const Draft& draft, Validator& validator) {
     for (const Option& option : options()) {
-        if (!option.is_pending() || !option.turns_on) continue;
+        if (!option.is_pending() || !option.turns_on || option.has_no_effect) continue;
         const auto value = draft.pending.find(name_of(option));
         if (value != draft.pending.end() && option.turns_on(value->second))
             validator.warn(option.key, "accepted, has no effect yet");
@@ -125,6 +140,7 @@ void validate(const Draft& draft, Problems& problems) {
     check_features(config.prometheus.features, config.prometheus.is_enabled(),
                    "prometheus_export.features", validator);
     check_pending(draft, validator);
+    check_without_effect(draft, validator);
 }
 
 }  // namespace waggle::config

@@ -133,6 +133,14 @@ std::string base64(std::string_view data) {
     return out;
 }
 
+TEST_F(OtlpGrpc, RetryInfoOfTheServerSetsTheDelay) {
+    const TestGrpcServer server({.trailers = {{"grpc-status", "8"},
+                                              {"grpc-status-details-bin", base64(retry_details())}}});
+    const Outcome outcome = send(server);
+    EXPECT_EQ(outcome.kind, Outcome::Kind::Retry);
+    EXPECT_EQ(outcome.after, 2500ms);
+}
+
 TEST(GrpcStatus, ResourceExhaustedNeedsRetryInfo) {
     http::ClientResponse response{.status = 200, .trailers = {{"grpc-status", "8"}}};
     EXPECT_FALSE(grpc_may_retry(grpc_status(response)));

@@ -109,9 +109,9 @@ class Ways(unittest.TestCase):
                 with self.subTest(family=family, read=read, write=write):
                     self.check(family, read, write)
 
-    def test_io_uring_vectors_are_holes(self):
+    def test_io_uring_vectors_and_multishots_are_holes(self):
         for read, write in (("read", "uring_sendmsg"), ("read", "uring_writev"), ("uring_recvmsg", "write"),
-                            ("uring_readv", "write")):
+                            ("uring_readv", "write"), ("uring_recv_multishot", "write")):
             with self.subTest(read=read, write=write):
                 before = self.holes()
                 tag = self.tag()

@@ -191,6 +191,7 @@ static void run_exchanges(const char *family, struct talk *talk) {
         check(read_message(talk, fd, buffer, &left), "an answer");
     }
     free(buffer);
+    shutdown(fd, SHUT_WR);  // a request of io_uring that is still armed keeps the socket open
     close(fd);
     pthread_join(server, NULL);
     close(talk->listener);

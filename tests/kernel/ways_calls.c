@@ -184,6 +184,47 @@ URING(uring_send_async, IOSQE_ASYNC, io_uring_prep_send(sqe, fd, bytes, size, 0)
 URING(uring_writev, 0, io_uring_prep_writev(sqe, fd, parts, 3, 0))
 URING(uring_sendmsg, 0, io_uring_prep_sendmsg(sqe, fd, &message, 0))
 
+// One request, armed once, that completes for whatever comes, into buffers of the kernel's choice. For one connection
+// a thread.
+enum { SHOTS = 16, SHOT_SIZE = 4096, SHOT_GROUP = 1 };
+static __thread char shots[SHOTS][SHOT_SIZE];
+static __thread bool is_armed;
+static __thread struct {
+    const char *bytes;
+    size_t size;
+} shot;  // what the caller has not taken yet
+
+static bool arm(int fd) {
+    struct io_uring_sqe *sqe = prepare();
+    if (!sqe) return false;
+    io_uring_prep_provide_buffers(sqe, shots, SHOT_SIZE, SHOTS, SHOT_GROUP, 0);
+    if (complete(sqe, 0) < 0) return false;
+    sqe = io_uring_get_sqe(&uring);
+    io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = SHOT_GROUP;
+    return is_armed = io_uring_submit(&uring) == 1;
+}
+
+static ssize_t by_uring_recv_multishot(int fd, char *bytes, size_t size, bool is_body) {
+    (void)is_body;
+    if (!shot.size) {
+        struct io_uring_cqe *cqe;
+        if ((!is_armed && !arm(fd)) || io_uring_wait_cqe(&uring, &cqe) < 0) return -1;
+        const int result = cqe->res;
+        is_armed = cqe->flags & IORING_CQE_F_MORE;
+        shot.bytes = shots[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
+        shot.size = result > 0 ? (size_t)result : 0;
+        io_uring_cqe_seen(&uring, cqe);
+        if (result <= 0) return result;
+    }
+    const size_t taken = size < shot.size ? size : shot.size;
+    memcpy(bytes, shot.bytes, taken);
+    shot.bytes += taken;
+    shot.size -= taken;
+    return (ssize_t)taken;
+}
+
 static const struct way ways[] = {
     {"read", by_read, false},
     {"readv", by_readv, false},
@@ -209,6 +250,7 @@ static const struct way ways[] = {
     {"uring_recv_async", by_uring_recv_async, false},
     {"uring_readv", by_uring_readv, false},
     {"uring_recvmsg", by_uring_recvmsg, false},
+    {"uring_recv_multishot", by_uring_recv_multishot, false},
     {"uring_write", by_uring_write, false},
     {"uring_send", by_uring_send, false},
     {"uring_send_async", by_uring_send_async, false},

@@ -54,6 +54,7 @@ Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfM
       self_(self),
       table_(table),
       service_(std::move(table)),
+      own_telemetry_(config.discovery.exclude_otel_instrumented_services),
       unowned_(self.counter("waggle.spans.unowned")),
       started_unix_ns_(static_cast<std::int64_t>(monotonic_now()) + wall_offset_ns()),
       next_push_(std::chrono::steady_clock::now() + config.metrics.interval),
@@ -135,6 +136,7 @@ void Pipeline::take_held(bool is_last) {
 
 void Pipeline::take(spans::SpanBatch& batch) {
     service_.apply(batch);
+    own_telemetry_.apply(batch);
     unowned_.set(static_cast<std::int64_t>(service_.unowned()));
     spans_.fetch_add(batch.size(), std::memory_order_relaxed);
     {

@@ -14,6 +14,7 @@
 #include "agent/reader.h"
 #include "agent/summary.h"
 #include "config/config.h"
+#include "decorate/own_telemetry.h"
 #include "decorate/service.h"
 #include "decorate/stage.h"
 #include "discover/target.h"
@@ -73,6 +74,7 @@ class Pipeline {
     metrics::SelfMetrics& self_;
     TableSource table_;
     decorate::Service service_;
+    decorate::OwnTelemetry own_telemetry_;  // knows what it has seen: reloads leave it
     metrics::SelfValue& unowned_;   // spans of processes that nobody wants
     std::int64_t started_unix_ns_;  // steady, whatever happens to the wall clock
     spans::ResourcePtr agent_resource_;

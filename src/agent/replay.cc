@@ -45,7 +45,8 @@ Result<TablePtr> read_processes(const std::string& path) {
 class Replay {
   public:
     Replay(const config::Config& config, Pipeline::Stages stages, TablePtr table)
-        : config_(config), service_([table] { return table; }), stages_(std::move(stages)), table_(std::move(table)) {}
+        : config_(config), service_([table] { return table; }), own_telemetry_(config.discovery.exclude_otel_instrumented_services),
+          stages_(std::move(stages)), table_(std::move(table)) {}
 
     void take(const Record& record) {
         if (record.head.version != WG_EVENT_VERSION) return;
@@ -116,6 +117,7 @@ class Replay {
     void print() {
         if (batch_.is_empty()) return;
         service_.apply(batch_);
+        own_telemetry_.apply(batch_);
         for (const auto& stage : stages_) stage->apply(batch_);
         using config::TracePrinter;
         out_.clear();
@@ -130,6 +132,7 @@ class Replay {
 
     const config::Config& config_;
     decorate::Service service_;
+    decorate::OwnTelemetry own_telemetry_;
     Pipeline::Stages stages_;
     TablePtr table_;
     std::shared_ptr<protocols::Calls> calls_ = std::make_shared<protocols::HeldCalls>();

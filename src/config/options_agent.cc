@@ -151,7 +151,7 @@ constexpr std::array kRows{
             "no filtering by process", is_on),
     option<[](auto& d) -> auto& { return d.config.discovery.exclude_otel_instrumented_services; }>(
         "discovery.exclude_otel_instrumented_services", "BEYLA_EXCLUDE_OTEL_INSTRUMENTED_SERVICES",
-        "*no effect yet:* leave out services that send OpenTelemetry data themselves"),
+        "leave the traces and metrics of services that send their own by OTLP to them"),
 };
 
 }  // namespace

@@ -25,7 +25,8 @@ ResponseEffect Codec::on_response(std::string_view front, const Unit& unit, Open
         const bool is_accepted = front[0] == (awaits(Awaits::Ssl) ? 'S' : 'G');
         if (!is_accepted && front[0] != 'N') return kInvalid;
         pop();
-        return {.kind = is_accepted ? Kind::Over : Kind::Other};
+        if (is_accepted) return {.kind = Kind::Over, .why = Cause::Encrypted};
+        return {.kind = Kind::Other};
     }
     const std::string_view body = front.substr(kHeader);
     switch (front[0]) {

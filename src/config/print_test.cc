@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 
 #include "config/options.h"
 #include "config/test_loading.h"
@@ -121,6 +122,14 @@ TEST(Print, NamesTheOriginOfEveryLine) {
                 testing::MatchesRegex("(.|\n)*\nebpf:\n  batch_length: 7 +# w.yaml:2\n(.|\n)*"));
     EXPECT_THAT(text, testing::MatchesRegex(
                           "(.|\n)*\n  port: 9090 +# environment WAGGLE_PROMETHEUS_PORT\n(.|\n)*"));
+    std::istringstream lines(text);
+    int values = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.empty() || line.starts_with('#') || line.ends_with(':')) continue;  // a section's name has no origin
+        ++values;
+        EXPECT_THAT(line, testing::MatchesRegex("[^#]+# (default|w.yaml:[0-9]+|environment [A-Z_0-9]+)"));
+    }
+    EXPECT_GT(values, 150);
 }
 
 TEST(Print, LoadsBackToTheSame) {

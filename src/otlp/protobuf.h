@@ -2,6 +2,8 @@
 // Pieces of OTLP messages that spans and metrics have in common, for protozero.
 #pragma once
 
+#include <array>
+#include <protozero/buffer_fixed.hpp>
 #include <protozero/pbf_writer.hpp>
 #include <string_view>
 
@@ -18,41 +20,49 @@ void add_text(protozero::basic_pbf_writer<Buffer>& to, std::uint32_t tag, std::s
     to.add_string(tag, valid.data(), valid.size());
 }
 
-inline std::size_t length_delimited_size(std::size_t length) {  // with a tag of one byte
-    return 1 + static_cast<std::size_t>(protozero::length_of_varint(length)) + length;
-}
+// A few bytes of a message, written on their own.
+class Piece {
+  public:
+    void add_varint(std::uint64_t value) { protozero::add_varint_to_buffer(&buffer_, value); }
+    // In front of the field's bytes, of which there are `length`.
+    void add_length(std::uint32_t tag, std::size_t length) {
+        add_varint(tag << 3 | static_cast<std::uint32_t>(protozero::pbf_wire_type::length_delimited));
+        add_varint(length);
+    }
+    auto writer() { return protozero::basic_pbf_writer<protozero::fixed_size_buffer_adaptor>(buffer_); }
+    const char* data() const { return bytes_.data(); }
+    std::size_t size() const { return buffer_.size(); }
 
-// Writes the lengths first: spans are mostly attributes, and a message whose length is patched in afterwards
-// moves its bytes once more.
-template <typename Buffer>
-void add_attribute(protozero::basic_pbf_writer<Buffer>& parent, std::uint32_t tag,
-                   const spans::Attribute& attribute) {
+  private:
+    std::array<char, 24> bytes_;
+    protozero::fixed_size_buffer_adaptor buffer_{bytes_.data(), bytes_.size()};
+};
+
+// Spans are mostly attributes: a writer for each message in here would move its bytes once more to put the
+// length in front.
+template <typename Writer>
+void add_attribute(Writer& parent, std::uint32_t tag, const spans::Attribute& attribute) {
     namespace v = field::any_value;
     std::string key_storage;
     std::string storage;
     const std::string_view key = spans::valid_utf8(attribute.key, key_storage);
     std::string_view text;
-    std::size_t value_size = 2;  // bool
+    Piece any;
     if (const auto* given = std::get_if<std::string_view>(&attribute.value)) {
         text = spans::valid_utf8(*given, storage);
-        value_size = length_delimited_size(text.size());
+        any.add_length(v::kString, text.size());
     } else if (const auto* number = std::get_if<std::int64_t>(&attribute.value)) {
-        value_size = 1 + static_cast<std::size_t>(protozero::length_of_varint(static_cast<std::uint64_t>(*number)));
-    } else if (std::holds_alternative<double>(attribute.value)) {
-        value_size = 1 + sizeof(double);
+        any.writer().add_int64(v::kInt, *number);
+    } else if (const auto* fraction = std::get_if<double>(&attribute.value)) {
+        any.writer().add_double(v::kDouble, *fraction);
+    } else {
+        any.writer().add_bool(v::kBool, std::get<bool>(attribute.value));
     }
-    const std::size_t pair_size = length_delimited_size(key.size()) + length_delimited_size(value_size);
-    protozero::basic_pbf_writer<Buffer> pair(parent, tag, pair_size);
-    pair.add_string(field::key_value::kKey, key.data(), key.size());
-    protozero::basic_pbf_writer<Buffer> value(pair, field::key_value::kValue, value_size);
-    if (std::holds_alternative<std::string_view>(attribute.value))
-        value.add_string(v::kString, text.data(), text.size());
-    else if (const auto* number = std::get_if<std::int64_t>(&attribute.value))
-        value.add_int64(v::kInt, *number);
-    else if (const auto* number = std::get_if<double>(&attribute.value))
-        value.add_double(v::kDouble, *number);
-    else
-        value.add_bool(v::kBool, std::get<bool>(attribute.value));
+    Piece before_key;
+    before_key.add_length(field::key_value::kKey, key.size());
+    Piece before_value;
+    before_value.add_length(field::key_value::kValue, any.size() + text.size());
+    parent.add_bytes_vectored(tag, before_key, key, before_value, any, text);
 }
 
 template <typename Attributes>

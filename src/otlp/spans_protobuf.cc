@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <protozero/buffer_fixed.hpp>
-
 #include "otlp/encode.h"
 #include "otlp/model.h"
 #include "otlp/protobuf.h"

@@ -50,7 +50,8 @@ class Kafka:
         with open(settings, "w") as file:
             file.write(SETTINGS.format(port=self.port, controller=free_port(), folder=self.folder))
         java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", archives()]
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Sixteen bytes in base64, of which the first letter is no "-", which the tool would take for an option.
+        cluster = base64.urlsafe_b64encode(b"w" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         _run([[*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", settings]], cwd=self.folder)
         self.child = Child([*java, "kafka.Kafka", settings], cwd=self.folder).wait_port(self.port, deadline=90)
         done = subprocess.run([PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), "topics", *topics],

@@ -42,12 +42,15 @@ def orders():
 def forms():
     # Unacknowledged, compressed, with a trace, refused.
     send("forms", ["secret"], acks=0)
+    consumer = Consumer({**common, "group.id": "unused", "auto.offset.reset": "earliest", "fetch.wait.max.ms": 200})
+    place = TopicPartition("forms", 0, 0)
+    while consumer.get_watermark_offsets(place, timeout=10)[1] == 0:  # nobody says when it has come
+        pass
     for codec in ("gzip", "snappy", "lz4", "zstd"):
         send("forms", ["secret" * 20] * 5, **{"compression.type": codec, "linger.ms": 500})
     send("forms", ["secret"], {"traceparent": TRACE})
     assert send("small", ["x" * 2000]) == ["MSG_SIZE_TOO_LARGE"]
-    consumer = Consumer({**common, "group.id": "unused", "auto.offset.reset": "earliest", "fetch.wait.max.ms": 200})
-    consumer.assign([TopicPartition("forms", 0, 0)])
+    consumer.assign([place])
     got = 0
     while got < 22:
         message = consumer.poll(1)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// waggle: the command line. Exit status 0 for a clean stop, 2 for a usage or configuration error, 1 for
-// a failure at run time; called as Beyla is called (-config, no subcommand), 255 for any of them.
+// waggle: the command line. Exit status 0 for a clean stop, 2 for a usage or configuration error, 1 for a failure
+// at run time (doctor: 1 when a feature is missing, 3 when no request could be seen); called as Beyla is called
+// (-config, no subcommand), 255 for any of them.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -20,6 +21,7 @@ using namespace waggle;
 
 constexpr int kRunFailed = 1;
 constexpr int kUsage = 2;
+constexpr int kNothingWorks = 3;
 constexpr int kBeylaFailed = 255;
 
 constexpr const char* kExamples = R"(
@@ -130,7 +132,8 @@ int doctor(const CommandLine& line, bool as_json) {
     if (!loaded) return fail_with(line, kUsage, loaded.error());
     const agent::Diagnosis diagnosis = agent::doctor(loaded->config, as_json);
     std::fputs(diagnosis.text.c_str(), stdout);
-    return diagnosis.can_capture ? 0 : kRunFailed;
+    if (!diagnosis.can_capture) return kNothingWorks;
+    return diagnosis.is_complete ? 0 : kRunFailed;
 }
 
 int explain(const CommandLine& line, std::uint32_t pid) {
@@ -181,7 +184,9 @@ int main(int argc, char** argv) {
     bool as_json = false;
     bool unmasked = false;
     CLI::App* run_command = app.add_subcommand("run", "watch and report (the default)");
-    CLI::App* doctor_command = app.add_subcommand("doctor", "what this kernel lets Waggle do");
+    CLI::App* doctor_command = app.add_subcommand("doctor", "what this kernel and these privileges let Waggle do");
+    doctor_command->footer("Exit status: 0 everything is there; 1 a feature is missing; 2 bad usage or configuration;\n"
+                           "3 no request could be seen.");
     doctor_command->add_flag("--json", as_json, "as JSON");
     CLI::App* explain_command = app.add_subcommand("explain", "is a process traced, under which name, and why");
     explain_command->add_option("pid", pid, "process id")->required();

@@ -15,9 +15,9 @@
 #include <random>
 #include <utility>
 
-#include "agent/capabilities.h"
 #include "agent/console.h"
 #include "agent/discovery.h"
+#include "agent/features.h"
 #include "agent/kernel_counters.h"
 #include "agent/notify.h"
 #include "agent/pipeline.h"
@@ -129,12 +129,24 @@ int wait_signal(const Fd& signals, std::chrono::milliseconds wait) {
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
 // What the agent misses is said, and fatal only when the configuration wants it so.
-Result<void> check_capabilities(const config::Config& config) {
-    const std::vector<std::string> missing = missing_capabilities();
+Result<void> check_privileges(const config::Config& config) {
+    const std::vector<FeatureState> states = judge(surroundings(config), CapabilitySet::effective());
+    const auto missing = missing_capabilities(states);
     if (missing.empty()) return ok();
-    if (config.enforce_sys_caps) return fail("enforce_sys_caps is on, and these capabilities are missing: " + joined(missing));
-    log::warn("capabilities are missing: {}; waggle doctor says what that costs", joined(missing));
+    if (config.enforce_sys_caps)
+        return fail(fmt::format("enforce_sys_caps is on, and these capabilities are missing: {}", fmt::join(missing, ", ")));
+    for (const std::string& line : privilege_messages(states)) log::warn("{}", line);
     return ok();
+}
+
+// Nothing can be seen: why, in words that help. Where capabilities are missing, that is the reason.
+Error no_capture(const config::Config& config, Error error, std::span<const sensors::SensorReport> reports) {
+    const std::vector<FeatureState> states = judge(surroundings(config, reports), CapabilitySet::effective());
+    for (const FeatureState& state : states)
+        if (state.feature->is_vital && !state.missing.empty())
+            error.message = fmt::format("{}: {} missing. To grant all that is needed here: {}", state.feature->lost,
+                                        fmt::join(state.missing, " and "), how_to_grant(needed_capabilities(states)));
+    return error;
 }
 
 class Reloader {
@@ -204,7 +216,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
                                             .has_queue_time = config.ebpf.queue_time},
                                            reports);
     log_reports(reports);
-    if (!capture) return std::unexpected(capture.error());
+    if (!capture) return std::unexpected(no_capture(config, capture.error(), reports));
     (*capture)->beat(monotonic_now());
 
     auto discovery = TRY(Discovery::start(config, **capture, self, options.recorder));
@@ -271,7 +283,7 @@ void apply_defaults(config::Config& config) {
 Result<void> run(const RunOptions& options) {
     config::Config config = options.loaded.config;
     apply_defaults(config);
-    if (auto done = check_capabilities(config); !done) return done;
+    if (auto done = check_privileges(config); !done) return done;
     const Fd signals = open_signals();
     metrics::SelfMetrics self;
     BatchFlow flow(kBatchesWaiting);

@@ -2,27 +2,20 @@
 #include "agent/doctor.h"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "agent/capabilities.h"
 #include "agent/discovery.h"
+#include "agent/features.h"
+#include "agent/host_facts.h"
 #include "discover/watcher.h"
 #include "sensors/capture.h"
 
 namespace waggle::agent {
 namespace {
-
-std::string first_line(const char* path) {
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);
-    return line;
-}
 
 std::string_view state_text(sensors::SensorState state) {
     switch (state) {
@@ -36,10 +29,6 @@ std::string_view state_text(sensors::SensorState state) {
     return "";
 }
 
-}  // namespace
-
-namespace {
-
 // Tries them: what would load for an agent started here and now.
 std::string explain_sensors(const config::Config& config) {
     std::vector<sensors::SensorReport> reports;
@@ -52,45 +41,58 @@ std::string explain_sensors(const config::Config& config) {
     return fmt::format("yes, by {}", fmt::join(names, ", "));
 }
 
-}  // namespace
+struct Findings {
+    HostFacts host;
+    std::span<const sensors::SensorReport> reports;
+    std::span<const FeatureState> states;
+    std::string failure;  // why nothing can be captured
+    bool is_complete;
+};
 
-Diagnosis doctor(const config::Config& config, bool as_json) {
-    utsname kernel{};
-    ::uname(&kernel);
-    std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
-    const std::uint64_t set = effective_capabilities();
-    const std::string lockdown = first_line("/sys/kernel/security/lockdown");
-    const bool has_btf = ::access("/sys/kernel/btf/vmlinux", R_OK) == 0;
-    const bool has_cgroup2 = ::access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0;
+std::string_view state_text(const FeatureState& state) {
+    if (!state.is_wanted) return "not wanted";
+    return state.is_available() ? "available" : "missing";
+}
 
-    Diagnosis result{.text = {}, .can_capture = capture.has_value()};
-    if (as_json) {
-        nlohmann::ordered_json out;
-        out["version"] = WAGGLE_VERSION;
-        out["kernel"] = {{"release", kernel.release}, {"machine", kernel.machine}, {"btf", has_btf},
-                         {"lockdown", lockdown}};
-        out["cgroup"] = has_cgroup2 ? "v2" : "v1 or hybrid";
-        for (const Capability& capability : capabilities())
-            out["capabilities"][std::string(capability.name)] = has(set, capability);
-        for (const sensors::SensorReport& report : reports)
-            out["sensors"].push_back({{"name", report.name},
-                                      {"state", state_text(report.state)},
-                                      {"hook", report.chosen},
-                                      {"reasons", report.reasons},
-                                      {"cost_of_absence", report.cost_of_absence}});
-        out["can_capture"] = result.can_capture;
-        result.text = out.dump(2) + "\n";
-        return result;
-    }
-    std::string& text = result.text;
-    text += fmt::format("waggle {} on Linux {} ({})\n\n", WAGGLE_VERSION, kernel.release, kernel.machine);
-    text += fmt::format("  BTF        {}\n", has_btf ? "yes" : "no: programs cannot be relocated to this kernel");
-    text += fmt::format("  lockdown   {}\n", lockdown.empty() ? "unknown (securityfs is not mounted)" : lockdown);
-    text += fmt::format("  cgroups    {}\n\nCapabilities\n", has_cgroup2 ? "v2" : "v1 or hybrid");
+std::string as_json_text(const Findings& findings) {
+    const HostFacts& host = findings.host;
+    const CapabilitySet set = CapabilitySet::effective();
+    nlohmann::ordered_json out;
+    out["version"] = WAGGLE_VERSION;
+    out["kernel"] = {{"release", host.release}, {"machine", host.machine}, {"btf", host.has_btf}, {"lockdown", host.lockdown}};
+    out["cgroup"] = host.cgroups;
+    out["user"] = host.user;
     for (const Capability& capability : capabilities())
-        text += fmt::format("  {:<20} {:<4} {}\n", capability.name, has(set, capability) ? "yes" : "no", capability.use);
-    text += "\nSensors\n";
+        out["capabilities"][std::string(capability.name)] = set.has(capability.name);
+    out["sensors"] = nlohmann::ordered_json::array();
+    for (const sensors::SensorReport& report : findings.reports)
+        out["sensors"].push_back({{"name", report.name},
+                                  {"state", state_text(report.state)},
+                                  {"hook", report.chosen},
+                                  {"reasons", report.reasons},
+                                  {"cost_of_absence", report.cost_of_absence}});
+    for (const FeatureState& state : findings.states)
+        out["features"].push_back({{"name", state.feature->name},
+                                   {"state", state_text(state)},
+                                   {"needs", state.feature->needs},
+                                   {"missing", state.missing},
+                                   {"cost_of_absence", state.feature->lost}});
+    const auto missing = missing_capabilities(findings.states);
+    out["missing_capabilities"] = missing;
+    if (!missing.empty()) out["how_to_grant"] = how_to_grant(needed_capabilities(findings.states));
+    out["can_capture"] = findings.failure.empty();
+    out["is_complete"] = findings.is_complete;
+    return out.dump(2) + "\n";
+}
+
+std::string lockdown_text(const std::string& lockdown) {
+    if (lockdown.empty()) return "unknown (securityfs is not mounted)";
+    if (lockdown == "confidentiality") return "confidentiality: programs may not read kernel memory, so no request is seen";
+    return lockdown;
+}
+
+std::string sensors_text(std::span<const sensors::SensorReport> reports) {
+    std::string text = "\nSensors\n";
     for (const sensors::SensorReport& report : reports) {
         text += fmt::format("  {:<12} {:<12} {}\n", report.name, state_text(report.state),
                             report.chosen.empty() ? "-" : "by " + report.chosen);
@@ -98,8 +100,50 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
         if (report.state == sensors::SensorState::Unavailable)
             text += fmt::format("    without it {}\n", report.cost_of_absence);
     }
-    if (!capture) text += "\n" + capture.error().message + "\n";
-    return result;
+    return text;
+}
+
+std::string as_text(const Findings& findings) {
+    const HostFacts& host = findings.host;
+    const CapabilitySet set = CapabilitySet::effective();
+    std::string text = fmt::format("waggle {} on Linux {} ({})\n\n", WAGGLE_VERSION, host.release, host.machine);
+    text += fmt::format("  BTF        {}\n", host.has_btf ? "yes" : "no: programs cannot be relocated to this kernel");
+    text += fmt::format("  lockdown   {}\n", lockdown_text(host.lockdown));
+    text += fmt::format("  cgroups    {}\n", host.cgroups);
+    text += fmt::format("  user       {}\n\nCapabilities\n", host.user);
+    for (const Capability& capability : capabilities())
+        text += fmt::format("  {:<20} {:<4} {}\n", capability.name, set.has(capability.name) ? "yes" : "no", capability.use);
+    text += sensors_text(findings.reports);
+    text += "\nFeatures\n";
+    for (const FeatureState& state : findings.states) {
+        text += fmt::format("  {:<10} {}\n", state_text(state), state.feature->name);
+        text += fmt::format("    needs {}\n", fmt::join(state.feature->needs, ", "));
+        if (!state.is_lost()) continue;
+        if (!state.missing.empty()) text += fmt::format("    missing: {}\n", fmt::join(state.missing, ", "));
+        if (state.is_sensor_missing) text += fmt::format("    the sensor {} is not available\n", state.feature->sensor);
+        text += fmt::format("    without it {}\n", state.feature->lost);
+    }
+    if (!missing_capabilities(findings.states).empty())
+        text += fmt::format("\nTo grant all that is needed here: {}\n", how_to_grant(needed_capabilities(findings.states)));
+    if (!findings.failure.empty()) text += "\n" + findings.failure + "\n";
+    return text;
+}
+
+}  // namespace
+
+Diagnosis doctor(const config::Config& config, bool as_json) {
+    std::vector<sensors::SensorReport> reports;
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
+    const std::vector<FeatureState> states = judge(surroundings(config, reports), CapabilitySet::effective());
+    const bool is_complete = capture.has_value() && std::ranges::none_of(states, &FeatureState::is_lost);
+    const Findings findings{.host = read_host_facts(),
+                            .reports = reports,
+                            .states = states,
+                            .failure = capture ? std::string() : capture.error().message,
+                            .is_complete = is_complete};
+    return {.text = as_json ? as_json_text(findings) : as_text(findings),
+            .can_capture = capture.has_value(),
+            .is_complete = is_complete};
 }
 
 Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {

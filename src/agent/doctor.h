@@ -12,6 +12,7 @@ namespace waggle::agent {
 struct Diagnosis {
     std::string text;
     bool can_capture = false;
+    bool is_complete = false;  // every feature that is wanted here is there
 };
 
 Diagnosis doctor(const config::Config& config, bool as_json);

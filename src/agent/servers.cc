@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/servers.h"
 
+#include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "base/log.h"
@@ -16,6 +18,17 @@ void add_health(http::Server& server, const std::atomic<bool>& is_ready) {
     });
 }
 
+// A port that is kept for the privileged costs what it is for, unless there is nothing else.
+Result<void> without_port(const Error& error, const config::Config& config) {
+    const bool has_other_exporter = config.traces.is_enabled() || config.metrics.is_enabled() ||
+                                    config.trace_printer != config::TracePrinter::Disabled;
+    if (error.code != EACCES) return std::unexpected(error);
+    const std::string message = error.message + "; CAP_NET_BIND_SERVICE is needed for such a port";
+    if (!has_other_exporter) return fail(message, error.code);
+    log::warn("{}: it is not served", message);
+    return ok();
+}
+
 }  // namespace
 
 Result<http::Server*> Servers::on(const std::string& address, std::uint16_t port) {
@@ -29,32 +42,37 @@ Result<Servers> Servers::open(const config::Config& config, Pipeline& pipeline,
                               const std::atomic<bool>& is_ready) {
     Servers servers;
     const exporters::PrometheusOptions options = exporters::prometheus_options(config);
+    const config::InternalMetricsConfig& internal = config.internal_metrics;
+    // Serves what add() adds, at the port of the setting.
+    const auto serve = [&](const char* setting, const std::string& address, std::uint16_t port,
+                           const std::function<void(http::Server&)>& add) -> Result<void> {
+        auto server = servers.on(address, port);
+        if (!server) return without_port(std::move(server.error()).context(setting), config);
+        add(**server);
+        return ok();
+    };
     if (config.prometheus.is_enabled()) {
-        auto server = servers.on(config.prometheus.address, config.prometheus.port);
-        if (!server)
-            return std::unexpected(std::move(server.error()).context("prometheus_export.port"));
-        (*server)->handle(config.prometheus.path, [&pipeline,
-                                                   options](const http::Request& request) {
-            return exporters::prometheus_response(pipeline.prometheus_snapshot(), request, options);
+        auto done = serve("prometheus_export.port", config.prometheus.address, config.prometheus.port, [&](http::Server& server) {
+            server.handle(config.prometheus.path, [&pipeline, options](const http::Request& request) {
+                return exporters::prometheus_response(pipeline.prometheus_snapshot(), request, options);
+            });
+            add_health(server, is_ready);
         });
-        add_health(**server, is_ready);
+        if (!done) return std::unexpected(done.error());
     }
     if (config.health_port) {
-        auto server = servers.on({}, config.health_port);
-        if (!server) return std::unexpected(std::move(server.error()).context("health_port"));
-        add_health(**server, is_ready);
+        auto done = serve("health_port", {}, config.health_port, [&](http::Server& server) { add_health(server, is_ready); });
+        if (!done) return std::unexpected(done.error());
     }
-    const config::InternalMetricsConfig& internal = config.internal_metrics;
     const bool is_apart =
         internal.port != config.prometheus.port || internal.path != config.prometheus.path;
     if (internal.exporter == "prometheus" && internal.port && is_apart) {
-        auto server = servers.on({}, internal.port);
-        if (!server)
-            return std::unexpected(
-                std::move(server.error()).context("internal_metrics.prometheus.port"));
-        (*server)->handle(internal.path, [&pipeline, options](const http::Request& request) {
-            return exporters::prometheus_response(pipeline.self_snapshot(), request, options);
+        auto done = serve("internal_metrics.prometheus.port", {}, internal.port, [&](http::Server& server) {
+            server.handle(internal.path, [&pipeline, options](const http::Request& request) {
+                return exporters::prometheus_response(pipeline.self_snapshot(), request, options);
+            });
         });
+        if (!done) return std::unexpected(done.error());
     }
     for (auto& [port, server] : servers.by_port_) {
         server.start();

@@ -77,7 +77,7 @@ const std::string* value_of(const std::vector<std::pair<std::string, std::string
 bool is_same_program(const Relative& a, const Relative& b) {
     const bool is_same_file = a.process->program != ProgramKey{}
                                   ? a.process->program == b.process->program
-                                  : a.process->exe == b.process->exe;
+                                  : !a.process->exe.empty() && a.process->exe == b.process->exe;
     return is_same_file && (!a.program->is_interpreted || a.program->name == b.program->name);
 }
 

@@ -275,6 +275,13 @@ TEST(Instance, IsTheTopmostOfTheProgram) {
     EXPECT_EQ(instance_of(relative(master, nginx), {}).process->pid, 4u);
 }
 
+TEST(Instance, WhatMayNotBeLookedIntoIsNobodysTwin) {
+    const Program worker{.name = "nginx", .from = "executable"};
+    const Process child{.pid = 5, .comm = "nginx"};
+    const Process first{.pid = 1, .comm = "nginx"};
+    EXPECT_EQ(instance_of(relative(child, worker), {relative(first, worker)}).process->pid, 5u);
+}
+
 TEST(Instance, InterpretersRunManyPrograms) {
     const Program orders{.name = "orders", .from = "script", .is_interpreted = true};
     const Program prices{.name = "prices", .from = "script", .is_interpreted = true};

@@ -85,7 +85,14 @@ void Watcher::on_exec(const wg_process_event& event) {
     std::optional<Process> process;
     if (stat && is_same_start(stat->start_ns, event.start_ns))
         process = read_process(procfs_, event.pid, *stat);
-    if (!process) process = process_of_event(event);
+    if (!process) {
+        process = process_of_event(event);
+    } else if (process->exe.empty()) {
+        // We may not look into it, but the kernel side could.
+        Process told = process_of_event(event);
+        process->exe = std::move(told.exe);
+        process->program = told.program;
+    }
     process->start_ns = event.start_ns;
     process->kernel_tgid = event.kernel_tgid;
     if (is_same) process->listens = known->process.listens;

@@ -175,6 +175,21 @@ TEST_F(WatcherTest, ExecOfAProcessThatIsGoneAlready) {
     EXPECT_EQ(service(5), "orders");
 }
 
+// What an agent without CAP_SYS_PTRACE sees of other users' processes: no exe, but arguments.
+TEST_F(WatcherTest, ExecOfAProcessThatMayNotBeLookedInto) {
+    watch(services("[{exe_path: python3}]"));
+    changes();
+    tree_.add({.pid = 5, .exe = "/usr/bin/python3", .argv = {"python3", "orders.py"}});
+    std::filesystem::remove(tree_.folder(5) + "/exe");
+    auto exec = event(WG_EVENT_EXEC, 5);
+    fill(exec, "/usr/bin/python3", std::string_view("python3\0orders.py\0", 18));
+    watcher_->on_exec(exec);
+    EXPECT_THAT(changes(), ElementsAre("+5*"));
+    EXPECT_EQ(service(5), "orders");
+    watcher_->rescan();
+    EXPECT_EQ(service(5), "orders");
+}
+
 TEST_F(WatcherTest, ExecIntoSomethingElse) {
     tree_.add({.pid = 5, .exe = "/usr/bin/shop"});
     tree_.add({.pid = 6, .exe = "/usr/bin/till"});

@@ -23,7 +23,8 @@ constexpr int kReturns = 4096;
 
 std::string find_tracefs() {
     for (const char* path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"})
-        if (::access((std::string(path) + "/kprobe_events").c_str(), W_OK) == 0) return path;
+        // access(2) asks for the real user, whose capabilities do not count.
+        if (::faccessat(AT_FDCWD, (std::string(path) + "/kprobe_events").c_str(), W_OK, AT_EACCESS) == 0) return path;
     return {};
 }
 
@@ -66,7 +67,8 @@ Result<void> KernelProbes::define(const std::string& line) const {
 }
 
 Result<void> KernelProbes::add(std::string_view function, bool is_return, int program_fd) {
-    if (tracefs_.empty()) return fail("tracefs: no kprobe_events that can be written (is it mounted?)");
+    if (tracefs_.empty())
+        return fail("tracefs: no kprobe_events that can be written (is it mounted? else root or CAP_DAC_OVERRIDE is needed)");
     Event event{.name = fmt::format("{}{}", function, is_return ? "_return" : ""), .perf = {}};
     const std::string kind = is_return ? fmt::format("r{}", kReturns) : "p";
     if (auto done = define(fmt::format("{}:{}/{} {}", kind, group_, event.name, function)); !done) return done;
@@ -86,6 +88,9 @@ Result<void> KernelProbes::add(std::string_view function, bool is_return, int pr
     attributes.wakeup_events = 1;
     // The program belongs to the event: one processor's is enough to run it on all.
     added.perf = Fd(static_cast<int>(::syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+    // Debian's and Ubuntu's kernels know a third level, which is for CAP_SYS_ADMIN only.
+    if (added.perf.get() < 0 && errno == EACCES)
+        return fail_errno("kprobe " + added.name + ": kernel.perf_event_paranoid must be 2 or less for an agent that is not root");
     if (added.perf.get() < 0) return fail_errno("kprobe " + added.name);
     if (::ioctl(added.perf.get(), PERF_EVENT_IOC_SET_BPF, program_fd) < 0 ||
         ::ioctl(added.perf.get(), PERF_EVENT_IOC_ENABLE, 0) < 0)

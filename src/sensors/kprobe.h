@@ -22,7 +22,7 @@ class KernelProbes {
     KernelProbes& operator=(const KernelProbes&) = delete;
 
     // Runs the program at the function's entry, or at its return, on every processor. Needs tracefs
-    // mounted, and CAP_SYS_ADMIN to write there.
+    // mounted, and root or CAP_DAC_OVERRIDE to write there.
     Result<void> add(std::string_view function, bool is_return, int program_fd);
 
   private:

@@ -19,8 +19,8 @@ void add_health(http::Server& server, const std::atomic<bool>& is_ready) {
 }
 
 // A port that is kept for the privileged costs what it is for, unless there is nothing else.
-Result<void> without_port(const Error& error, const config::Config& config) {
-    const bool has_other_exporter = config.traces.is_enabled() || config.metrics.is_enabled() ||
+Result<void> without_port(const Error& error, const config::Config& config, bool has_other_port) {
+    const bool has_other_exporter = has_other_port || config.traces.is_enabled() || config.metrics.is_enabled() ||
                                     config.trace_printer != config::TracePrinter::Disabled;
     if (error.code != EACCES) return std::unexpected(error);
     const std::string message = error.message + "; CAP_NET_BIND_SERVICE is needed for such a port";
@@ -47,7 +47,7 @@ Result<Servers> Servers::open(const config::Config& config, Pipeline& pipeline,
     const auto serve = [&](const char* setting, const std::string& address, std::uint16_t port,
                            const std::function<void(http::Server&)>& add) -> Result<void> {
         auto server = servers.on(address, port);
-        if (!server) return without_port(std::move(server.error()).context(setting), config);
+        if (!server) return without_port(std::move(server.error()).context(setting), config, !servers.by_port_.empty());
         add(**server);
         return ok();
     };

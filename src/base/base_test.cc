@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/glob.h"
 #include "base/result.h"
+#include "base/secrets.h"
 #include "base/strings.h"
 
 namespace waggle {
@@ -75,6 +76,33 @@ TEST(Arena, TakesWhatAnotherHolds) {
     to.take(from);  // gets a free block for its own
     EXPECT_EQ(from.copy("third"), "third");
     EXPECT_EQ(to.copy("fourth"), "fourth");
+}
+
+TEST(Secrets, UrlsLoseUserAndQuery) {
+    for (const auto& [url, masked] : {std::pair{"http://h:4318/v1", "http://h:4318/v1"},
+                                      {"http://u:word@h/v1", "http://***@h/v1"},
+                                      {"http://u:w@rd@h/v1", "http://***@h/v1"},
+                                      {"http://u:w/rd@h/v1", "http://***@h/v1"},
+                                      {"u:word@h", "***@h"},
+                                      {"https://h/x?key=word#word", "https://h/x?***"},
+                                      {"https://u:w?rd@h", "https://***@h"},
+                                      {"http://h/?", "http://h/"},
+                                      {"", ""}})
+        EXPECT_EQ(mask_url(url), masked) << url;
+}
+
+TEST(Secrets, ArgumentsLoseValuesOfSecretNames) {
+    using Arguments = std::vector<std::string>;
+    for (const auto& [arguments, masked] :
+         {std::pair{Arguments{"shop", "--port=80", "-v"}, "shop --port=80 -v"},
+          {{"shop", "--db-password=word", "x"}, "shop --db-password=*** x"},
+          {{"shop", "--password", "word", "x"}, "shop --password *** x"},
+          {{"shop", "--no-auth", "--port", "80"}, "shop --no-auth --port 80"},
+          {{"env", "API_KEY=word", "apiKey=word", "PATH=/bin"}, "env API_KEY=*** apiKey=*** PATH=/bin"},
+          {{"curl", "-H", "Authorization: Bearer word", "http://u:word@h/?q"}, "curl -H Authorization:*** http://***@h/?***"},
+          {{"java", "-Djavax.net.ssl.trustStorePassword=word"}, "java -Djavax.net.ssl.trustStorePassword=***"},
+          {{}, ""}})
+        EXPECT_EQ(mask_arguments(arguments), masked);
 }
 
 TEST(Glob, MatchesByItsRules) {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/secrets.h"
+
 namespace waggle::config {
 namespace {
 
@@ -268,12 +270,7 @@ void AsPairs::read(const Node& node, Pairs& value, Reader& reader) {
     });
 }
 
-std::string AsUrl::print(const std::string& value) {
-    const size_t start = value.find("://");
-    const size_t at = value.find('@');
-    if (start == std::string::npos || at == std::string::npos || at < start) return quote(value);
-    return quote(value.substr(0, start + 3) + "***" + value.substr(at));
-}
+std::string AsUrl::print(const std::string& value) { return quote(mask_url(value)); }
 
 std::uint64_t AsBytes::bytes(const Node& node, std::uint64_t value, std::uint64_t max,
                              Reader& reader) {

@@ -182,7 +182,7 @@ struct AsKeyFile : Codec<std::string> {
 
 struct AsUrl : Codec<std::string> {
     static constexpr std::string_view kType = "URL";
-    static std::string print(const std::string& value);  // user:password masked
+    static std::string print(const std::string& value);  // user:password and query masked
 };
 
 // RE2, compiled once here to report its errors; empty text is no regular expression.

@@ -97,7 +97,10 @@ TEST(OtlpTarget, EndpointNeedsSchemeAndHost) {
          {"http://", "://h", "http://:80", "http://h:port", "http://h:0", "http://h:99999",
           "http://h h", "http://a:b:1", "unix:///run/x", "http://h/\x01"})
         EXPECT_THAT(error_of("", {{kCommon, endpoint}}), HasSubstr("is not a URL")) << endpoint;
-    EXPECT_THAT(error_of("", {{kCommon, "http://user:pass@"}}), Not(HasSubstr("pass")));
+    for (const char* endpoint : {"http://user:pass@", "user:pass@h", "http://user:p@ss:pass@", "http://h h/?key=pass"}) {
+        EXPECT_THAT(error_of("", {{kCommon, endpoint}}), Not(HasSubstr("pass"))) << endpoint;
+        EXPECT_THAT(error_of("", {{kCommon, endpoint}}), HasSubstr("***")) << endpoint;
+    }
 }
 
 TEST(OtlpTarget, InsecurePermitsAnEndpointWithoutScheme) {

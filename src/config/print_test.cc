@@ -159,6 +159,7 @@ TEST(Print, MasksSecrets) {
     const std::string text =
         print(loaded("otlp: {client_key: \"-----BEGIN KEY hidden1\", headers: {api-key: hidden2}}",
                      {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hidden3@h:4318"},
+                      {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://h:4318/x?api_key=hidden6"},
                       {"GRAFANA_CLOUD_API_KEY", "hidden4"},
                       {"GRAFANA_CLOUD_INSTANCE_ID", "7"},
                       {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x=hidden5"}}));

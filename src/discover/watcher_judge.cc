@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/secrets.h"
 #include "discover/process_reader.h"
 #include "discover/watcher.h"
 
@@ -178,7 +179,7 @@ std::vector<std::string> Watcher::explain(std::uint32_t pid) {
     std::vector<std::string> lines;
     lines.push_back(fmt::format(
         "process {}: {}", pid,
-        process.argv.empty() ? process.exe : fmt::format("{}", fmt::join(process.argv, " "))));
+        process.argv.empty() ? process.exe : mask_arguments(process.argv)));
     lines.push_back(fmt::format("executable: {}", process.exe));
     for (const Listen& listen : process.listens)
         lines.push_back(listen.port != 0 ? fmt::format("listens on port {}", listen.port)

@@ -190,6 +190,12 @@ TEST_F(WatcherTest, ExecOfAProcessThatMayNotBeLookedInto) {
     EXPECT_EQ(service(5), "orders");
 }
 
+TEST_F(WatcherTest, ExplainingHidesSecretArguments) {
+    tree_.add({.pid = 5, .exe = "/usr/bin/shop", .argv = {"shop", "--token", "sesame", "--db=postgres://u:sesame@db/x"}});
+    watch(services("[{exe_path: shop}]"));
+    EXPECT_THAT(lines(5), Contains("process 5: shop --token *** --db=postgres://***@db/x"));
+}
+
 TEST_F(WatcherTest, ExecIntoSomethingElse) {
     tree_.add({.pid = 5, .exe = "/usr/bin/shop"});
     tree_.add({.pid = 6, .exe = "/usr/bin/till"});

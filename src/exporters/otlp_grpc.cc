@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/clock.h"
+#include "base/secrets.h"
 #include "exporters/grpc.h"
 #include "exporters/otlp.h"
 #include "http/gzip.h"
@@ -60,7 +61,7 @@ class OtlpGrpc : public Exporter {
 
         const auto response = client_.send(request);
         if (!response) {
-            const std::string text = fmt::format("{}: {}", base_, response.error().message);
+            const std::string text = fmt::format("{}: {}", mask_url(base_), response.error().message);
             return response.error().code == EINVAL ? Outcome::permanent(text)
                                                    : Outcome::retry(text);
         }
@@ -82,7 +83,7 @@ class OtlpGrpc : public Exporter {
             return Outcome::accepted();
         }
         const std::string text =
-            fmt::format("{}: gRPC status {} {}", base_, status.code, status.message);
+            fmt::format("{}: gRPC status {} {}", mask_url(base_), status.code, status.message);
         if (!grpc_may_retry(status)) return Outcome::permanent(text);
         return Outcome::retry(text, status.retry_delay);
     }

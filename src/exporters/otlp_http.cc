@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "base/clock.h"
+#include "base/secrets.h"
 #include "exporters/otlp.h"
 #include "http/gzip.h"
 #include "http/retry_after.h"
@@ -56,7 +57,7 @@ class OtlpHttp : public Exporter {
         const auto response = client_.send(request);
         if (!response) {
             const std::string text =
-                fmt::format("{}: {}", options_.target.endpoint, response.error().message);
+                fmt::format("{}: {}", mask_url(options_.target.endpoint), response.error().message);
             return response.error().code == EINVAL ? Outcome::permanent(text)
                                                    : Outcome::retry(text);
         }
@@ -72,7 +73,7 @@ class OtlpHttp : public Exporter {
             return Outcome::accepted();
         }
         const std::string text =
-            fmt::format("{}: HTTP status {}", options_.target.endpoint, response.status);
+            fmt::format("{}: HTTP status {}", mask_url(options_.target.endpoint), response.status);
         if (!may_retry(response.status)) return Outcome::permanent(text);
         return Outcome::retry(
             text, http::parse_retry_after(http::find_header(response.headers, "retry-after"),

@@ -116,6 +116,20 @@ TEST_F(OtlpHttp, DeadServerIsRetried) {
     EXPECT_NE(outcome.message.find("127.0.0.1"), std::string::npos);
 }
 
+TEST_F(OtlpHttp, MessagesHoldNoSecret) {
+    config::OtlpConfig to = target();
+    answer_.status = 401;
+    const std::string address = to.endpoint.substr(7);
+    to.endpoint = "http://user:sesame@" + address + "?key=sesame";
+    to.headers = {{"X-Key", "sesame"}};
+    const std::string refused = send(to).message;
+    EXPECT_EQ(refused, "http://***@" + address + "?***: HTTP status 401");
+    server_->stop();
+    const std::string dead = send(to).message;
+    EXPECT_TRUE(dead.starts_with("http://***@" + address + "?***: ")) << dead;
+    EXPECT_EQ(dead.find("sesame"), std::string::npos) << dead;
+}
+
 TEST_F(OtlpHttp, BadUrlIsPermanent) {
     config::OtlpConfig to;
     to.endpoint = "http://[::bad";

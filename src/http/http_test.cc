@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cstdlib>
@@ -157,6 +158,81 @@ TEST_F(Http, ServerRefusesRubbish) {
 TEST_F(Http, SlowRequestIsCutOff) {
     serve({.timeout = 50ms});
     EXPECT_EQ(talk("GET /hel"), "");
+}
+
+// A byte now and then does not buy time.
+TEST_F(Http, DribbledRequestIsCutOff) {
+    serve({.timeout = 100ms});
+    const Fd fd = connect();
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    char byte = 0;
+    ssize_t got = -1;
+    while (got < 0 && std::chrono::steady_clock::now() < end) {
+        ::send(fd.get(), "G", 1, MSG_NOSIGNAL);
+        got = ::recv(fd.get(), &byte, 1, MSG_DONTWAIT);
+        if (got < 0 && errno == ECONNRESET) got = 0;
+    }
+    EXPECT_EQ(got, 0);
+}
+
+// Nor does taking a large answer in small pieces: the socket is writable again each time.
+TEST_F(Http, DribbledAnswerIsCutOff) {
+    Server& server = serve({.timeout = 200ms});
+    server.stop();
+    server_ = std::make_unique<Server>(std::move(*Server::listen({.address = "127.0.0.1", .timeout = 200ms})));
+    constexpr std::size_t kLarge = 64u << 20;
+    server_->handle("/large", [](const Request&) { return Response{.body = std::string(kLarge, 'x')}; });
+    server_->start();
+    const Fd fd = connect();
+    ::send(fd.get(), "GET /large HTTP/1.1\r\n\r\n", 23, MSG_NOSIGNAL);
+    std::vector<char> piece(32 * 1024);
+    std::size_t taken = 0;
+    for (ssize_t n = 0; (n = ::recv(fd.get(), piece.data(), piece.size(), 0)) > 0; taken += static_cast<std::size_t>(n))
+        std::this_thread::sleep_for(2ms);
+    EXPECT_LT(taken, kLarge);
+}
+
+TEST_F(Http, LongHeadsAndManyHeadersAreRefused) {
+    serve();
+    std::string many = "GET /hello HTTP/1.1\r\n";
+    for (int i = 0; i < 101; ++i) many += "a: b\r\n";
+    EXPECT_EQ(talk(many + "\r\n").substr(0, 12), "HTTP/1.1 400");
+    EXPECT_EQ(talk("GET /hello HTTP/1.1\r\na: " + std::string(64 * 1024, 'x')).substr(0, 12), "HTTP/1.1 413");
+}
+
+TEST_F(Http, ManyConnectionsAreBounded) {
+    serve({.max_connections = 8});
+    std::vector<Fd> held;
+    for (int i = 0; i < 200; ++i) held.push_back(connect());
+    Client client = std::move(*Client::create({}));
+    EXPECT_EQ(client.send({.method = "GET", .url = url("/hello")})->status, 200);
+    // All but seven of them were closed.
+    for (int i = 0; i < 193; ++i) EXPECT_EQ(read_all(held[static_cast<std::size_t>(i)]), "");
+}
+
+// Without descriptors who waited longest makes room.
+TEST_F(Http, ServesAgainWithoutDescriptors) {
+    serve({.timeout = 10min});
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const Fd caller(::socket(AF_INET, SOCK_STREAM, 0));
+    const Fd idle = connect();
+    char byte = 0;
+    ::send(idle.get(), "GET /hello HTTP/1.1\r\n\r\n", 23, MSG_NOSIGNAL);
+    ASSERT_EQ(::recv(idle.get(), &byte, 1, 0), 1);  // it was accepted
+    std::vector<Fd> fill;
+    const rlimit low{256, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    for (int fd = 0; (fd = ::dup(0)) >= 0;) fill.emplace_back(fd);
+    sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(server_->port())};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(caller.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    ::send(caller.get(), "GET /hello?a HTTP/1.1\r\nConnection: close\r\n\r\n", 45, MSG_NOSIGNAL);
+    const timeval patience{.tv_sec = 30};
+    ::setsockopt(caller.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const std::string answer = read_all(caller);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_NE(answer.find("hi a"), std::string::npos);
 }
 
 TEST_F(Http, FullServerDropsTheOldestConnection) {

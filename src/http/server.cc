@@ -21,6 +21,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Without descriptors the listener stays readable: looking again at once would only burn the processor.
+constexpr std::chrono::milliseconds kRest{100};
+
 struct Connection {
     Fd fd;
     std::string in;
@@ -71,7 +74,8 @@ std::uint16_t bound_port(const Fd& fd) {
 
 struct Server::State {
     void serve();
-    void accept_all();
+    bool accept_all();  // false: no descriptor is left for who waits
+    void drop_oldest();
     bool on_readable(Connection& connection);  // false: close it
     bool answer(Connection& connection);
     bool write(Connection& connection);
@@ -141,28 +145,41 @@ bool Server::State::on_readable(Connection& connection) {
     return answer(connection);
 }
 
-void Server::State::accept_all() {
+void Server::State::drop_oldest() {
+    const auto oldest = std::ranges::min_element(connections, {}, &Connection::deadline);
+    if (oldest != connections.end()) connections.erase(oldest);
+}
+
+bool Server::State::accept_all() {
+    bool has_made_room = false;
     for (;;) {
         Fd fd(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-        if (!fd.is_open()) return;
+        if (!fd.is_open()) {
+            const bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+            // The kernel looks for a descriptor before it looks who waits.
+            pollfd waiting{listener.get(), POLLIN, 0};
+            if (!is_full || ::poll(&waiting, 1, 0) <= 0) return true;
+            // One at a time, so that who was let in has time for a request.
+            if (has_made_room || connections.empty()) return false;
+            drop_oldest();
+            has_made_room = true;
+            continue;
+        }
         const int on = 1;
         ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (connections.size() >=
-            options.max_connections) {  // the one that waited longest makes room
-            const auto oldest = std::min_element(
-                connections.begin(), connections.end(),
-                [](const Connection& a, const Connection& b) { return a.deadline < b.deadline; });
-            connections.erase(oldest);
-        }
+        // The one that waited longest makes room.
+        if (connections.size() >= options.max_connections) drop_oldest();
         connections.push_back({.fd = std::move(fd), .deadline = Clock::now() + options.timeout});
     }
 }
 
 void Server::State::serve() {
     std::vector<pollfd> polled;
+    Clock::time_point rest_until;
     for (;;) {
-        polled.assign({{wake.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}});
-        auto next = Clock::now() + std::chrono::hours(1);
+        const bool is_resting = rest_until > Clock::now();
+        polled.assign({{wake.get(), POLLIN, 0}, {is_resting ? -1 : listener.get(), POLLIN, 0}});
+        auto next = is_resting ? rest_until : Clock::now() + std::chrono::hours(1);
         for (const Connection& connection : connections) {
             // While an answer is being written nothing more is read: memory stays bounded.
             const short events = connection.out.empty() ? POLLIN : POLLOUT;
@@ -177,11 +194,12 @@ void Server::State::serve() {
         std::size_t at = 2;
         std::erase_if(connections, [&](Connection& connection) {
             const short events = polled[at++].revents;
+            // Whatever arrives: who sends or takes a byte now and then would never be late.
+            if (connection.deadline <= now) return true;
             if (events & POLLOUT) return !write(connection) || !answer(connection);
-            if (events & (POLLIN | POLLHUP | POLLERR)) return !on_readable(connection);
-            return connection.deadline <= now;
+            return (events & (POLLIN | POLLHUP | POLLERR)) && !on_readable(connection);
         });
-        if (polled[1].revents) accept_all();
+        if (polled[1].revents) rest_until = accept_all() ? Clock::time_point{} : Clock::now() + kRest;
     }
 }
 

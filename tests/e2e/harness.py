@@ -193,7 +193,8 @@ class Span:
 class Agent:
     """waggle on the given selectors, with an OTLP sink and a Prometheus port."""
 
-    def __init__(self, *arguments, services=None, config="", sink=None, env=None, traces=True, prometheus=True, wait=True):
+    def __init__(self, *arguments, services=None, config="", sink=None, env=None, traces=True, prometheus=True, wait=True,
+                 command=(WAGGLE,)):
         self.sink = sink or Sink()
         self.prometheus_port = free_port() if prometheus else None
         self.folder = tempfile.mkdtemp(prefix="waggle-e2e-")
@@ -208,7 +209,9 @@ class Agent:
             text += f"prometheus_export:\n  port: {self.prometheus_port}\n  address: 127.0.0.1\n"
         with open(path, "w") as file:
             file.write(text)
-        self.child = Child([WAGGLE, "run", "--config", path, *arguments],
+        if command != (WAGGLE,):  # another user's
+            os.chmod(self.folder, 0o755)
+        self.child = Child([*command, "run", "--config", path, *arguments],
                            env={"ASAN_OPTIONS": "detect_leaks=0", **(env or {})})
         if wait:
             self.wait_ready()

@@ -15,6 +15,7 @@ import urllib.request
 
 from backends import Backend, Certificates
 from harness import WAGGLE, Agent, Child, free_port, request, server_is, wait_for
+from privileges import public_copy
 from services import nginx
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("BEYLA_", "WAGGLE_", "OTEL_"))} | {"ASAN_OPTIONS": "detect_leaks=0"}
@@ -106,7 +107,7 @@ class Usage(unittest.TestCase):
 
     def test_without_privileges(self):
         """Says what is missing, and ends with the status of a run-time failure."""
-        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", *readable_copy(),
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", public_copy(),
                                "--open-port", "1", "--print", "text"], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
         self.check(done, 1, "CAP_BPF", "CAP_PERFMON")
 
@@ -156,16 +157,6 @@ class Usage(unittest.TestCase):
         self.check(done, 0, "not selected")
         self.assertNotIn("service:", done.stdout)
         self.check(waggle("explain", "999999999"), 1, "no process 999999999")
-
-
-def readable_copy():
-    """The program where everybody may run it."""
-    folder = tempfile.mkdtemp(prefix="waggle-public-")
-    os.chmod(folder, 0o755)
-    path = os.path.join(folder, "waggle")
-    subprocess.run(["cp", WAGGLE, path], check=True)
-    os.chmod(path, 0o755)
-    return [path]
 
 
 def attachments(pid):

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/secrets.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/strings.h"
+
+namespace waggle {
+namespace {
+
+constexpr std::array<std::string_view, 11> kSecretNames = {"password", "passwd", "passphrase", "pwd",  "secret", "token",
+                                                           "apikey",   "accesskey", "privatekey", "credential", "auth"};
+
+// "--api-key", "API_KEY" and "apiKey" are one name.
+bool names_secret(std::string_view name) {
+    std::string plain;
+    for (const char c : name)
+        if (c != '-' && c != '_' && c != '.') plain += to_lower(c);
+    return std::ranges::any_of(kSecretNames,
+                               [&](std::string_view secret) { return plain.find(secret) != std::string::npos; });
+}
+
+std::string mask_argument(std::string_view argument) {
+    const std::size_t equals = argument.find('=');
+    if (equals != std::string_view::npos && names_secret(argument.substr(0, equals)))
+        return std::string(argument.substr(0, equals + 1)).append(kMask);
+    const std::size_t colon = argument.find(':');
+    // A header: "Authorization: Bearer …".
+    if (colon != std::string_view::npos && colon < std::min(argument.find('/'), argument.find('=')) &&
+        names_secret(argument.substr(0, colon)))
+        return std::string(argument.substr(0, colon + 1)).append(kMask);
+    return argument.find("://") != std::string_view::npos ? mask_url(argument) : std::string(argument);
+}
+
+}  // namespace
+
+std::string mask_url(std::string_view url) {
+    std::string masked;
+    const std::size_t scheme = url.find("://");
+    const std::size_t from = scheme == std::string_view::npos ? 0 : scheme + 3;
+    masked += url.substr(0, from);
+    std::string_view rest = url.substr(from);
+    // The last one, wherever it stands: a password may hold any of the others' marks.
+    if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
+        masked += kMask;
+        rest.remove_prefix(at);
+    }
+    const std::size_t query = rest.find_first_of("?#");
+    masked += rest.substr(0, query);
+    if (query != std::string_view::npos && query + 1 < rest.size()) masked.append(1, rest[query]).append(kMask);
+    return masked;
+}
+
+std::string mask_arguments(std::span<const std::string> arguments) {
+    std::string text;
+    bool is_secret = false;  // "--password" came before
+    for (const std::string& argument : arguments) {
+        if (!text.empty()) text += ' ';
+        const bool is_option = argument.starts_with('-');
+        text += is_secret && !is_option ? std::string(kMask) : mask_argument(argument);
+        is_secret = is_option && argument.find('=') == std::string::npos && names_secret(argument);
+    }
+    return text;
+}
+
+}  // namespace waggle

@@ -3,7 +3,7 @@ ARGS ?=
 JOBS ?= $(shell nproc)
 TSAN_TESTS = base_test http_test exporters_test metrics_test agent_test
 
-.PHONY: run build test bench fuzz check-tsan format tidy demo clean
+.PHONY: run build deb test test-kernels arm64 bench soak fuzz check-tsan format tidy demo clean
 .DEFAULT_GOAL := build
 
 run: build            ## build and run on this host: make run ARGS="--open-port 8080 --print text"
@@ -14,19 +14,45 @@ build:                ## release build: build/release/waggle
 	@cmake --preset release >/dev/null
 	@ninja -C build/release -j $(JOBS) waggle
 
+deb:                  ## Debian package: build/release/waggle_*.deb
+	@$(MAKE) --no-print-directory build
+	@cd build/release && cpack -G DEB
+
 test:                 ## sanitizer build and every test
 	@tools/setup test
 	@tools/check_layers
 	@tools/check_size
 	@cmake --preset dev >/dev/null
 	@ninja -C build/dev -j $(JOBS)
-	@ctest --test-dir build/dev --output-on-failure -j 1
+	@ctest --test-dir build/dev --output-on-failure -j 2 -R '^unit|^kernel.guest'
+	@ctest --test-dir build/dev --output-on-failure -j 1 -E '^unit|^kernel.guest'
+
+test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in reach, in QEMU
+	@tools/setup test
+	@cmake --preset dev >/dev/null
+	@ninja -C build/dev -j $(JOBS)
+	@cd tests/kernel && for test in test_relocate test_guest every_kernel; do \
+	    WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/dev/waggle python3 $$test.py || exit 1; done
+
+arm64:                ## cross-build for arm64: unit tests under qemu-user, the agent on an arm64 kernel in QEMU
+	@tools/setup arm64
+	@cmake --preset arm64 >/dev/null
+	@ninja -C build/arm64 -j $(JOBS)
+	@# qemu-user knows no openat2, by which what is in a process's root is read
+	@GTEST_FILTER=-ProcFs.ReadsInsideTheRootOnly:DescribeTest.WholeResource:ProgramName.NodesPackage ctest --test-dir build/arm64 -L unit --output-on-failure -j 1
+	@cd tests/kernel && python3 arm64_kernel.py
 
 bench:                ## docs/performance.md tells what it measures
 	@tools/setup test
 	@cmake --preset bench >/dev/null
 	@ninja -C build/bench -j $(JOBS)
 	@bench/run
+
+soak:                 ## churn, kills, hostile peers for SECONDS (3600); SEED repeats one
+	@tools/setup test
+	@cmake --preset dev >/dev/null
+	@ninja -C build/dev -j $(JOBS) waggle crowd
+	@SECONDS=$(or $(SECONDS),3600) SEED=$(SEED) WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$${WAGGLE_BINARY:-$(CURDIR)/build/dev/waggle} python3 tests/soak/soak.py
 
 fuzz:                 ## every fuzz target for SECONDS (10)
 	@tools/setup test

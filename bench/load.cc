@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// load: a small HTTP/1.1 server and a client that sends at a given rate, for bench/run. Plain epoll, one
+// load: a small HTTP/1.1 server, and a client of HTTP/1.1 or Redis that sends at a given rate, for bench/run. Plain epoll, one
 // thread each, so that what they cost themselves stays small and even.
 //   load serve PORT BODY              answers every request with BODY bytes
 //   load pace PORT RATE SECONDS CONNECTIONS
 //                                     RATE requests a second over keep-alive connections; prints one line:
 //                                     requests answered, seconds, p50 and p99 in microseconds
+//   load pace-redis …                 the same with GET of a key that is not there
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -103,9 +104,25 @@ struct Pending {
     std::size_t missing = 0;  // of the answer, 0: idle
 };
 
-int pace(int port, std::uint64_t rate, std::uint64_t seconds, std::size_t connections) {
-    constexpr std::string_view kRequest =
-        "GET /items/42?page=3 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n";
+struct Talk {
+    std::string_view request;
+    std::size_t (*answer_size)(std::string_view begin);  // 0: not the answer that was expected
+};
+
+constexpr Talk kHttp = {
+    "GET /items/42?page=3 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n", [](std::string_view text) {
+        const std::size_t head = text.find("\r\n\r\n");
+        const std::size_t length = text.find("Content-Length: ");
+        if (head == std::string_view::npos || length == std::string_view::npos) return std::size_t{0};
+        return head + 4 + std::strtoul(text.data() + length + 16, nullptr, 10);
+    }};
+
+constexpr Talk kRedis = {"*2\r\n$3\r\nGET\r\n$4\r\nnone\r\n", [](std::string_view text) {
+                             constexpr std::string_view kNothing = "$-1\r\n";
+                             return text.starts_with(kNothing) ? kNothing.size() : 0;
+                         }};
+
+int pace(const Talk& talk, int port, std::uint64_t rate, std::uint64_t seconds, std::size_t connections) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     const sockaddr_in address = loopback(port);
     std::unordered_map<int, Pending> all;
@@ -144,7 +161,7 @@ int pace(int port, std::uint64_t rate, std::uint64_t seconds, std::size_t connec
                     const int free = idle.back();
                     idle.pop_back();
                     all[free] = {.sent_ns = now, .missing = SIZE_MAX};
-                    send_all(free, kRequest);
+                    send_all(free, talk.request);
                     ++sent;
                 }
                 continue;
@@ -157,14 +174,11 @@ int pace(int port, std::uint64_t rate, std::uint64_t seconds, std::size_t connec
             Pending& pending = all[fd];
             std::size_t taken = static_cast<std::size_t>(got);
             if (pending.missing == SIZE_MAX) {
-                const std::string_view text(buffer.data(), taken);
-                const std::size_t head = text.find("\r\n\r\n");
-                const std::size_t length = text.find("Content-Length: ");
-                if (head == std::string_view::npos || length == std::string_view::npos) {
+                pending.missing = talk.answer_size({buffer.data(), taken});
+                if (!pending.missing) {
                     std::fprintf(stderr, "not the answer that was expected\n");
                     return 1;
                 }
-                pending.missing = head + 4 + std::strtoul(text.data() + length + 16, nullptr, 10);
             }
             pending.missing -= std::min(pending.missing, taken);
             if (pending.missing) continue;
@@ -185,9 +199,9 @@ int pace(int port, std::uint64_t rate, std::uint64_t seconds, std::size_t connec
 int main(int argc, char** argv) {
     const std::string_view command = argc > 1 ? argv[1] : "";
     if (command == "serve" && argc == 4) return serve(std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10));
-    if (command == "pace" && argc == 6)
-        return pace(std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10), std::strtoul(argv[4], nullptr, 10),
+    if ((command == "pace" || command == "pace-redis") && argc == 6)
+        return pace(command == "pace" ? kHttp : kRedis, std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10), std::strtoul(argv[4], nullptr, 10),
                     std::strtoul(argv[5], nullptr, 10));
-    std::fprintf(stderr, "load serve PORT BODY | load pace PORT RATE SECONDS CONNECTIONS\n");
+    std::fprintf(stderr, "load serve PORT BODY | load pace|pace-redis PORT RATE SECONDS CONNECTIONS\n");
     return 2;
 }

@@ -5,10 +5,11 @@ function(waggle_precompiled target pch)
     endif()
 endfunction()
 
-# waggle_library(folder [LIBS ...]): one static library from src/<folder>/**.cc, its *_test.cc as
-# test programs' objects and its *_fuzz.cc as fuzz targets. Folders are globbed: a new file needs no edit.
+# waggle_library(folder [LIBS ...] [SHARDS n]): one static library from src/<folder>/**.cc, its *_test.cc as
+# test programs' objects and its *_fuzz.cc as fuzz targets. Folders are globbed: a new file needs no edit. SHARDS: into so
+# many parts, which may run side by side, its tests are divided.
 function(waggle_library folder)
-    cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+    cmake_parse_arguments(ARG "" "SHARDS" "LIBS" ${ARGN})
     string(REPLACE "/" "_" name ${folder})
     set(root ${PROJECT_SOURCE_DIR}/src/${folder})
     file(GLOB_RECURSE all CONFIGURE_DEPENDS ${root}/*.cc)
@@ -32,8 +33,17 @@ function(waggle_library folder)
         target_link_libraries(${name}_test PRIVATE ${link} waggle_test_options GTest::gmock GTest::gtest_main)
         target_compile_definitions(${name}_test PRIVATE WAGGLE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
         waggle_precompiled(${name}_test waggle_test_pch)
-        add_test(NAME unit.${name} COMMAND ${name}_test)
-        set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 900)
+        if(ARG_SHARDS)
+            foreach(shard RANGE 1 ${ARG_SHARDS})
+                math(EXPR index "${shard} - 1")
+                add_test(NAME unit.${name}.${shard} COMMAND ${name}_test)
+                set_tests_properties(unit.${name}.${shard} PROPERTIES LABELS unit TIMEOUT 900
+                    ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}")
+            endforeach()
+        else()
+            add_test(NAME unit.${name} COMMAND ${name}_test)
+            set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 900)
+        endif()
     endif()
     if(fuzzers AND WAGGLE_FUZZ)
         foreach(source ${fuzzers})

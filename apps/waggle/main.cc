@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // waggle: the command line. Exit status 0 for a clean stop, 2 for a usage or configuration error, 1 for a failure
-// at run time (doctor: 1 when a feature is missing, 3 when no request could be seen); called as Beyla is called
-// (-config, no subcommand), 255 for any of them.
+// at run time (doctor: 1 when a feature is missing, 3 when no request could be seen; doctor --live: 1 when no agent answers,
+// 3 when something was lost; stop: 3 when no agent runs); called as Beyla is called (-config, no subcommand), 255 for any.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -9,8 +9,10 @@
 
 #include "agent/agent.h"
 #include "agent/doctor.h"
+#include "agent/live.h"
 #include "agent/record.h"
 #include "agent/replay.h"
+#include "agent/stop.h"
 #include "base/log.h"
 #include "config/apply.h"
 #include "config/load.h"
@@ -22,6 +24,8 @@ using namespace waggle;
 constexpr int kRunFailed = 1;
 constexpr int kUsage = 2;
 constexpr int kNothingWorks = 3;
+constexpr int kLossy = 3;
+constexpr int kNoAgent = 3;
 constexpr int kBeylaFailed = 255;
 
 constexpr const char* kExamples = R"(
@@ -31,6 +35,8 @@ Examples:
   waggle --otlp http://localhost:4318     send metrics and traces to a Collector
   waggle run --config waggle.yaml         everything from a file
   waggle doctor                           what this kernel lets Waggle do
+  waggle doctor --live                    what the running agent has seen, exported and lost
+  waggle stop                             end the running agent
   waggle explain 1234                     is process 1234 traced, and why
   waggle config check waggle.yaml         what is in force, and where it came from
   waggle record traffic.wgl               every event into a file, secrets masked
@@ -136,6 +142,28 @@ int doctor(const CommandLine& line, bool as_json) {
     return diagnosis.is_complete ? 0 : kRunFailed;
 }
 
+int live(const CommandLine& line, bool as_json) {
+    auto loaded = load(line);
+    if (!loaded) return fail_with(line, kUsage, loaded.error());
+    agent::apply_defaults(loaded->config);
+    const auto report = agent::ask_agent(loaded->config);
+    if (!report) return fail_with(line, kRunFailed, report.error());
+    std::fputs((as_json ? report->json : report->text).c_str(), stdout);
+    return report->is_balanced ? 0 : kLossy;
+}
+
+int stop(const CommandLine& line, std::uint32_t pid, double patience_s) {
+    auto loaded = load(line);
+    if (!loaded) return fail_with(line, kUsage, loaded.error());
+    agent::apply_defaults(loaded->config);
+    const auto patience = std::chrono::milliseconds(static_cast<std::int64_t>(patience_s * 1000));
+    const agent::Stopped stopped = agent::stop_agent(loaded->config, pid, patience);
+    const bool is_done = stopped.outcome == agent::StopOutcome::Stopped;
+    std::fprintf(is_done ? stdout : stderr, "%s%s\n", is_done ? "" : "waggle: ", stopped.text.c_str());
+    if (is_done) return 0;
+    return stopped.outcome == agent::StopOutcome::NoAgent ? kNoAgent : kRunFailed;
+}
+
 int explain(const CommandLine& line, std::uint32_t pid) {
     auto loaded = load(line);
     if (!loaded) return fail_with(line, kUsage, loaded.error());
@@ -182,12 +210,21 @@ int main(int argc, char** argv) {
     std::string replay_path;
     std::uint32_t pid = 0;
     bool as_json = false;
+    bool is_live = false;
     bool unmasked = false;
+    double patience_s = 30;
     CLI::App* run_command = app.add_subcommand("run", "watch and report (the default)");
     CLI::App* doctor_command = app.add_subcommand("doctor", "what this kernel and these privileges let Waggle do");
     doctor_command->footer("Exit status: 0 everything is there; 1 a feature is missing; 2 bad usage or configuration;\n"
-                           "3 no request could be seen.");
+                           "3 no request could be seen. With --live: 0 nothing is lost; 1 no agent answers; 3 something is lost.");
     doctor_command->add_flag("--json", as_json, "as JSON");
+    doctor_command->add_flag("--live", is_live, "ask the running agent what it has seen, exported and lost");
+    CLI::App* stop_command = app.add_subcommand("stop", "end the running agent; capture ends at once");
+    stop_command->footer("Exit status: 0 it has ended; 1 it could not be stopped; 2 bad usage or configuration; 3 no agent runs.");
+    stop_command->add_option("--pid", pid, "this one, where several run");
+    stop_command->add_option("--timeout", patience_s, "seconds to wait for its end")
+        ->check(CLI::Range(0.0, 86400.0))
+        ->capture_default_str();
     CLI::App* explain_command = app.add_subcommand("explain", "is a process traced, under which name, and why");
     explain_command->add_option("pid", pid, "process id")->required();
     CLI::App* record_command = app.add_subcommand("record", "run, and write every event to a file");
@@ -208,6 +245,8 @@ int main(int argc, char** argv) {
     }
     line.is_beyla = line.has_beyla_flag ||
                     (app.get_subcommands().empty() && config::has_beyla_variable(config::process_environment()));
+    if (doctor_command->parsed() && is_live) return live(line, as_json);
+    if (stop_command->parsed()) return stop(line, pid, patience_s);
     if (doctor_command->parsed()) return doctor(line, as_json);
     if (explain_command->parsed()) return explain(line, pid);
     if (replay_command->parsed()) return replay(line, replay_path);

@@ -14,13 +14,15 @@ enum wg_event_type : __u16 {
     WG_EVENT_FORK = 5,
     WG_EVENT_EXIT = 6,
     WG_EVENT_LISTEN = 7,
+    WG_EVENT_PLAIN = 8,
+    WG_EVENT_DATAGRAM = 9,  // datagrams.h
     // Written by user space into record files only.
     WG_EVENT_TICK = 100,
     WG_EVENT_PROCESS = 101,
     WG_EVENT_TAIL = 102,
 };
 
-enum : __u16 { WG_EVENT_VERSION = 1 };
+enum : __u16 { WG_EVENT_VERSION = 2 };
 
 struct wg_event {
     enum wg_event_type type;
@@ -33,7 +35,10 @@ enum wg_direction : __u8 { WG_SEND = 0, WG_RECEIVE = 1 };
 
 enum wg_role : __u8 { WG_ROLE_UNKNOWN = 0, WG_ROLE_CLIENT = 1, WG_ROLE_SERVER = 2 };
 
-enum wg_socket_kind : __u8 { WG_TCP = 1, WG_MPTCP = 2, WG_UNIX = 3 };
+enum wg_socket_kind : __u8 { WG_TCP = 1, WG_MPTCP = 2, WG_UNIX = 3, WG_UDP = 4 };
+
+// Where a connection's bytes were seen.
+enum wg_source : __u8 { WG_SOURCE_SOCKET = 0, WG_SOURCE_TLS = 1, WG_SOURCE_GO_TLS = 2, WG_SOURCE_RUST_TLS = 3 };
 
 enum { WG_UNIX_PATH = 108 };
 
@@ -57,9 +62,29 @@ struct wg_connection_event {
     __u8 family;      // AF_INET, AF_INET6, AF_UNIX
     __u8 from_start;  // bit per direction: nothing was moved before the first data event
     __u32 padding;
+    __u64 next[2];    // by direction: position of the first byte that is told of from now on
     struct wg_tuple tuple;
     char unix_path[WG_UNIX_PATH];  // bound path of the server's end; an abstract name starts with '@'
     __u32 padding2;
+};
+
+// A bit of the ids of plaintext connections, which socket cookies never have.
+#define WG_PLAIN_ID (1ull << 63)
+
+// What a program gives to a TLS library and gets from it is a connection of its own, above the socket's:
+// its data events are like any other's, with positions that count plaintext. Comes before them, and again
+// when the socket becomes known.
+struct wg_plain_event {
+    struct wg_event head;
+    __u64 connection;
+    __u64 beneath;  // the socket's connection, 0: not known (the library was not seen to use one itself)
+    __u64 process_start_ns;
+    __u32 pid;
+    __u32 kernel_tgid;
+    enum wg_source source;
+    __u8 from_start;  // positions count from the connection's first bytes, else from a random one
+    __u8 padding[6];
+    __u64 next[2];    // as in wg_connection_event; not known: all bits
 };
 
 enum wg_data_flags : __u8 {
@@ -155,7 +180,8 @@ struct wg_tail {
 #ifdef __cplusplus
 static_assert(sizeof(wg_event) == 16);
 static_assert(sizeof(wg_tuple) == 40);
-static_assert(sizeof(wg_connection_event) == 200);
+static_assert(sizeof(wg_connection_event) == 216);
+static_assert(sizeof(wg_plain_event) == 72);
 static_assert(sizeof(wg_data_event) == 120);
 static_assert(sizeof(wg_close_event) == 104);
 static_assert(sizeof(wg_process_event) == 840);

@@ -2,6 +2,7 @@
 // io_uring: gives the text of what the socket tracepoints saw io_uring move. The user's buffer is in
 // the request, which stands whole until its completion is posted. Vectored requests keep only the
 // address of vectors that the program may have dropped since: those stay without text.
+#define WG_HAS_LOOP  // the tracepoint is younger
 #include "bpf/abi/events.h"
 #include "bpf/core/kernel.h"
 #include "bpf/lib/pending.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Socket exits: the ten fexit programs on socket operations and the states of connections, for the
-// object with typed pointers and for the plain one. Included once by each, after the license.
+// Socket exits: the ten fexit programs on socket operations and the one for threads that they miss, for the object with typed pointers and for the
+// plain one. Included once by each, after the license.
 #pragma once
 
 #include "bpf/core/kernel.h"
-#include "bpf/lib/close.h"
 #include "bpf/lib/report.h"
+#include "bpf/lib/unblocked.h"
 
 SEC("fexit/inet_sendmsg")
 int BPF_PROG(inet_send, struct socket *socket, struct msghdr *message, size_t size, int result) {
@@ -68,17 +68,7 @@ int BPF_PROG(unix_splice, struct socket *socket, loff_t *position, struct pipe_i
     return wg_pages(WG_GET(socket, sk), WG_RECEIVE, result);
 }
 
-// ---- state of TCP connections
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state) {
-    if (new_state == TCP_FIN_WAIT1_) return wg_closed(sk, true);
-    if (new_state == TCP_LAST_ACK_ || new_state == TCP_CLOSE_) return wg_closed(sk, wg_has_unread(sk));
-    return 0;
-}
-
-// The last there is of a TCP socket: nothing can be read any more.
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(destroyed, struct sock *sk) {
-    return wg_closed(sk, false);
+SEC("fentry/tcp_cleanup_rbuf")
+int BPF_PROG(cleaned_up, struct sock *sk, int copied) {
+    return wg_unblocked(sk, copied);
 }

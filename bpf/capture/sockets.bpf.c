@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Sockets: every send and receive of watched processes on stream sockets, by whichever hooks load:
-// the socket tracepoints (6.3), or ten fexit programs with the same body (kernel-older), and the
-// closing of connections. Knows connections, bytes and turns; no protocol.
+// Sockets: every send and receive of watched processes on stream sockets, by the socket tracepoints (6.3), and
+// the closing of connections. Knows connections, bytes and turns; no protocol. The same body behind other hooks:
+// sockets_exits.bpf.c and sockets_plain.bpf.c.
+#define WG_CAST
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
 #include "bpf/core/arch.h"
@@ -13,8 +14,6 @@
 #include "bpf/lib/task.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
-
-// ---- socket tracepoints (6.3 and later)
 
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(send_length, struct sock *sk, int result, int flags) {
@@ -32,14 +31,14 @@ SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(send_begin, struct sock *sk, struct msghdr *message) {
     struct task_struct *task = wg_current_task();
     struct wg_conn *conn = wg_conn_find(sk);
-    if (!conn) {
+    if (WG_UNLIKELY(!conn)) {
         if (!wg_is_target(wg_current_tgid(task))) return 0;
         conn = wg_conn_create(sk);
         if (!conn) return 0;
     }
     const u32 thread = wg_current_thread(task);
     const u64 now = bpf_ktime_get_ns();
-    if (!conn->is_open) wg_open_early(sk, conn, task, now);
+    if (WG_UNLIKELY(!conn->is_open)) wg_open_early(sk, conn, task, now);
     struct wg_send *found = wg_send_of(&conn->send, conn->is_crowded, thread);
     if (found) {
         found->last_ns = now;
@@ -47,7 +46,7 @@ int BPF_PROG(send_begin, struct sock *sk, struct msghdr *message) {
     }
     struct tcp_sock *tcp = wg_tcp_of(sk);
     if (!tcp) return 0;
-    if (!conn->send.first_ns) {
+    if (WG_LIKELY(!conn->send.first_ns)) {
         wg_send_begins(&conn->send, thread, tcp->write_seq, message, now);
         return 0;
     }
@@ -71,6 +70,4 @@ int BPF_PROG(arrival, struct sock *sk) {
     return 0;
 }
 
-// ---- fexit (5.11 and later, where the kernel allows it), and the states of connections
-
-#include "bpf/capture/socket_exits.h"
+#include "bpf/capture/socket_states.h"

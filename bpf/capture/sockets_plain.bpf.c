@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Sockets, plain: the same capture where programs get no typed pointers: by fexit before 5.11, and by
+// Sockets, plain: the same capture where programs get no typed pointers: by fexit before 5.15, and by
 // kprobes where functions cannot be traced otherwise. A kprobe knows the arguments, its return the
 // result: what belongs together is kept by thread between the two.
 #define WG_PLAIN
+#define WG_EXITS
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
 #include "bpf/core/arch.h"
@@ -16,6 +17,7 @@
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 #include "bpf/capture/socket_exits.h"
+#include "bpf/capture/socket_states.h"
 
 SEC("fentry/security_sk_free")
 int BPF_PROG(freed, struct sock *sk) {
@@ -76,18 +78,29 @@ int enter_splice(struct pt_regs *regs) {
     return wg_enter(WG_GET(socket, sk), 0, WG_RECEIVE, 0);
 }
 
-// Any of them has returned; none moves more than 2 GiB.
-SEC("kprobe")
-int leave(struct pt_regs *regs) {
+// One of them has returned; none moves more than 2 GiB. A program for each direction: the verifier follows all their ways.
+WG_INLINE int wg_leave(struct pt_regs *regs, enum wg_direction direction) {
     const u64 thread = bpf_get_current_pid_tgid();
     const struct wg_call *found = bpf_map_lookup_elem(&calls, &thread);
-    if (!found) return 0;
+    if (!found || found->direction != direction) return 0;
     const struct wg_call call = *found;
     bpf_map_delete_elem(&calls, &thread);
     const s32 result = wg_function_result(regs);
-    const enum wg_direction direction = call.direction == WG_SEND ? WG_SEND : WG_RECEIVE;
-    if (!call.message) return wg_pages((struct sock *)call.sk, direction, result);
-    return wg_moved((struct sock *)call.sk, direction, result, call.flags, (struct msghdr *)call.message);
+    const bool is_pages = !call.message;
+    if (is_pages && result <= 0) return 0;
+    const u32 flags = !is_pages ? call.flags : direction == WG_RECEIVE ? MSG_TRUNC_ : 0;
+    return wg_moved((struct sock *)call.sk, direction, result, flags, (struct msghdr *)call.message);
+}
+
+SEC("kprobe")
+int leave_send(struct pt_regs *regs) { return wg_leave(regs, WG_SEND); }
+
+SEC("kprobe")
+int leave_receive(struct pt_regs *regs) { return wg_leave(regs, WG_RECEIVE); }
+
+SEC("kprobe")
+int enter_cleanup(struct pt_regs *regs) {
+    return wg_unblocked((struct sock *)wg_function_argument_1(regs), wg_function_argument_2(regs));
 }
 
 SEC("kprobe")

@@ -20,7 +20,12 @@ struct iov_iter {
     void *ubuf;
     unsigned long nr_segs;
 };
+struct iovec {
+    void *iov_base;
+    u64 iov_len;
+};
 struct msghdr {
+    void *msg_name;
     struct iov_iter msg_iter;
 };
 
@@ -84,4 +89,5 @@ WG_INLINE void wg_text_from_message(struct wg_text *text, struct msghdr *message
     text->skip = offset;
     text->count = count;
     text->more = 0;
+    text->at = 0;
 }

@@ -27,7 +27,7 @@ struct pipe_inode_info;
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 #endif
 enum { SOCK_STREAM = 1 };
-enum { IPPROTO_TCP_ = 6, IPPROTO_MPTCP_ = 262 };
+enum { IPPROTO_TCP_ = 6, IPPROTO_UDP_ = 17, IPPROTO_MPTCP_ = 262 };
 enum {
     MSG_OOB_ = 0x1,
     MSG_PEEK_ = 0x2,
@@ -91,6 +91,7 @@ struct files_struct {
 };
 struct io_uring_task;
 struct mm_struct {
+    unsigned long start_code, start_brk;
     unsigned long arg_start;
     unsigned long arg_end;
     struct file *exe_file;
@@ -167,6 +168,7 @@ struct sock {
     u8 sk_shutdown;
     u16 sk_type;
     u16 sk_protocol;
+    void *sk_bpf_storage;
 };
 struct tcp_sock {
     u32 rcv_nxt;
@@ -198,13 +200,33 @@ struct linux_binprm {
 #pragma clang attribute pop
 
 #define WG_INLINE static __always_inline
+#define WG_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define WG_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-// WG_PLAIN: programs that get no typed pointers (kprobes, and every tracing program before 5.11) read
+// What is read anew from a map's value is unknown to the verifier: ways that differ by it only become one.
+#define WG_ANEW(field) (*(volatile __typeof__(field) *)&(field))
+
+// WG_PLAIN: programs that get no typed pointers (kprobes, and every tracing program before 5.15) read
 // fields by the helper, and what else stands beside a socket stands in a hash (lib/storage.h).
 #ifdef WG_PLAIN
 #define WG_GET(pointer, field) BPF_CORE_READ(pointer, field)
 #else
 #define WG_GET(pointer, field) ((pointer)->field)
+#endif
+
+// What few events need: a function of its own, so that the way of the others is short (their instructions share the
+// processor's cache with the service's) and the verifier looks at it once. It takes numbers and pointers to values of maps,
+// which may be NULL; kernels before 5.12, which load WG_PLAIN, know no pointers there. WG_UPROBES: their cookies need 5.15.
+#if defined(WG_PLAIN) && !defined(WG_UPROBES)
+#define WG_COLD static __always_inline
+#else
+#define WG_COLD __attribute__((noinline))
+#endif
+
+// WG_CAST: in objects for 6.2 and later only. Makes a number or pointer one of a kernel type, for reading; the verifier
+// turns it into nothing. (Where a kernel has it not, libbpf looks for it in every module, which takes CAP_SYS_ADMIN.)
+#ifdef WG_CAST
+extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym;
 #endif
 
 WG_INLINE struct task_struct *wg_current_task(void) {
@@ -214,6 +236,15 @@ WG_INLINE struct task_struct *wg_current_task(void) {
     return bpf_get_current_task_btf();
 #endif
 }
+
+// Calls step(index, &state) up to `most` times, until it returns 1. From 5.17 on (objects with WG_CAST, or WG_HAS_LOOP) the
+// verifier looks at the step once, before at each turn.
+#if defined(WG_CAST) || defined(WG_HAS_LOOP)
+#define WG_LOOP(most, step, state) bpf_loop(most, step, &(state), 0)
+#else
+#define WG_LOOP(most, step, state) \
+    for (u32 turn_ = 0; turn_ < (most) && !step(turn_, &(state)); turn_++) {}
+#endif
 
 // Keeps the compiler from forgetting a bound that the verifier has to see.
 #define WG_BOUND(value, limit)            \

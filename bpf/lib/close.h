@@ -23,7 +23,8 @@ WG_INLINE bool wg_has_unread(struct sock *sk) {
 
 WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
     struct wg_conn *conn = wg_conn_find(sk);
-    if (!conn || !conn->is_open || conn->is_closed) return 0;
+    if (conn && !is_half && conn->request_ns) wg_tally_ends(conn, wg_tally_port(conn, sk));
+    if (!conn || !conn->is_open || conn->is_unreported || conn->is_closed) return 0;
     if (!is_half) conn->is_closed = 1;
     wg_flush_pending(conn);
     wg_catch_up(conn, sk);
@@ -48,6 +49,6 @@ WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
         if (!is_half) bpf_map_delete_elem(&tails, &key);
     }
     if (!is_half) bpf_map_delete_elem(&rules, &conn->id);
-    if (!wg_emit(conn->ring, &event, sizeof(event))) wg_count(WG_COUNT_RING_FULL_CONNECTION, 1);
+    if (!wg_emit(conn->ring, &event, sizeof(event))) wg_count(WG_COUNT_RING_FULL_CLOSE, 1);
     return 0;
 }

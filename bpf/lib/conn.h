@@ -10,14 +10,8 @@
 #include "bpf/lib/pending.h"
 #include "bpf/lib/position.h"
 #include "bpf/lib/send.h"
+#include "bpf/lib/task.h"
 #include "bpf/lib/turn.h"
-
-// The process that moved bytes last.
-struct wg_owner {
-    u64 start_ns;  // CLOCK_BOOTTIME
-    u32 tgid;      // the kernel's number
-    u32 pid;       // in the agent's pid namespace
-};
 
 // In the socket's storage: charged to its option memory, so at most 256 bytes.
 struct wg_conn {
@@ -31,20 +25,26 @@ struct wg_conn {
     u64 end_ns[2];
     struct wg_send send;
     u64 arrived_ns;     // queue time: when the first byte came that nobody has read
-    u64 message_base;   // sendmmsg, recvmmsg: the vector of the call that is under way
+    u64 request_ns;     // overload: when the exchange began that is counted, 0: none
+    u32 message_base;   // sendmmsg, recvmmsg: low half of the vector's address, of the call that is under way
     u32 message_index;
-    u32 ring;
-    struct wg_owner owner;
+    struct wg_owner owner;  // the process that moved bytes last
     u32 owner_generation;  // the owner is a target as long as none has been taken away since
     u8 kind;
     u8 role;
+    u8 ring;
     u8 has_tail[2];  // the turn has an entry in tails
     u8 is_open;      // position known, connection reported
     u8 is_closed;
+    u8 is_unreported;  // … not yet: what goes by is counted only
     u8 is_crowded;   // several threads have sent at once: their sends are in crowded_sends
     u8 has_pending[2];  // an io_uring operation whose completion brings the text
+    u8 has_early;    // the last receive was told before its call returned (lib/unblocked.h)
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");
+
+// The agent's heartbeat is stale after this time; a connection may be forgotten after that time of silence.
+enum : u64 { WG_STALE_NS = 2000000000, WG_IDLE_NS = 60000000000 };
 
 #include "bpf/lib/storage.h"
 
@@ -86,7 +86,8 @@ WG_INLINE u8 wg_role_of(struct sock *sk, u8 kind) {
         return is_bound ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
     }
     u32 backlog = WG_GET(sk, sk_max_ack_backlog);
-    if (kind == WG_MPTCP && !backlog) {
+    // Kernels may be built without MPTCP.
+    if (kind == WG_MPTCP && !backlog && bpf_core_field_exists(((struct mptcp_sock *)sk)->first)) {
         struct sock *first = BPF_CORE_READ((struct mptcp_sock *)sk, first);
         if (first) backlog = BPF_CORE_READ(first, sk_max_ack_backlog);
     }
@@ -102,13 +103,13 @@ WG_INLINE void wg_map_ipv4(u8 *to, u32 address) {
 
 WG_INLINE void wg_fill_tuple(struct sock *sk, struct wg_tuple *tuple) {
     tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-    const u16 family = WG_GET(sk, __sk_common.skc_family);
+    const u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
     if (family == AF_UNIX) return;
-    tuple->local_port = WG_GET(sk, __sk_common.skc_num);
-    tuple->remote_port = bpf_ntohs_(WG_GET(sk, __sk_common.skc_dport));
+    tuple->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    tuple->remote_port = bpf_ntohs_(BPF_CORE_READ(sk, __sk_common.skc_dport));
     if (family == AF_INET) {
-        wg_map_ipv4(tuple->local_address, WG_GET(sk, __sk_common.skc_rcv_saddr));
-        wg_map_ipv4(tuple->remote_address, WG_GET(sk, __sk_common.skc_daddr));
+        wg_map_ipv4(tuple->local_address, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+        wg_map_ipv4(tuple->remote_address, BPF_CORE_READ(sk, __sk_common.skc_daddr));
     } else {
         bpf_probe_read_kernel(tuple->local_address, 16, &sk->__sk_common.skc_v6_rcv_saddr);
         bpf_probe_read_kernel(tuple->remote_address, 16, &sk->__sk_common.skc_v6_daddr);
@@ -171,7 +172,7 @@ WG_INLINE void wg_default_rules(struct wg_conn *conn) {
 // Looks for a new rule when user space has written any since.
 WG_INLINE void wg_refresh_rules(struct wg_conn *conn, const struct wg_state *page) {
     const u64 generation = page->rule_generation;
-    if (conn->rule_generation == generation) return;
+    if (WG_LIKELY(conn->rule_generation == generation)) return;
     conn->rule_generation = generation;
     const struct wg_connection_rules *found = bpf_map_lookup_elem(&rules, &conn->id);
     if (!found) return;
@@ -179,8 +180,8 @@ WG_INLINE void wg_refresh_rules(struct wg_conn *conn, const struct wg_state *pag
     conn->rule[WG_RECEIVE] = found->by_direction[WG_RECEIVE];
 }
 
-WG_INLINE void wg_flush_pending(struct wg_conn *conn) {
-    for (u32 i = 0; i < 2; i++) {
+WG_COLD int wg_flush_pending(struct wg_conn *conn) {
+    for (u32 i = 0; conn && i < 2; i++) {
         if (!conn->has_pending[i]) continue;
         conn->has_pending[i] = 0;
         const struct wg_tail_key key = {.connection = conn->id, .direction = i};
@@ -189,6 +190,7 @@ WG_INLINE void wg_flush_pending(struct wg_conn *conn) {
         wg_emit_unread(waiting);
         bpf_map_delete_elem(&pending, &key);
     }
+    return 0;
 }
 
 // False when it cannot wait: no completions are watched, or the map is full.
@@ -200,4 +202,25 @@ WG_INLINE bool wg_keep_pending(struct wg_conn *conn, const struct wg_data_event 
     if (bpf_map_update_elem(&pending, &key, &waiting, BPF_ANY)) return false;
     conn->has_pending[event->direction & 1] = 1;
     return true;
+}
+
+// How long what is read now has waited; starts anew for what is left.
+WG_INLINE u32 wg_take_queue_time(struct wg_conn *conn, u64 now) {
+    const u64 arrived = conn->arrived_ns;
+    conn->arrived_ns = 0;
+    if (!arrived || arrived > now) return 0;
+    const u64 waited = (now - arrived) / 1000;
+    return waited > 0xffffffff ? 0xffffffff : waited;
+}
+
+// The receive was told by tcp_cleanup_rbuf (lib/unblocked.h): nothing has been read since.
+WG_INLINE bool wg_was_told(struct wg_conn *conn, struct sock *sk) {
+#ifdef WG_EXITS
+    if (WG_LIKELY(!conn || !conn->has_early)) return false;
+    conn->has_early = 0;
+    struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
+    return tcp && wg_unwrap(conn->next[WG_RECEIVE], wg_read_until(sk, tcp)) == conn->next[WG_RECEIVE];
+#else
+    return false;
+#endif
 }

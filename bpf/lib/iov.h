@@ -23,8 +23,16 @@ struct wg_text {
     u32 count;
     u32 more;          // vectors after those fetched here, still to be read
     u64 user_vectors;  // where the fetched ones stand
+    u64 at;            // how many bytes stand in those before them
     struct wg_vector vectors[WG_VECTORS];
 };
+
+// Functions that uprobes watch take one buffer.
+#ifdef WG_UPROBES
+#define WG_IS_FLAT(text) true
+#else
+#define WG_IS_FLAT(text) ((text)->kind == WG_TEXT_FLAT)
+#endif
 
 struct wg_user_msghdr {
     u64 name;
@@ -44,6 +52,7 @@ WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count
     text->count = n;
     text->more = count > n && count <= WG_VECTORS_MAX ? count - n : 0;
     text->user_vectors = user_vectors;
+    text->at = 0;
     if (n == 1) {
         text->kind = WG_TEXT_FLAT;
         text->base = text->vectors[0].base;
@@ -94,33 +103,46 @@ WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *
 }
 #endif
 
+struct wg_copy_more {
+    u64 user;  // where the next vector stands
+    u64 more;
+    u64 copied;
+    u64 want;
+    u8 *to;
+};
+
+static long wg_copy_next(u64 index, struct wg_copy_more *c) {
+    struct wg_vector next;
+    if (!c->more || c->copied >= c->want || bpf_probe_read_user(&next, sizeof(next), (void *)c->user)) return 1;
+    u64 size = next.size;
+    if (size > c->want - c->copied) size = c->want - c->copied;
+    size = WG_BOUND(size, WG_TEXT_MAX);
+    u64 at = c->copied;
+    asm volatile("" : "+r"(at));
+    at &= WG_TEXT_MAX - 1;
+    if (bpf_probe_read_user(c->to + at, size, (void *)next.base)) return 1;
+    c->copied = at + size;
+    c->user += sizeof(struct wg_vector);
+    c->more--;
+    return 0;
+}
+
 // Goes on with vectors that were not fetched with the first ones: some programs give every field one of its own.
 WG_INLINE u32 wg_text_copy_more(const struct wg_text *text, u64 copied, u64 want, u8 *to) {
-    enum { MOST = 240 };
-    u64 user = text->user_vectors + WG_VECTORS * sizeof(struct wg_vector);
-    u64 more = text->more;
-    for (u32 i = 0; i < MOST; i++) {
-        struct wg_vector next;
-        if (!more || copied >= want || bpf_probe_read_user(&next, sizeof(next), (void *)user)) break;
-        u64 size = next.size;
-        if (size > want - copied) size = want - copied;
-        size = WG_BOUND(size, WG_TEXT_MAX);
-        u64 at = copied;
-        asm volatile("" : "+r"(at));
-        at &= WG_TEXT_MAX - 1;
-        if (bpf_probe_read_user(to + at, size, (void *)next.base)) break;
-        copied = at + size;
-        user += sizeof(struct wg_vector);
-        more--;
-    }
-    return copied;
+    struct wg_copy_more c = {.user = text->user_vectors + WG_VECTORS * sizeof(struct wg_vector),
+                             .more = text->more,
+                             .copied = copied,
+                             .want = want,
+                             .to = to};
+    WG_LOOP(240, wg_copy_next, c);
+    return c.copied;
 }
 
 // Copies the first `want` bytes to `to` (room for 2 * WG_TEXT_MAX) and returns how many it got.
 WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
     want = WG_BOUND(want, WG_TEXT_MAX);
     if (!want) return 0;
-    if (text->kind == WG_TEXT_FLAT)
+    if (WG_IS_FLAT(text))
         return bpf_probe_read_user(to, want, (void *)(text->base + text->skip)) ? 0 : want;
     if (text->kind != WG_TEXT_VECTORS) return 0;
     u64 copied = 0;
@@ -149,62 +171,81 @@ WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
     return copied;
 }
 
-// Moves the fetched vectors on until they hold `end`, half of them at a time so that those before it
-// are there too; returns where the first of them begins. Node's streams write hundreds in one call.
-WG_INLINE u64 wg_text_seek(struct wg_text *text, u64 end) {
+struct wg_seek {
+    struct wg_text *text;
+    u64 end;
+};
+
+static long wg_seek_half(u64 index, struct wg_seek *c) {
     enum { HALF = WG_VECTORS / 2 };
-    u64 at = 0;
-    for (u32 i = 0; i < WG_VECTORS_MAX / HALF; i++) {
-        u64 first_half = 0;
-        u64 second_half = 0;
-        for (u32 k = 0; k < HALF; k++) {
-            first_half += text->vectors[k].size;
-            second_half += text->vectors[HALF + k].size;
-        }
-        if (!text->more || at + first_half + second_half >= end) break;
-        const u64 fresh = WG_BOUND((u64)text->more, HALF);
-        at += first_half;
-        text->user_vectors += HALF * sizeof(struct wg_vector);
-        text->more -= fresh;
-        text->count = HALF + fresh;
-        if (bpf_probe_read_user(text->vectors, (HALF + fresh) * sizeof(struct wg_vector),
-                                (void *)text->user_vectors)) {
-            text->count = 0;
-            break;
-        }
+    struct wg_text *text = c->text;
+    u64 first_half = 0;
+    u64 second_half = 0;
+    for (u32 k = 0; k < HALF; k++) {
+        first_half += text->vectors[k].size;
+        second_half += text->vectors[HALF + k].size;
     }
-    return at;
+    if (!text->more || text->at + first_half + second_half >= c->end) return 1;
+    const u64 fresh = WG_BOUND((u64)text->more, HALF);
+    text->at += first_half;
+    text->user_vectors += HALF * sizeof(struct wg_vector);
+    text->more -= fresh;
+    text->count = HALF + fresh;
+    if (bpf_probe_read_user(text->vectors, (HALF + fresh) * sizeof(struct wg_vector), (void *)text->user_vectors)) {
+        text->count = 0;
+        return 1;
+    }
+    return 0;
 }
 
-// The last eight of `size` bytes as they stand in memory, the very last one in the highest byte.
-// False: unreadable.
+// Moves the fetched vectors on until they hold `end`, half of them at a time so that those before it
+// are there too. Node's streams write hundreds in one call.
+WG_INLINE void wg_text_seek(struct wg_text *text, u64 end) {
+    struct wg_seek c = {.text = text, .end = end};
+    WG_LOOP(WG_VECTORS_MAX * 2 / WG_VECTORS, wg_seek_half, c);
+}
+
+struct wg_gather {
+    const struct wg_text *text;
+    u64 end;  // over all vectors
+    u64 at;
+    u64 tail;
+    u64 is_failed;
+};
+
+// Every vector that reaches into the last eight bytes adds its piece.
+static long wg_gather_next(u64 index, struct wg_gather *c) {
+    if (index >= c->text->count || c->at >= c->end) return 1;
+    const struct wg_vector *vector = &c->text->vectors[index & (WG_VECTORS - 1)];
+    const u64 size = vector->size;
+    const u64 left = c->end - c->at;
+    const u64 used = size < left ? size : left;
+    c->at += size;
+    if (!used || left - used >= 8) return 0;
+    const u64 n = WG_BOUND(used, 8);
+    u64 piece = 0;
+    if (bpf_probe_read_user(&piece, n, (void *)(vector->base + used - n))) {
+        c->is_failed = 1;
+        return 1;
+    }
+    c->tail = n >= 8 ? piece : c->tail >> (8 * n) | piece << (64 - 8 * n);
+    return 0;
+}
+
+// The last eight of `size` bytes as they stand in memory, the very last one in the highest byte. What is still to be
+// fetched has been sought. False: unreadable.
 WG_INLINE bool wg_text_tail(struct wg_text *text, u64 size, u64 *tail) {
     *tail = 0;
     if (text->kind == WG_TEXT_NONE) return false;
-    u64 piece = 0;
-    if (text->kind == WG_TEXT_FLAT) {
+    if (WG_IS_FLAT(text)) {
+        u64 piece = 0;
         const u64 n = WG_BOUND(size, 8);
         if (bpf_probe_read_user(&piece, n, (void *)(text->base + text->skip + size - n))) return false;
         *tail = n ? piece << (64 - 8 * n) : 0;
         return true;
     }
-    // Offsets over all vectors; every vector that reaches into the last eight bytes adds its piece.
-    const u64 end = text->skip + size;
-    u64 at = text->more ? wg_text_seek(text, end) : 0;
-    for (u32 i = 0; i < WG_VECTORS; i++) {
-        if (i >= text->count || at >= end) break;
-        const u64 from = at;
-        at += text->vectors[i].size;
-        const u64 to = at < end ? at : end;
-        if (to + 8 <= end || to <= from) continue;
-        const u64 n = WG_BOUND(to - from, 8);
-        piece = 0;
-        if (bpf_probe_read_user(&piece, n, (void *)(text->vectors[i].base + (to - from) - n)))
-            return false;
-        if (n >= 8)
-            *tail = piece;
-        else if (n)
-            *tail = (*tail >> (8 * n)) | (piece << (64 - 8 * n));
-    }
-    return at >= end;
+    struct wg_gather c = {.text = text, .end = text->skip + size, .at = text->at};
+    WG_LOOP(WG_VECTORS, wg_gather_next, c);
+    *tail = c.tail;
+    return !c.is_failed && c.at >= c.end;
 }

@@ -3,9 +3,31 @@
 #pragma once
 
 #include "bpf/abi/events.h"
+#include "bpf/abi/rules.h"
 #include "bpf/core/compat.h"
+#include "bpf/lib/framing.h"
 #include "bpf/lib/iov.h"
 #include "bpf/lib/task.h"
+#ifdef WG_EXITS
+#include "bpf/lib/blocked.h"
+#endif
+
+// How far a call's frames were followed (lib/frames.h). Offsets count from the call's first byte; from `from` to `until` is
+// what the next event copies.
+struct wg_walk {
+    struct wg_framing framing;
+    u32 ring;
+    struct wg_frames frames;
+    u64 position;
+    u64 skip;   // of the text
+    u64 size;
+    u64 have;   // so much of the call's front stands in data
+    u64 from;
+    u64 until;
+    u64 at;     // where the next frame begins
+    u8 flags;
+    u8 padding[7];
+};
 
 // A record under construction: one slot per CPU and direction (per-CPU arrays end at 32 KiB). On
 // preemptible kernels a fexit program may be interrupted by another on its CPU: that one finds the
@@ -18,10 +40,12 @@ struct wg_scratch {
     u64 sk;
     u64 captured;
     u64 tail;
+    struct wg_owner owner;
     struct wg_text text;
     struct wg_data_event event;
     u8 data[2 * WG_TEXT_MAX];
-    u8 padding[4096 - 5 * 8 - sizeof(struct wg_text) - sizeof(struct wg_data_event)];
+    struct wg_walk walk;
+    u8 padding[4096 - 5 * 8 - sizeof(struct wg_owner) - sizeof(struct wg_text) - sizeof(struct wg_data_event) - sizeof(struct wg_walk)];
 };
 _Static_assert(sizeof(struct wg_scratch) % 4096 == 0, "slots begin at the same place of a page");
 
@@ -36,10 +60,12 @@ struct {
 WG_INLINE struct wg_scratch *wg_take_scratch(enum wg_direction direction, u32 *slot) {
     *slot = 2 * bpf_get_smp_processor_id() + direction;
     struct wg_scratch *s = bpf_map_lookup_elem(&scratch, slot);
-    if (!s || s->is_busy) return NULL;
+    if (!s || WG_UNLIKELY(s->is_busy)) return NULL;
     s->is_busy = 1;
     return s;
 }
+
+WG_INLINE struct wg_scratch *wg_scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratch, &slot); }
 
 // Global functions: the verifier looks at each once, not at every way to reach it.
 
@@ -48,17 +74,38 @@ __noinline u32 wg_copy_text(u32 slot, u64 want) {
     return s ? wg_text_copy(&s->text, want, s->data) : 0;
 }
 
-// The same, without a call for what stands in one piece.
+// The same, without a call for what stands in one piece, or in a head and a body.
 WG_INLINE u64 wg_copy(struct wg_scratch *s, u32 slot, u64 want) {
-    if (s->text.kind != WG_TEXT_FLAT) return wg_copy_text(slot, want);
-    want = WG_BOUND(want, WG_TEXT_MAX);
-    if (!want) return 0;
-    return bpf_probe_read_user(s->data, want, (void *)(s->text.base + s->text.skip)) ? 0 : want;
+    const struct wg_text *text = &s->text;
+    u64 first = want;
+    u64 base = text->base;
+    if (!WG_IS_FLAT(text)) {
+        const u64 size = text->vectors[0].size;
+        if (text->kind != WG_TEXT_VECTORS || text->count != 2 || text->skip >= size) return wg_copy_text(slot, want);
+        base = text->vectors[0].base;
+        if (first > size - text->skip) first = size - text->skip;
+    }
+    first = WG_BOUND(first, WG_TEXT_MAX);
+    if (!first || bpf_probe_read_user(s->data, first, (void *)(base + text->skip))) return 0;
+    if (WG_LIKELY(first >= want)) return first;
+    u64 second = want - first;
+    if (second > text->vectors[1].size) second = text->vectors[1].size;
+    second = WG_BOUND(second, WG_TEXT_MAX);
+    if (second && bpf_probe_read_user(s->data + first, second, (void *)text->vectors[1].base)) return first;
+    return first + second;
+}
+
+__noinline u32 wg_seek_text(u32 slot, u64 end) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (s) wg_text_seek(&s->text, end);
+    return 0;
 }
 
 __noinline u32 wg_copy_tail(u32 slot, u64 size) {
     struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    return s && wg_text_tail(&s->text, size, &s->tail);
+    if (!s) return 0;
+    if (!WG_IS_FLAT(&s->text) && s->text.kind == WG_TEXT_VECTORS && s->text.more) wg_seek_text(slot, s->text.skip + size);
+    return wg_text_tail(&s->text, size, &s->tail);
 }
 
 __noinline u32 wg_find_in_message(u32 slot, u64 moved) {
@@ -83,6 +130,14 @@ WG_INLINE bool wg_is_io_uring(struct task_struct *task, struct pt_regs *regs, u6
     return wg_socket_of(task, wg_argument_1(regs)) != sk;
 }
 
+// True for the calls that most programs make, which name one buffer, where io_uring is not used.
+WG_INLINE bool wg_is_plain_call(struct task_struct *task, struct pt_regs *regs) {
+    if (task->flags & (PF_KTHREAD_ | PF_USER_WORKER_ | PF_IO_WORKER_) || wg_is_compat(task)) return false;
+    if (bpf_core_field_exists(task->io_uring) && task->io_uring) return false;
+    const u64 number = wg_syscall_number(regs);
+    return number == WG_SYS_READ || number == WG_SYS_RECVFROM || number == WG_SYS_WRITE || number == WG_SYS_SENDTO;
+}
+
 // Copies the first `want` bytes that the current system call moves at s->sk.
 __noinline u32 wg_take_text(u32 slot, u64 want) {
     struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
@@ -93,7 +148,7 @@ __noinline u32 wg_take_text(u32 slot, u64 want) {
     const u64 number = wg_syscall_number(regs);
     if (number == WG_SYS_SENDMMSG || number == WG_SYS_RECVMMSG) return WG_TAKEN_MESSAGES;
     wg_text_from_registers(&s->text, task, regs, 0);
-    s->captured = wg_text_copy(&s->text, want, s->data);
+    s->captured = wg_copy_text(slot, want);
     return WG_TAKEN;
 }
 
@@ -102,7 +157,33 @@ __noinline u32 wg_take_message(u32 slot, u64 want, u32 message) {
     if (!s) return 0;
     struct task_struct *task = bpf_get_current_task_btf();
     wg_text_from_registers(&s->text, task, (struct pt_regs *)bpf_task_pt_regs(task), message);
-    s->captured = wg_text_copy(&s->text, want, s->data);
+    s->captured = wg_copy_text(slot, want);
+    return 0;
+}
+#endif
+
+#if defined(WG_PLAIN) && defined(WG_EXITS)
+// Copies the first `want` bytes that the system call, a receive, has brought: for threads that had been blocked in it.
+__noinline u32 wg_take_saved(u32 slot, u64 want) {
+    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    if (!s) return 0;
+    struct wg_saved call;
+    const struct pt_regs *regs = wg_own_registers();
+    WG_READ_SAVED(regs, &call);
+    s->text.kind = WG_TEXT_NONE;
+    s->text.skip = 0;
+    s->text.more = 0;
+    if (call.number == WG_SYS_READ || call.number == WG_SYS_RECVFROM) {
+        s->text.kind = WG_TEXT_FLAT;
+        s->text.base = call.arguments[1];
+    } else if (call.number == WG_SYS_RECVMSG) {
+        struct wg_user_msghdr header;
+        if (bpf_probe_read_user(&header, sizeof(header), (void *)call.arguments[1])) return 0;
+        wg_text_vectors(&s->text, header.vectors, header.count);
+    } else if (call.number != WG_SYS_RECVMMSG) {
+        wg_text_vectors(&s->text, call.arguments[1], call.arguments[2]);
+    }
+    s->captured = wg_copy_text(slot, want);
     return 0;
 }
 #endif

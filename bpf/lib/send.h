@@ -30,7 +30,7 @@ struct {
 
 // The send that the thread has under way; `send` is the connection's own place.
 WG_INLINE struct wg_send *wg_send_of(struct wg_send *send, bool is_crowded, u32 thread) {
-    if (is_crowded) {
+    if (WG_UNLIKELY(is_crowded)) {
         struct wg_send *found = bpf_map_lookup_elem(&crowded_sends, &thread);
         if (found) return found;
     }
@@ -38,11 +38,11 @@ WG_INLINE struct wg_send *wg_send_of(struct wg_send *send, bool is_crowded, u32 
 }
 
 WG_INLINE void wg_send_ends(struct wg_send *send, bool is_crowded, u32 thread) {
-    if (is_crowded && bpf_map_delete_elem(&crowded_sends, &thread) == 0) return;
+    if (WG_UNLIKELY(is_crowded) && bpf_map_delete_elem(&crowded_sends, &thread) == 0) return;
     if (send->thread == thread) send->first_ns = 0;
 }
 
-#ifndef WG_PLAIN
+#ifdef WG_CAST
 
 WG_INLINE void wg_send_begins(struct wg_send *send, u32 thread, u32 sequence, const struct msghdr *message,
                               u64 now) {
@@ -56,18 +56,27 @@ WG_INLINE void wg_send_begins(struct wg_send *send, u32 thread, u32 sequence, co
         send->vectors[0].base = (u64)iter->ubuf;
         send->count = 1;
     } else if (kind == bpf_core_enum_value(enum iter_type, ITER_IOVEC) && iter->nr_segs <= WG_SEND_VECTORS) {
-        const u64 size = WG_BOUND(iter->nr_segs, WG_SEND_VECTORS) * sizeof(struct wg_vector);
-        if (bpf_probe_read_kernel(send->vectors, size, iter->__iov) == 0) send->count = iter->nr_segs;
+        const u32 type = bpf_core_type_id_kernel(struct iovec);
+        for (u32 i = 0; i < WG_SEND_VECTORS && i < iter->nr_segs; i++) {
+            const struct iovec *vector = bpf_rdonly_cast(iter->__iov + i, type);
+            send->vectors[i] = (struct wg_vector){.base = (u64)vector->iov_base, .size = vector->iov_len};
+        }
+        send->count = iter->nr_segs;
     }
     send->last_ns = now;
     send->first_ns = now;
 }
+
+#endif
+
+#ifndef WG_PLAIN
 
 // Where the bytes of the send are. False: the registers must tell.
 WG_INLINE bool wg_text_from_send(struct wg_text *text, const struct wg_send *send) {
     if (!send->count) return false;
     text->skip = send->skip;
     text->more = 0;
+    text->at = 0;
     if (send->count == 1) {
         text->kind = WG_TEXT_FLAT;
         text->base = send->vectors[0].base;

@@ -14,7 +14,9 @@ struct {
     __type(value, struct wg_conn);
 } connections SEC(".maps");
 
+// Most sockets of a host have none: that look costs less than the call.
 WG_INLINE struct wg_conn *wg_conn_find(struct sock *sk) {
+    if (bpf_core_field_exists(sk->sk_bpf_storage) && !sk->sk_bpf_storage) return NULL;
     return bpf_sk_storage_get(&connections, sk, 0, 0);
 }
 
@@ -28,7 +30,14 @@ WG_INLINE u64 wg_conn_new_id(struct sock *sk) { return bpf_get_socket_cookie(sk)
 // Of any socket, 0 when it has none.
 WG_INLINE u64 wg_conn_id_of(struct sock *sk) { return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter); }
 
-WG_INLINE struct tcp_sock *wg_tcp_of(struct sock *sk) { return bpf_skc_to_tcp_sock(sk); }
+// Of a socket that is known to be TCP's.
+WG_INLINE struct tcp_sock *wg_tcp_of(struct sock *sk) {
+#ifdef WG_CAST
+    return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+#else
+    return bpf_skc_to_tcp_sock(sk);
+#endif
+}
 
 #else
 
@@ -67,8 +76,10 @@ WG_INLINE void wg_conn_delete(struct sock *sk) {
     bpf_map_delete_elem(&connections, &key);
 }
 
-// A processor makes at most one at a time.
-WG_INLINE u64 wg_conn_new_id(struct sock *sk) { return bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff); }
+// A processor makes at most one at a time. The highest bit is plaintext's (WG_PLAIN_ID).
+WG_INLINE u64 wg_conn_new_id(struct sock *sk) {
+    return (bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff)) & ~(1ull << 63);
+}
 
 WG_INLINE u64 wg_conn_id_of(struct sock *sk) {
     const struct wg_conn *found = wg_conn_find(sk);

@@ -15,6 +15,12 @@ struct {
     __type(value, struct wg_target);
 } targets SEC(".maps");
 
+struct wg_owner {
+    u64 start_ns;  // CLOCK_BOOTTIME
+    u32 tgid;      // the kernel's number
+    u32 pid;       // in the agent's pid namespace
+};
+
 WG_INLINE bool wg_is_target(u32 kernel_tgid) {
     const struct wg_target *target = bpf_map_lookup_elem(&targets, &kernel_tgid);
     return target && target->flags & WG_TARGET_SELECTED;

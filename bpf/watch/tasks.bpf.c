@@ -3,6 +3,7 @@
 // container sees its own numbers in /proc; targets are by the kernel's.
 #include "bpf/abi/events.h"
 #include "bpf/core/kernel.h"
+#include "bpf/lib/blocked.h"
 #include "bpf/lib/task.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -24,5 +25,19 @@ int list_tasks(struct bpf_iter__task *context) {
     if (!task || task->pid != task->tgid) return 0;
     const struct wg_task_numbers numbers = {.pid = wg_agent_pid(task), .kernel_tgid = task->tgid};
     if (numbers.pid) bpf_seq_write(context->meta->seq, &numbers, sizeof(numbers));
+    return 0;
+}
+
+// Threads whose system call is a receive: most are blocked in it. Those that are not are told apart when they read.
+SEC("iter/task")
+int list_blocked(struct bpf_iter__task *context) {
+    struct task_struct *task = context->task;
+    if (!task) return 0;
+    struct wg_saved call;
+    u32 flags;
+    const struct pt_regs *regs = WG_SAVED_REGISTERS(task, task);
+    WG_READ_SAVED(regs, &call);
+    const u32 thread = task->pid;
+    if (wg_receive_flags(&call, &flags)) bpf_map_update_elem(&blocked, &thread, &flags, BPF_ANY);
     return 0;
 }

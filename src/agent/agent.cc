@@ -12,22 +12,29 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <random>
 #include <utility>
 
+#include "agent/budget.h"
 #include "agent/console.h"
 #include "agent/discovery.h"
 #include "agent/features.h"
+#include "agent/heartbeat.h"
 #include "agent/kernel_counters.h"
 #include "agent/notify.h"
 #include "agent/pipeline.h"
 #include "agent/reload.h"
 #include "agent/servers.h"
 #include "agent/shared_calls.h"
+#include "agent/sizes.h"
+#include "agent/status_page.h"
+#include "agent/tallies.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/load.h"
 #include "discover/selector.h"
+#include "protocols/protocol.h"
 #include "sensors/capture.h"
 
 namespace waggle::agent {
@@ -35,12 +42,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kBatchesWaiting = 128;
-
-std::uint32_t ring_count(const config::Config& config) {
-    if (config.ebpf.rings) return config.ebpf.rings;
-    return std::min(4u, static_cast<std::uint32_t>(sensors::possible_cpus()) / 8 + 1);
-}
+Sizes sizes_here(const config::Config& config) { return sizes_for(config, static_cast<std::uint32_t>(sensors::possible_cpus())); }
 
 protocols::TrackerConfig tracker_config(const config::Config& config, const Discovery& discovery,
                                         std::shared_ptr<protocols::Calls> calls) {
@@ -62,6 +64,7 @@ protocols::TrackerConfig tracker_config(const config::Config& config, const Disc
                                     !has_plain_features(config.prometheus.features);
     tracker.calls = std::move(calls);
     tracker.max_connections = config.ebpf.max_connections;
+    tracker.max_held_bytes = static_cast<std::size_t>(sizes_here(config).held_bytes);
     tracker.seed = std::random_device{}() | std::uint64_t{std::random_device{}()} << 32;
     tracker.threads_are_contexts = [&discovery](std::uint32_t pid) {
         return threads_are_contexts(discovery.table().get(), pid);
@@ -180,17 +183,11 @@ class Reloader {
 };
 
 // What Console shows beside the services.
-Status status_of(const config::Config& config, const Discovery& discovery, const Pipeline& pipeline,
-                          const KernelCounters& counters, const metrics::SelfMetrics& self,
-                          const std::vector<std::unique_ptr<Reader>>& readers) {
-    Status status{.watched = discovery.watched(),
-                           .lost_events = counters.lost(),
-                           .lost_spans = pipeline.lost_spans(),
-                           .port = config.prometheus.port};
-    for (const auto& reader : readers) {
-        status.open += reader->open_exchanges();
-        status.lost_spans += reader->dropped_spans();
-    }
+Status status_of(const config::Config& config, const Discovery& discovery, const metrics::SelfMetrics& self,
+                 const std::vector<std::unique_ptr<Reader>>& readers) {
+    Status status{.watched = discovery.watched(), .port = config.prometheus.port};
+    for (const auto& reader : readers) status.open += reader->open_exchanges();
+    status.account = read_account(self);
     // What the readers publish: traffic nobody could read, by process and what it is called.
     const auto row = [&](const metrics::SelfMetrics::Labels& labels) -> Undecoded& {
         const auto& [pid, service] = std::pair(labels.at(0).second, labels.at(1).second);
@@ -205,19 +202,29 @@ Status status_of(const config::Config& config, const Discovery& discovery, const
     return status;
 }
 
+std::vector<wg_framing> known_framings() {
+    std::vector<wg_framing> all;
+    for (const protocols::Protocol* protocol : protocols::all()) all.push_back(protocol->framing.value_or(wg_framing{}));
+    return all;
+}
+
 // From the first attached program to the last detached one.
 Result<void> watch(const RunOptions& options, const config::Config& config, const Fd& signals, metrics::SelfMetrics& self,
-                   BatchFlow& flow, Pipeline& pipeline, Current& current, std::atomic<bool>& is_ready) {
+                   Ledger& ledger, BatchFlow& flow, Pipeline& pipeline, Current& current, StatusSource& source,
+                   std::atomic<bool>& is_ready) {
     std::vector<sensors::SensorReport> reports;
     auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
                                             .pid_namespace = counted_pid_namespace(),
                                             .ring_bytes = config.ebpf.ring_bytes,
-                                            .rings = ring_count(config),
-                                            .has_queue_time = config.ebpf.queue_time},
+                                            .rings = sizes_here(config).rings,
+                                            .has_queue_time = config.ebpf.queue_time,
+                                            .has_tls = config.ebpf.tls,
+                                            .framings = known_framings()},
                                            reports);
     log_reports(reports);
+    source.set_sensors(reports);
     if (!capture) return std::unexpected(no_capture(config, capture.error(), reports));
-    (*capture)->beat(monotonic_now());
+    std::optional<Heartbeat> heartbeat(std::in_place, **capture);
 
     auto discovery = TRY(Discovery::start(config, **capture, self, options.recorder));
     current.discovery = discovery.get();
@@ -231,28 +238,40 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
                                              .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
                                              .tracker = tracker_config(config, *discovery, calls),
                                              .recorder = options.recorder,
-                                             .service_of = service_source(*discovery)},
-                                            **capture, flow, self)));
-    pipeline.on_snapshot([&counters] { counters.refresh(); });
+                                             .service_of = service_source(*discovery),
+                                             .on_tls = [raw = discovery.get()](std::uint32_t pid) { raw->ask_tls(pid); }},
+                                            **capture, flow, self, ledger)));
+    heartbeat.reset();  // the readers beat from now on
+    const auto ttl = std::max(config.prometheus.ttl, config.metrics.ttl);
+    Tallies tallies((*capture)->tallies(), self, static_cast<std::uint64_t>(ttl.count()));
+    pipeline.on_snapshot([&](metrics::Snapshot& snapshot) {
+        counters.refresh();
+        tallies.refresh(discovery->table(), monotonic_now());
+        tallies.append(snapshot);
+    });
     pipeline.start();
     is_ready = true;
     log::info("watching {} processes", discovery->watched());
     notify_ready();
 
     Reloader reloader(options, pipeline);
+    Budget budget(config, self, **capture, pipeline, readers);
     Console console(options.is_console && config.trace_printer == config::TracePrinter::Disabled);
     for (;;) {
         const int signal = wait_signal(signals, console.interval());
         if (signal == SIGINT || signal == SIGTERM) break;
         if (signal == SIGHUP) reloader.reload(*discovery);
-        counters.refresh();
+        pipeline.refresh_self();
+        budget.look(monotonic_now());
+        ledger.check();
         OpenByProcess open;
-        for (const auto& reader : readers)
-            for (const auto& [kind, count] : *reader->open_by_process()) open[kind] += count;
+        for (const auto& reader : readers) reader->add_open(open);
         pipeline.set_open(open);
-        const Status status = status_of(config, *discovery, pipeline, counters, self, readers);
-        console.draw([&](double seconds) { return pipeline.summary(seconds); }, status);
+        console.draw([&](double seconds) { return pipeline.summary(seconds); },
+                     [&] { return status_of(config, *discovery, self, readers); });
     }
+    // Detaching takes a while, the switch does not.
+    (*capture)->switch_off();
     console.close();
 
     log::info("stopping");
@@ -286,12 +305,21 @@ Result<void> run(const RunOptions& options) {
     if (auto done = check_privileges(config); !done) return done;
     const Fd signals = open_signals();
     metrics::SelfMetrics self;
-    BatchFlow flow(kBatchesWaiting);
+    BatchFlow flow(sizes_here(config).batches_waiting);
     Current current;
-    auto pipeline = TRY(Pipeline::create(config, flow, self, [&current] { return current.table(); }));
+    Ledger ledger(self);
+    auto pipeline = TRY(Pipeline::create(config, flow, self, ledger, [&current] { return current.table(); }));
     std::atomic<bool> is_ready{false};
-    Servers servers = TRY(Servers::open(config, *pipeline, is_ready));
-    auto done = watch(options, config, signals, self, flow, *pipeline, current, is_ready);
+    StatusSource source;
+    const std::uint64_t started = monotonic_now();
+    const auto status = [&] {
+        pipeline->refresh_self();
+        return status_json(read_account(self), {.is_ready = is_ready,
+                                                .uptime_s = static_cast<double>(monotonic_now() - started) * 1e-9,
+                                                .sensors = source.sensors()});
+    };
+    Servers servers = TRY(Servers::open(config, *pipeline, is_ready, status));
+    auto done = watch(options, config, signals, self, ledger, flow, *pipeline, current, source, is_ready);
     servers.stop();
     return done;
 }

@@ -33,7 +33,7 @@ Console::~Console() { close(); }
 
 std::chrono::milliseconds Console::interval() const { return is_live_ ? kLive : std::chrono::milliseconds(1000); }
 
-void Console::draw(const Rows& rows, const Status& status) {
+void Console::draw(const Rows& rows, const std::function<Status()>& status) {
     if (!is_wanted_) return;
     const auto now = std::chrono::steady_clock::now();
     if (now - last_ < (is_live_ ? kLive / 2 : kLines)) return;
@@ -44,9 +44,9 @@ void Console::draw(const Rows& rows, const Status& status) {
         ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
         const int height = size.ws_row ? size.ws_row : 24;
         log::set_quiet(true);
-        write_out(render_live(rows(seconds), status, {.width = size.ws_col ? size.ws_col : 80, .height = height}));
+        write_out(render_live(rows(seconds), status(), {.width = size.ws_col ? size.ws_col : 80, .height = height}));
     } else {
-        write_out(render_lines(rows(seconds), status));
+        write_out(render_lines(rows(seconds), status()));
     }
     last_ = now;
 }

@@ -22,7 +22,8 @@ class Console {
     Console& operator=(const Console&) = delete;
 
     std::chrono::milliseconds interval() const;
-    void draw(const Rows& rows, const Status& status);
+    // Asks for what it shows when it is time.
+    void draw(const Rows& rows, const std::function<Status()>& status);
     void close();
 
   private:

@@ -35,7 +35,9 @@ Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::C
       watcher_(std::move(watcher)),
       poll_interval_(std::min<std::chrono::nanoseconds>(config.discovery.poll_interval, kMaxPoll)),
       processes_(self.gauge("waggle.processes.watched")),
-      recorder_(recorder) {}
+      recorder_(recorder) {
+    if (capture.tls()) tls_ = std::make_unique<TlsWatch>(*capture.tls(), proc::ProcFs(), self);
+}
 
 Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, sensors::Capture& capture,
                                                     metrics::SelfMetrics& self, RecordWriter* recorder) {
@@ -125,6 +127,7 @@ void Discovery::apply_changes() {
     const std::size_t watched = watcher_->stats().targets;
     watched_.store(watched, std::memory_order_relaxed);
     processes_.set(static_cast<std::int64_t>(watched));
+    if (tls_) tls_->update(watcher_->table());
     record_table();
 }
 
@@ -140,8 +143,9 @@ void Discovery::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "discovery");
     auto next_look = std::chrono::steady_clock::now() + poll_interval_;
     while (!stop.stop_requested()) {
-        if (ring_) ring_->wait_and_consume(kWait);
-        else std::this_thread::sleep_for(kWait);
+        const std::chrono::milliseconds wait = tls_ ? tls_->until_due(kWait) : kWait;
+        if (ring_) ring_->wait_and_consume(wait);
+        else std::this_thread::sleep_for(wait);
         {
             std::lock_guard lock(reload_mutex_);
             if (reloaded_) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/record.h"
+#include "agent/tls_watch.h"
 #include "config/config.h"
 #include "discover/watcher.h"
 #include "metrics/self_metrics.h"
@@ -41,6 +42,10 @@ class Discovery {
     void stop();
     // New selectors, from the next turn of the thread on.
     void reload(const config::Config& config);
+    // From any thread: the process speaks TLS that nobody reads.
+    void ask_tls(std::uint32_t pid) {
+        if (tls_) tls_->ask(pid);
+    }
     // From any thread.
     std::shared_ptr<const discover::TargetTable> table() const { return watcher_->table(); }
     std::size_t watched() const { return watched_.load(std::memory_order_relaxed); }
@@ -59,6 +64,7 @@ class Discovery {
     std::unique_ptr<discover::Watcher> watcher_;
     std::chrono::nanoseconds poll_interval_;
     std::unique_ptr<sensors::RingReader> ring_;
+    std::unique_ptr<TlsWatch> tls_;  // null where TLS libraries are not watched
     metrics::SelfValue& processes_;
     std::atomic<std::size_t> watched_{0};
     RecordWriter* recorder_;

@@ -11,28 +11,19 @@
 #include "agent/discovery.h"
 #include "agent/features.h"
 #include "agent/host_facts.h"
+#include "agent/status_page.h"
+#include "agent/tls_files.h"
 #include "discover/watcher.h"
 #include "sensors/capture.h"
 
 namespace waggle::agent {
 namespace {
 
-std::string_view state_text(sensors::SensorState state) {
-    switch (state) {
-        case sensors::SensorState::Active:
-            return "active";
-        case sensors::SensorState::Degraded:
-            return "degraded";
-        case sensors::SensorState::Unavailable:
-            return "unavailable";
-    }
-    return "";
-}
-
 // Tries them: what would load for an agent started here and now.
 std::string explain_sensors(const config::Config& config) {
     std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
+    const auto capture = sensors::Capture::start(
+        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls}, reports);
     if (!capture) return "no: " + capture.error().message;
     std::vector<std::string> names;
     for (const sensors::SensorReport& report : reports)
@@ -67,7 +58,7 @@ std::string as_json_text(const Findings& findings) {
     out["sensors"] = nlohmann::ordered_json::array();
     for (const sensors::SensorReport& report : findings.reports)
         out["sensors"].push_back({{"name", report.name},
-                                  {"state", state_text(report.state)},
+                                  {"state", state_name(report.state)},
                                   {"hook", report.chosen},
                                   {"reasons", report.reasons},
                                   {"cost_of_absence", report.cost_of_absence}});
@@ -94,7 +85,7 @@ std::string lockdown_text(const std::string& lockdown) {
 std::string sensors_text(std::span<const sensors::SensorReport> reports) {
     std::string text = "\nSensors\n";
     for (const sensors::SensorReport& report : reports) {
-        text += fmt::format("  {:<12} {:<12} {}\n", report.name, state_text(report.state),
+        text += fmt::format("  {:<12} {:<12} {}\n", report.name, state_name(report.state),
                             report.chosen.empty() ? "-" : "by " + report.chosen);
         for (const std::string& reason : report.reasons) text += fmt::format("    {}\n", reason);
         if (report.state == sensors::SensorState::Unavailable)
@@ -133,7 +124,8 @@ std::string as_text(const Findings& findings) {
 
 Diagnosis doctor(const config::Config& config, bool as_json) {
     std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace()}, reports);
+    const auto capture = sensors::Capture::start(
+        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls}, reports);
     const std::vector<FeatureState> states = judge(surroundings(config, reports), CapabilitySet::effective());
     const bool is_complete = capture.has_value() && std::ranges::none_of(states, &FeatureState::is_lost);
     const Findings findings{.host = read_host_facts(),
@@ -156,6 +148,9 @@ Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {
     const auto targets = watcher->targets();
     const bool is_selected = std::ranges::any_of(targets, [&](const discover::Target& target) { return target.pid == pid; });
     text += "traced: " + (is_selected ? explain_sensors(config) : "no") + "\n";
+    if (is_selected && !config.ebpf.tls) text += "TLS: switched off (ebpf.tls)\n";
+    else if (is_selected)
+        for (const std::string& line : explain_tls(pid)) text += line + "\n";
     return Explanation{.text = std::move(text), .is_process = true};
 }
 

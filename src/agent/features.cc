@@ -56,6 +56,18 @@ const std::vector<Feature>& features() {
          .needs = {"CAP_BPF", "CAP_PERFMON"},
          .sensor = "io_uring",
          .lost = "what programs move by io_uring is counted, not read"},
+        {.name = "encrypted requests",
+         .needs = {"CAP_BPF", "CAP_PERFMON"},
+         .sensor = "tls",
+         .lost = "encrypted traffic is counted, not read",
+         .condition = "unless `ebpf.tls` is off; kernels before 6.6 want `CAP_SYS_ADMIN` for it",
+         .is_wanted = [](const Surroundings& around) { return around.config.ebpf.tls; }},
+        {.name = "other users' encrypted requests",
+         .needs = {"CAP_SYS_PTRACE"},
+         .lost = "which TLS libraries other users' processes have loaded is not known: their encrypted traffic is "
+                 "counted, not read",
+         .condition = "unless `ebpf.tls` is off",
+         .is_wanted = [](const Surroundings& around) { return around.config.ebpf.tls; }},
         {.name = "older processes, seen from a pid namespace",
          .needs = {"CAP_BPF", "CAP_PERFMON"},
          .sensor = "tasks",
@@ -112,8 +124,10 @@ std::vector<FeatureState> judge(const Surroundings& around, const CapabilitySet&
         state.is_wanted = !feature.is_wanted || feature.is_wanted(around);
         std::ranges::copy_if(feature.needs, std::back_inserter(state.missing),
                              [&](std::string_view name) { return !set.has(name); });
+        // Without the sockets' sensor the others are not tried.
         state.is_sensor_missing = std::ranges::any_of(around.sensors, [&](const sensors::SensorReport& report) {
-            return report.name == feature.sensor && report.state == sensors::SensorState::Unavailable;
+            return report.state == sensors::SensorState::Unavailable && !feature.sensor.empty() &&
+                   (report.name == feature.sensor || report.name == "sockets");
         });
     }
     return states;

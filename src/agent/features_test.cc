@@ -125,6 +125,15 @@ TEST_F(Features, WhenNothingCanWorkOnlyThatIsSaid) {
     EXPECT_THAT(lines[0], HasSubstr("requests: without CAP_PERFMON no request is seen"));
 }
 
+TEST_F(Features, WithoutTheSocketsNothingElseIsThere) {
+    const std::vector<sensors::SensorReport> reports = {{.name = "sockets"}};
+    around_.sensors = reports;
+    const auto states = judge(around_, CapabilitySet(~std::uint64_t{0}));
+    EXPECT_TRUE(state_of(states, "requests").is_lost());
+    EXPECT_TRUE(state_of(states, "new processes at once").is_lost());
+    EXPECT_FALSE(state_of(states, "other users' programs").is_lost());
+}
+
 TEST(HostFacts, TheWordInBrackets) {
     EXPECT_EQ(chosen_word("none [integrity] confidentiality"), "integrity");
     EXPECT_EQ(chosen_word("[none] integrity"), "none");

@@ -11,23 +11,31 @@ KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMet
         return &self.counter("waggle.events.lost", {{"cause", std::string(cause)}});
     };
     by_counter_.resize(WG_COUNTERS + 1);
+    const auto passed_over = [&](wg_counter first, const char* cause) {
+        by_counter_[first] = lost(cause);
+        by_counter_[first + 1] = &self.counter("waggle.capture.lost", {{"cause", cause}}, "By");
+        by_counter_[first + 2] = &self.counter("waggle.requests.missed", {{"cause", cause}});
+    };
+    passed_over(WG_COUNT_RING_FULL, "ring_full");
+    passed_over(WG_COUNT_STALE, "agent_stopped");
+    passed_over(WG_COUNT_OFF, "switched_off");
+    passed_over(WG_COUNT_SCRATCH_BUSY, "interrupted");
     by_counter_[WG_COUNT_EVENTS] = &self.counter("waggle.events.emitted");
-    by_counter_[WG_COUNT_RING_FULL] = lost("ring_full");
-    by_counter_[WG_COUNT_RING_FULL_BYTES] =
-        &self.counter("waggle.capture.lost", {{"cause", "ring_full"}}, "By");
     by_counter_[WG_COUNT_RING_FULL_CONNECTION] = lost("ring_full_connection");
+    by_counter_[WG_COUNT_RING_FULL_CLOSE] = lost("ring_full_close");
     by_counter_[WG_COUNT_RING_FULL_PROCESS] = lost("ring_full_process");
     by_counter_[WG_COUNT_STORAGE_FAILED] = lost("socket_storage");
     by_counter_[WG_COUNT_READ_FAILED] = &self.counter("waggle.capture.read_failed");
     by_counter_[WG_COUNT_UNREADABLE] = &self.counter("waggle.capture.unreadable");
-    by_counter_[WG_COUNT_STALE] = lost("agent_stopped");
-    by_counter_[WG_COUNT_STALE_BYTES] =
-        &self.counter("waggle.capture.lost", {{"cause", "agent_stopped"}}, "By");
-    by_counter_[WG_COUNT_OFF] = lost("switched_off");
     by_counter_[WG_COUNT_TAIL_FAILED] = lost("tail_map_full");
     by_counter_[WG_COUNT_TARGET_FAILED] = lost("target_map_full");
     by_counter_[WG_COUNT_MUTED_BYTES] = &self.counter("waggle.capture.muted", {}, "By");
-    by_counter_[WG_COUNT_SCRATCH_BUSY] = lost("interrupted");
+    by_counter_[WG_COUNT_COUNTED] = &self.counter("waggle.events.counted");
+    by_counter_[WG_COUNT_COUNTED_BYTES] = &self.counter("waggle.capture.counted", {}, "By");
+    by_counter_[WG_COUNT_COUNTED_TURNS] = &self.counter("waggle.requests.counted");
+    by_counter_[WG_COUNT_TALLY_FAILED] = lost("tally_map_full");
+    by_counter_[WG_COUNT_SAMPLED_RUNS] = &self.counter("waggle.probe.timed.runs");
+    by_counter_[WG_COUNT_SAMPLED_NS] = &self.counter("waggle.probe.timed.duration", {}, "ns");
     by_counter_[WG_COUNTERS] = lost("program_busy");
 }
 
@@ -36,11 +44,6 @@ void KernelCounters::refresh() {
     for (std::size_t i = 0; i < now.size(); ++i)
         if (by_counter_[i]) by_counter_[i]->set(static_cast<std::int64_t>(now[i]));
     by_counter_[WG_COUNTERS]->set(static_cast<std::int64_t>(capture_.missed_runs()));
-}
-
-std::uint64_t KernelCounters::lost() const {
-    return static_cast<std::uint64_t>(by_counter_[WG_COUNT_RING_FULL]->get() +
-                                      by_counter_[WG_COUNT_STALE]->get());
 }
 
 }  // namespace waggle::agent

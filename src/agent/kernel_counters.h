@@ -13,7 +13,6 @@ class KernelCounters {
   public:
     KernelCounters(const sensors::Capture& capture, metrics::SelfMetrics& self);
     void refresh();
-    std::uint64_t lost() const;
 
   private:
     const sensors::Capture& capture_;

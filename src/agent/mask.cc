@@ -14,9 +14,9 @@ constexpr std::size_t kMaxFlows = 65536;
 constexpr std::size_t kMaxLine = 32768;  // kept of an unfinished line
 
 // Fields whose values framing, naming and tracing need.
-constexpr std::array<std::string_view, 11> kKeptFields = {
+constexpr std::array<std::string_view, 12> kKeptFields = {
     "host",       "content-length", "transfer-encoding", "connection", "upgrade",     "expect",
-    "user-agent", "traceparent",    "tracestate",        "te",         "content-type"};
+    "user-agent", "traceparent",    "tracestate",        "te",         "content-type", "x-elastic-product"};
 
 // How an unfinished first line may go on.
 constexpr std::array<std::string_view, 10> kStarts = {"GET ",     "POST ",    "PUT ",   "DELETE ",
@@ -97,6 +97,23 @@ void PayloadMask::tail(std::uint8_t (&bytes)[8]) {
 void PayloadMask::close(wg_close_event& event) {
     for (auto& bytes : event.tail) tail(bytes);
     if (!event.half) flows_.erase(event.connection);
+}
+
+void PayloadMask::datagram(std::span<char> payload) {
+    constexpr std::size_t kNumbers = 12;
+    constexpr std::size_t kMaxLabel = 63;
+    constexpr std::size_t kAfterName = 4;  // type and class
+    if (payload.size() <= kNumbers) return;
+    payload = payload.subspan(kNumbers);
+    while (!payload.empty()) {
+        const auto length = static_cast<unsigned char>(payload[0]);
+        payload = payload.subspan(1);
+        if (length == 0) break;
+        if (length > kMaxLabel || length > payload.size()) return std::ranges::fill(payload, 'x'), void();
+        std::ranges::fill(payload.first(length), 'x');
+        payload = payload.subspan(length);
+    }
+    if (payload.size() > kAfterName) std::ranges::fill(payload.subspan(kAfterName), 'x');
 }
 
 void PayloadMask::data(wg_data_event& event, std::span<char> payload) {

@@ -133,5 +133,21 @@ TEST(PayloadMask, OfATailOnlyTheLastChunkStays) {
     EXPECT_EQ(std::memcmp(body, "xxxxxx!\n", 8), 0);
 }
 
+TEST(PayloadMask, HidesTheNamesOfDatagrams) {
+    using namespace std::string_literals;
+    const std::string head = "\x12\x34\x01\0\0\1\0\0\0\0\0\0"s;
+    const auto masked = [&](std::string rest) {
+        std::string bytes = head + rest;
+        PayloadMask::datagram(std::span(bytes));
+        EXPECT_EQ(bytes.substr(0, head.size()), head);
+        return bytes.substr(head.size());
+    };
+    EXPECT_EQ(masked("\4shop\7example\0\0\1\0\1"s), "\4xxxx\7xxxxxxx\0\0\1\0\1"s);
+    EXPECT_EQ(masked("\4shop\0\0\1\0\1\xc0\x0c\0\1"s), "\4xxxx\0\0\1\0\1xxxx"s);
+    EXPECT_EQ(masked("\4shop\7exam"s), "\4xxxx\7xxxx"s);
+    EXPECT_EQ(masked("no name, as it seems"s), "nxxxxxxxxxxxxxxxxxxx"s);
+    EXPECT_EQ(masked(""s), ""s);
+}
+
 }  // namespace
 }  // namespace waggle::agent

@@ -22,6 +22,8 @@ constexpr std::chrono::milliseconds kWait{200};
 constexpr std::chrono::milliseconds kHold{1500};
 constexpr std::chrono::milliseconds kHoldStep{10};
 constexpr std::size_t kMaxHeld = 64;
+// By the trace id, so that all agents choose the same ones.
+const spans::Sampler kThin = spans::Sampler::from("traceidratio", "0.1").value();
 
 }  // namespace
 
@@ -35,8 +37,9 @@ Result<Pipeline::Stages> Pipeline::make_stages(const config::Config& config) {
 }
 
 Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config, BatchFlow& flow,
-                                                   metrics::SelfMetrics& self, TableSource table) {
-    std::unique_ptr<Pipeline> pipeline(new Pipeline(config, flow, self, std::move(table)));
+                                                   metrics::SelfMetrics& self, Ledger& ledger,
+                                                   TableSource table) {
+    std::unique_ptr<Pipeline> pipeline(new Pipeline(config, flow, self, ledger, std::move(table)));
     pipeline->stages_ = TRY(make_stages(config));
     pipeline->trace_delivery_ = TRY(exporters::make_trace_delivery(config, self));
     pipeline->metric_delivery_ = TRY(exporters::make_metric_delivery(config, self));
@@ -48,10 +51,11 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     return pipeline;
 }
 
-Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, TableSource table)
+Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger, TableSource table)
     : config_(config),
       flow_(flow),
       self_(self),
+      ledger_(ledger),
       table_(table),
       service_(std::move(table)),
       own_telemetry_(config.discovery.exclude_otel_instrumented_services),
@@ -100,7 +104,10 @@ void Pipeline::stop(std::chrono::steady_clock::time_point deadline) {
 
 void Pipeline::run() {
     for (;;) {
-        auto batch = flow_.full.pop_for(held_.empty() ? kWait : kHoldStep);
+        const Ledger::Numbers handed = ledger_.handed();
+        const bool has_held = !held_.empty();
+        auto batch = flow_.full.pop_for(has_held ? kHoldStep : kWait);
+        if (!batch && !has_held && !flow_.full.is_closed()) ledger_.rest(handed, trace_delivery_ != nullptr);
         if (batch) {
             take_or_hold(std::move(*batch));
         } else if (flow_.full.is_closed()) {
@@ -135,27 +142,55 @@ void Pipeline::take_held(bool is_last) {
 }
 
 void Pipeline::take(spans::SpanBatch& batch) {
+    const Ledger::Count all(batch);
+    ledger_.take(all.numbers());
     service_.apply(batch);
+    const Ledger::Count owned(batch);
+    ledger_.end(End::Unowned, all.numbers(), owned.numbers());
     own_telemetry_.apply(batch);
     unowned_.set(static_cast<std::int64_t>(service_.unowned()));
-    spans_.fetch_add(batch.size(), std::memory_order_relaxed);
+    const auto is_span = [](const spans::Span& span) { return span.span_class != spans::SpanClass::Connection; };
+    spans_.fetch_add(static_cast<std::uint64_t>(std::ranges::count_if(batch, is_span)), std::memory_order_relaxed);
     {
         std::lock_guard lock(mutex_);
         const std::size_t before = batch.size();
         for (const auto& stage : stages_) stage->apply(batch);
         filtered_.add(static_cast<std::int64_t>(before - batch.size()));
+        ledger_.end(End::Filtered, owned.numbers(), Ledger::Count(batch).numbers());
         const std::uint64_t now = monotonic_now();
         if (prometheus_) prometheus_->record(batch, now);
         if (otlp_) otlp_->record(batch, now);
+        // A connection that nobody can read is for metrics alone.
+        batch.retain(is_span);
         summary_.record(batch);
     }
-    if (trace_delivery_) trace_delivery_->spans(batch, wanted_);
+    if (trace_delivery_) export_traces(batch);
+    else ledger_.end(prints() ? End::Exported : End::Aggregated, Ledger::Count(batch).numbers());
     print(batch);
+    ledger_.close_batch();
+}
+
+void Pipeline::export_traces(const spans::SpanBatch& batch) {
+    const bool is_thinning = is_thinning_.load(std::memory_order_relaxed);
+    Ledger::Count exported;
+    Ledger::Count left_out;
+    trace_delivery_->spans(batch, [&](const spans::Span& span) {
+        const bool is_wanted = wanted_(span) && (!is_thinning || kThin.is_sampled(span));
+        (is_wanted ? exported : left_out).add(span);
+        return is_wanted;
+    });
+    ledger_.end(End::Exported, exported.numbers());
+    ledger_.end(End::SampledOut, left_out.numbers());
+}
+
+bool Pipeline::prints() const {
+    using config::TracePrinter;
+    return config_.trace_printer != TracePrinter::Disabled && config_.trace_printer != TracePrinter::Counter;
 }
 
 void Pipeline::print(const spans::SpanBatch& batch) {
     using config::TracePrinter;
-    if (config_.trace_printer == TracePrinter::Disabled || config_.trace_printer == TracePrinter::Counter) return;
+    if (!prints()) return;
     printed_.clear();
     if (config_.trace_printer == TracePrinter::Text) exporters::print_text(batch, wall_offset_ns(), printed_);
     else
@@ -167,8 +202,9 @@ void Pipeline::print(const spans::SpanBatch& batch) {
 void Pipeline::append_self(metrics::Snapshot& snapshot) {
     {
         std::lock_guard lock(refresh_mutex_);
-        if (refresh_) refresh_();
+        if (refresh_) refresh_(snapshot);
     }
+    ledger_.refresh();
     const metrics::Profile profile = exporters::profile_of(config_);
     self_.append(snapshot, profile, agent_resource_,
                  static_cast<std::uint64_t>(started_unix_ns_ - snapshot.wall_offset_ns));
@@ -193,10 +229,6 @@ metrics::Snapshot Pipeline::prometheus_snapshot() {
     return snapshot;
 }
 
-std::uint64_t Pipeline::lost_spans() const {
-    return trace_delivery_ ? static_cast<std::uint64_t>(trace_delivery_->span_totals().lost) : 0;
-}
-
 metrics::Snapshot Pipeline::self_snapshot() {
     metrics::Snapshot snapshot;
     snapshot.time_ns = monotonic_now();
@@ -205,7 +237,14 @@ metrics::Snapshot Pipeline::self_snapshot() {
     return snapshot;
 }
 
-void Pipeline::on_snapshot(std::function<void()> refresh) {
+void Pipeline::refresh_self() {
+    metrics::Snapshot unused;
+    std::lock_guard lock(refresh_mutex_);
+    if (refresh_) refresh_(unused);
+    ledger_.refresh();
+}
+
+void Pipeline::on_snapshot(Refresh refresh) {
     std::lock_guard lock(refresh_mutex_);
     refresh_ = std::move(refresh);
 }
@@ -213,6 +252,12 @@ void Pipeline::on_snapshot(std::function<void()> refresh) {
 std::vector<Summary::Row> Pipeline::summary(double seconds) {
     std::lock_guard lock(mutex_);
     return summary_.take(seconds);
+}
+
+void Pipeline::hold_series(bool is_held) {
+    std::lock_guard lock(mutex_);
+    for (metrics::Registry* registry : {prometheus_.get(), otlp_.get()})
+        if (registry) registry->hold_series(is_held);
 }
 
 void Pipeline::set_open(const OpenByProcess& open) {

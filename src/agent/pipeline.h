@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/ledger.h"
 #include "agent/reader.h"
 #include "agent/summary.h"
 #include "config/config.h"
@@ -34,7 +35,7 @@ class Pipeline {
 
     // Fails on configuration that only shows here: certificates, filters.
     static Result<std::unique_ptr<Pipeline>> create(const config::Config& config, BatchFlow& flow,
-                                                    metrics::SelfMetrics& self, TableSource table);
+                                                    metrics::SelfMetrics& self, Ledger& ledger, TableSource table);
     ~Pipeline();
     Pipeline(const Pipeline&) = delete;
     Pipeline& operator=(const Pipeline&) = delete;
@@ -49,29 +50,37 @@ class Pipeline {
     metrics::Snapshot prometheus_snapshot();
     // The agent's own metrics alone.
     metrics::Snapshot self_snapshot();
+    // Brings the self metrics up to date, for who reads them elsewhere.
+    void refresh_self();
     std::vector<Summary::Row> summary(double seconds);
+    // One trace in ten is exported, whatever the sampler would let through.
+    void set_thinning(bool is_thinning) { is_thinning_.store(is_thinning, std::memory_order_relaxed); }
+    // While memory is short no series is added.
+    void hold_series(bool is_held);
     // How many requests servers have open now; what is not named any more has none.
     void set_open(const OpenByProcess& open);
-    // Spans that no back end will see, for the console.
-    std::uint64_t lost_spans() const;
     std::uint64_t spans() const { return spans_.load(std::memory_order_relaxed); }
-    // Called before every snapshot: puts what other threads know into the self metrics. When this
-    // returns, the function before it runs nowhere.
-    void on_snapshot(std::function<void()> refresh);
+    // Called for every snapshot: puts what other threads know into the self metrics, and adds metrics of its own. When
+    // this returns, the function before it runs nowhere.
+    using Refresh = std::function<void(metrics::Snapshot&)>;
+    void on_snapshot(Refresh refresh);
 
   private:
-    Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, TableSource table);
+    Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger, TableSource table);
     void take_or_hold(BatchPtr batch);
     void take_held(bool is_last);
     void run();
     void take(spans::SpanBatch& batch);
+    bool prints() const;
     void print(const spans::SpanBatch& batch);
+    void export_traces(const spans::SpanBatch& batch);
     void push_metrics();
     void append_self(metrics::Snapshot& snapshot);
 
     config::Config config_;
     BatchFlow& flow_;
     metrics::SelfMetrics& self_;
+    Ledger& ledger_;
     TableSource table_;
     decorate::Service service_;
     decorate::OwnTelemetry own_telemetry_;  // knows what it has seen: reloads leave it
@@ -94,7 +103,8 @@ class Pipeline {
     exporters::Delivery::Wanted wanted_;
     std::chrono::steady_clock::time_point next_push_;
     std::mutex refresh_mutex_;
-    std::function<void()> refresh_;
+    Refresh refresh_;
+    std::atomic<bool> is_thinning_{false};
     metrics::SelfValue& filtered_;
     std::atomic<std::uint64_t> spans_{0};
     std::string printed_;

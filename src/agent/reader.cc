@@ -19,7 +19,9 @@ constexpr std::uint64_t kRestNs = 1'000'000'000;
 
 constexpr std::string_view kCauses[] = {"parse_invalid", "hole",       "unmatched",
                                         "rule_cut",      "queue_full", "unknown_protocol",
-                                        "encrypted",     "compressed"};
+                                        "encrypted",     "compressed", "memory_limit"};
+constexpr std::string_view kUnbound[] = {"no_socket", "no_room"};
+static_assert(std::size(kUnbound) == static_cast<std::size_t>(protocols::Unbound::kCount));
 static_assert(std::size(kCauses) == static_cast<std::size_t>(protocols::Cause::kCount));
 
 }  // namespace
@@ -47,6 +49,8 @@ struct Reader::Published {
           gaps{self.counter("waggle.capture.gap", {}, "By")},
           unknown{self.counter("waggle.connections.unknown")},
           evicted{self.counter("waggle.connections.evicted")},
+          refused{self.counter("waggle.connections.refused")},
+          rules_failed{self.counter("waggle.rules.failed")},
           joined{self.counter("waggle.spans.joined")},
           dropped(self.counter("waggle.spans.lost", {{"cause", "channel_full"}})),
           connections(self.gauge("waggle.connections.tracked")),
@@ -61,6 +65,10 @@ struct Reader::Published {
                                                    {{"cause", std::string(cause)}, {"protocol", name}})});
             protocols.push_back(std::move(row));
         }
+        for (const std::string_view cause : kUnbound) {
+            const metrics::SelfMetrics::Labels labels{{"cause", std::string(cause)}};
+            unbound.push_back({{self.counter("waggle.tls.unbound", labels)}, {self.counter("waggle.tls.unbound.size", labels, "By")}});
+        }
     }
 
     struct Unreadable {
@@ -68,7 +76,12 @@ struct Reader::Published {
         Value bytes;
     };
     std::unordered_map<std::uint32_t, Unreadable> unreadable;  // by pid
-    Value events, malformed, gaps, unknown, evicted, joined;
+    struct Unbound {
+        Value events;
+        Value bytes;
+    };
+    std::vector<Unbound> unbound;  // by cause
+    Value events, malformed, gaps, unknown, evicted, refused, rules_failed, joined;
     metrics::SelfValue& dropped;
     metrics::SelfValue& connections;
     metrics::SelfValue& open;
@@ -76,9 +89,9 @@ struct Reader::Published {
 };
 
 Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Capture& capture,
-                                              BatchFlow& flow, metrics::SelfMetrics& self) {
+                                              BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger) {
     const std::size_t index = options.ring;
-    std::unique_ptr<Reader> reader(new Reader(std::move(options), capture, flow, self));
+    std::unique_ptr<Reader> reader(new Reader(std::move(options), capture, flow, self, ledger));
     Reader* raw = reader.get();
     reader->ring_ = TRY(sensors::RingReader::open(
         capture.ring_fd(index), [raw](std::span<const std::byte> record) {
@@ -93,11 +106,12 @@ Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Ca
     return reader;
 }
 
-Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self)
+Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger)
     : options_(std::move(options)),
       capture_(capture),
       flow_(flow),
       self_(self),
+      page_(ledger),
       tracker_(options_.tracker),
       batch_(flow.take_empty()),
       published_(std::make_unique<Published>(self)) {}
@@ -117,9 +131,12 @@ void Reader::run(std::stop_token stop) {
         tick(monotonic_now());
     }
     // The sensors are detached: what the ring still holds is the last there is.
-    ring_->consume();
-    const std::uint64_t now = monotonic_now();
-    tick(now);
+    std::uint64_t now = 0;
+    int taken = 0;
+    do {
+        taken = ring_->consume();
+        tick(now = monotonic_now());
+    } while (taken == sensors::RingReader::kMost);
     tracker_.finish(now, *batch_);
     hand_on();
     publish(now);
@@ -127,6 +144,7 @@ void Reader::run(std::stop_token stop) {
 
 void Reader::tick(std::uint64_t now_ns) {
     capture_.beat(now_ns);
+    tracker_.set_shedding(is_shedding_.load(std::memory_order_relaxed));
     if (tracker_.wants_tails()) {
         const std::size_t count = capture_.tails().read_all(tail_keys_, tails_, kMaxTails);
         for (std::size_t i = 0; i < count; ++i) {
@@ -136,6 +154,9 @@ void Reader::tick(std::uint64_t now_ns) {
     }
     if (options_.recorder) options_.recorder->tick(ring_number(), now_ns);
     tracker_.on_tick(now_ns, *batch_);
+    if (options_.on_tls)
+        for (const std::uint32_t pid : tracker_.tls_seen()) options_.on_tls(pid);
+    tracker_.tls_seen().clear();
     remove_tails(now_ns);
     write_rules();
     // Each batch wakes the pipeline: under load, what comes in a few ticks goes together.
@@ -163,7 +184,8 @@ void Reader::remove_tails(std::uint64_t now_ns) {
 
 void Reader::write_rules() {
     auto& changes = tracker_.rule_changes();
-    if (changes.empty()) return;
+    auto& gone = tracker_.gone_rules();
+    if (changes.empty() && gone.empty()) return;
     rule_keys_.clear();
     rules_.clear();
     for (const protocols::RuleChange& change : changes) {
@@ -171,23 +193,28 @@ void Reader::write_rules() {
         rules_.push_back(change.rules);
     }
     changes.clear();
-    capture_.rules().set_all(rule_keys_, rules_);
-    capture_.publish_rules();
+    // One that finds no room leaves its connection with the rule that it had.
+    if (!capture_.rules().set_all(rule_keys_, rules_))
+        for (std::size_t i = 0; i < rules_.size(); ++i) rules_failed_ += !capture_.rules().set(rule_keys_[i], rules_[i]);
+    for (const std::uint64_t connection : gone) capture_.rules().remove(connection);
+    gone.clear();
+    if (!rule_keys_.empty()) capture_.publish_rules();
 }
 
 void Reader::hand_on() {
     if (batch_->is_empty()) return;
+    page_.hand_on(*batch_);
     if (auto dropped = flow_.full.push(std::move(batch_))) {
         published_->dropped.add(static_cast<std::int64_t>((*dropped)->size()));
-        dropped_.fetch_add((*dropped)->size(), std::memory_order_relaxed);
+        page_.drop(**dropped);
         flow_.give_back(std::move(*dropped));
     }
     batch_ = flow_.take_empty();
 }
 
-std::shared_ptr<const OpenByProcess> Reader::open_by_process() const {
+void Reader::add_open(OpenByProcess& sums) const {
     std::lock_guard lock(published_mutex_);
-    return open_by_process_;
+    for (const auto& [kind, count] : open_by_process_) sums[kind] += count;
 }
 
 void Reader::publish(std::uint64_t now_ns) {
@@ -198,13 +225,18 @@ void Reader::publish(std::uint64_t now_ns) {
     published_->gaps.update(stats.gap_bytes);
     published_->unknown.update(stats.unknown_connection);
     published_->evicted.update(stats.evicted);
+    published_->rules_failed.update(rules_failed_);
+    for (std::size_t i = 0; i < stats.unbound.size(); ++i) {
+        published_->unbound[i].events.update(stats.unbound[i].events);
+        published_->unbound[i].bytes.update(stats.unbound[i].bytes);
+    }
     published_->joined.update(tracker_.joined());
-    auto open_by_process = std::make_shared<OpenByProcess>();
+    OpenByProcess open_by_process;
     tracker_.visit_open([&](const spans::ProcessKey& process, std::span<const spans::Attribute> attributes) {
         OpenKind kind;
         for (const auto& [key, value] : attributes)
             if (const auto* text = std::get_if<std::string_view>(&value)) kind.emplace_back(key, *text);
-        ++(*open_by_process)[{process.pid, std::move(kind)}];
+        ++open_by_process[{process.pid, std::move(kind)}];
     });
     {
         std::lock_guard lock(published_mutex_);
@@ -213,6 +245,8 @@ void Reader::publish(std::uint64_t now_ns) {
     const std::uint64_t open = tracker_.open_exchanges();
     open_.store(open, std::memory_order_relaxed);
     published_->connections.set(static_cast<std::int64_t>(tracker_.connections()));
+    connections_.store(tracker_.connections(), std::memory_order_relaxed);
+    published_->refused.update(stats.refused);
     published_->open.set(static_cast<std::int64_t>(open));
     publish_unreadable();
     for (std::size_t i = 0; i < published_->protocols.size(); ++i) {
@@ -223,6 +257,7 @@ void Reader::publish(std::uint64_t now_ns) {
         for (std::size_t cause = 0; cause < row.causes.size(); ++cause)
             row.causes[cause].update(counts.by_cause[cause]);
     }
+    page_.publish(tracker_, *batch_);
 }
 
 // A process is registered when something of it could not be read; the tracker bounds how many.

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/ledger.h"
 #include "agent/record.h"
 #include "base/channel.h"
 #include "metrics/self_metrics.h"
@@ -49,6 +50,8 @@ struct ReaderOptions {
     RecordWriter* recorder = nullptr;  // sees all that the tracker sees (waggle record)
     // What the process is called, for traffic of it that nobody can read.
     std::function<std::string(std::uint32_t pid)> service_of;
+    // The process speaks TLS, and nothing of it is read.
+    std::function<void(std::uint32_t pid)> on_tls;
 };
 
 // Requests that servers have open: how many of each kind by process. Keys and values are the attributes'
@@ -59,7 +62,7 @@ using OpenByProcess = std::map<std::pair<std::uint32_t, OpenKind>, std::uint64_t
 class Reader {
   public:
     static Result<std::unique_ptr<Reader>> start(ReaderOptions options, sensors::Capture& capture,
-                                                 BatchFlow& flow, metrics::SelfMetrics& self);
+                                                 BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger);
     ~Reader();  // stops
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
@@ -68,11 +71,13 @@ class Reader {
     void stop();
     // For the console: exchanges that wait for their response.
     std::uint64_t open_exchanges() const { return open_.load(std::memory_order_relaxed); }
-    std::uint64_t dropped_spans() const { return dropped_.load(std::memory_order_relaxed); }
-    std::shared_ptr<const OpenByProcess> open_by_process() const;  // as of the last publish
+    std::uint64_t connections() const { return connections_.load(std::memory_order_relaxed); }
+    // From the next tick on: protocols::Tracker::set_shedding.
+    void set_shedding(bool is_shedding) { is_shedding_.store(is_shedding, std::memory_order_relaxed); }
+    void add_open(OpenByProcess& sums) const;  // as of the last publish
 
   private:
-    Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self);
+    Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger);
     void run(std::stop_token stop);
     void tick(std::uint64_t now_ns);
     void hand_on();
@@ -88,6 +93,7 @@ class Reader {
     sensors::Capture& capture_;
     BatchFlow& flow_;
     metrics::SelfMetrics& self_;
+    Ledger::Page page_;
     protocols::Tracker tracker_;
     std::unique_ptr<sensors::RingReader> ring_;
     BatchPtr batch_;
@@ -96,14 +102,16 @@ class Reader {
     std::deque<std::pair<protocols::DoneTail, std::uint64_t>> resting_tails_;  // until when
     std::set<std::pair<std::uint64_t, std::uint32_t>> resting_keys_;
     std::vector<std::uint64_t> rule_keys_;
+    std::uint64_t rules_failed_ = 0;
     std::vector<wg_connection_rules> rules_;
     std::unique_ptr<Published> published_;
     std::uint64_t last_publish_ns_ = 0;
     std::uint64_t last_hand_on_ns_ = 0;
     std::atomic<std::uint64_t> open_{0};
-    std::atomic<std::uint64_t> dropped_{0};
+    std::atomic<std::uint64_t> connections_{0};
+    std::atomic<bool> is_shedding_{false};
     mutable std::mutex published_mutex_;  // of what other threads read, as of the last publish
-    std::shared_ptr<const OpenByProcess> open_by_process_ = std::make_shared<OpenByProcess>();
+    OpenByProcess open_by_process_;
     std::jthread thread_;
 };
 

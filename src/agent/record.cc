@@ -10,6 +10,7 @@
 
 #include "agent/record_format.h"
 #include "base/log.h"
+#include "bpf/abi/datagrams.h"
 
 namespace waggle::agent {
 namespace {
@@ -102,6 +103,9 @@ void RecordWriter::event(std::uint32_t ring, std::span<const std::byte> record) 
         if (!take(scratch_, data)) return;
         mask_.data(data, std::span(scratch_).subspan(sizeof(data)));
         std::memcpy(scratch_.data(), &data, sizeof(data));
+    } else if (is_masked_ && head.type == WG_EVENT_DATAGRAM) {
+        if (scratch_.size() < sizeof(wg_datagram_event)) return;
+        mask_.datagram(std::span(scratch_).subspan(sizeof(wg_datagram_event)));
     } else if (is_masked_ && head.type == WG_EVENT_CLOSE) {
         wg_close_event close;
         if (!take(scratch_, close)) return;

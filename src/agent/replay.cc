@@ -61,7 +61,9 @@ class Replay {
         if (record.head.type == WG_EVENT_TICK) {
             tracker.on_tick(record.head.time_ns, batch_);
             tracker.rule_changes().clear();
+            tracker.gone_rules().clear();
             tracker.done_tails().clear();
+            tracker.tls_seen().clear();
             last_ns_ = std::max<std::uint64_t>(last_ns_, record.head.time_ns);
         } else if (record.head.type == WG_EVENT_TAIL) {
             TailRecord tail;

@@ -5,12 +5,16 @@
 #include <functional>
 #include <utility>
 
+#include "agent/status_page.h"
 #include "base/log.h"
 
 namespace waggle::agent {
 namespace {
 
-void add_health(http::Server& server, const std::atomic<bool>& is_ready) {
+void add_health(http::Server& server, const std::atomic<bool>& is_ready, const std::function<std::string()>& status) {
+    server.handle(kStatusPath, [status](const http::Request&) {
+        return http::Response{.content_type = "application/json", .body = status()};
+    });
     server.handle("/healthz", [](const http::Request&) { return http::Response{.body = "ok\n"}; });
     server.handle("/readyz", [&is_ready](const http::Request&) {
         return is_ready ? http::Response{.body = "ready\n"}
@@ -39,7 +43,7 @@ Result<http::Server*> Servers::on(const std::string& address, std::uint16_t port
 }
 
 Result<Servers> Servers::open(const config::Config& config, Pipeline& pipeline,
-                              const std::atomic<bool>& is_ready) {
+                              const std::atomic<bool>& is_ready, const std::function<std::string()>& status) {
     Servers servers;
     const exporters::PrometheusOptions options = exporters::prometheus_options(config);
     const config::InternalMetricsConfig& internal = config.internal_metrics;
@@ -53,15 +57,15 @@ Result<Servers> Servers::open(const config::Config& config, Pipeline& pipeline,
     };
     if (config.prometheus.is_enabled()) {
         auto done = serve("prometheus_export.port", config.prometheus.address, config.prometheus.port, [&](http::Server& server) {
+            add_health(server, is_ready, status);  // before the path of the setting: that one wins
             server.handle(config.prometheus.path, [&pipeline, options](const http::Request& request) {
                 return exporters::prometheus_response(pipeline.prometheus_snapshot(), request, options);
             });
-            add_health(server, is_ready);
         });
         if (!done) return std::unexpected(done.error());
     }
     if (config.health_port) {
-        auto done = serve("health_port", {}, config.health_port, [&](http::Server& server) { add_health(server, is_ready); });
+        auto done = serve("health_port", {}, config.health_port, [&](http::Server& server) { add_health(server, is_ready, status); });
         if (!done) return std::unexpected(done.error());
     }
     const bool is_apart =

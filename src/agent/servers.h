@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <string>
 
 #include "agent/pipeline.h"
 #include "config/config.h"
@@ -17,7 +19,7 @@ namespace waggle::agent {
 class Servers {
   public:
     static Result<Servers> open(const config::Config& config, Pipeline& pipeline,
-                                const std::atomic<bool>& is_ready);
+                                const std::atomic<bool>& is_ready, const std::function<std::string()>& status);
     void stop();
 
   private:

@@ -61,6 +61,22 @@ std::string plain(std::string_view name) {
     return out;
 }
 
+// "seen 1200 · exported 1190 · lost 10: 8 requests by ring_full, 2 spans by export_failed"
+std::string books_text(const Account& account) {
+    const ProtocolAccount total = account.total();
+    std::string text = fmt::format("seen {}", total.seen);
+    for (const auto& [end, name] : {std::pair("exported", "exported"), std::pair("sampled_out", "sampled out"),
+                                    std::pair("aggregated", "as metrics"), std::pair("filtered", "filtered")})
+        if (const auto found = total.ends.find(end); found != total.ends.end()) text += fmt::format(" · {} {}", name, found->second);
+    if (account.counted) text += fmt::format(" · counted {}", account.counted);
+    const std::vector<Loss> lost = losses(account);
+    if (lost.empty()) text += " · nothing lost";
+    for (const Loss& loss : lost)
+        text += fmt::format("{}{} {} by {}", &loss == lost.data() ? " · lost: " : ", ", loss.amount, loss.what, loss.cause);
+    if (total.unaccounted) text += fmt::format(" · {} unaccounted", total.unaccounted);
+    return text;
+}
+
 std::string row_text(const Summary::Row& row, int name) {
     return fmt::format(kColumns, cut(plain(row.service), name), name, row.protocol, row.side,
                        fmt::format("{:.1f}", row.per_second), percent(row.error_share),
@@ -148,10 +164,9 @@ std::string render_live(const std::vector<Summary::Row>& rows, const Status& sta
                            style.empty() ? "" : "\x1b[0m");
     };
     const int name = std::clamp(screen.width - kFixedColumns, 12, 40);
-    line(fmt::format("waggle {} · {} processes · {} open · lost: {} events, {} spans{}",
-                     WAGGLE_VERSION, status.watched, status.open, status.lost_events,
-                     status.lost_spans,
+    line(fmt::format("waggle {} · {} processes · {} open{}", WAGGLE_VERSION, status.watched, status.open,
                      status.port ? fmt::format(" · Prometheus :{}", status.port) : ""));
+    line(books_text(status.account));
     line("");
     line(fmt::format(kColumns, "SERVICE", name, "PROTOCOL", "SIDE", "REQ/S", "ERRORS", "P50", "P99",
                      "TOTAL"),
@@ -195,9 +210,7 @@ std::string render_lines(const std::vector<Summary::Row>& rows, const Status& st
                         row.service, row.protocol, row.side, row.per_second, 100 * row.error_share,
                         duration_text(row.p50_s), duration_text(row.p99_s), row.total);
     }
-    if (status.lost_events || status.lost_spans)
-        out += fmt::format("lost so far: {} events, {} spans\n", status.lost_events,
-                           status.lost_spans);
+    if (!out.empty() || !is_balanced(status.account)) out += books_text(status.account) + "\n";
     return out;
 }
 

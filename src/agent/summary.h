@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/account.h"
 #include "spans/span.h"
 
 namespace waggle::agent {
@@ -70,10 +71,9 @@ struct Undecoded {
 struct Status {
     std::size_t watched = 0;
     std::uint64_t open = 0;
-    std::uint64_t lost_events = 0;
-    std::uint64_t lost_spans = 0;
     std::uint16_t port = 0;  // of Prometheus; 0: none
     std::map<std::string, Undecoded> undecoded;
+    Account account;
 };
 
 struct Screen {

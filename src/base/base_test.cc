@@ -82,10 +82,13 @@ TEST(Secrets, UrlsLoseUserAndQuery) {
     for (const auto& [url, masked] : {std::pair{"http://h:4318/v1", "http://h:4318/v1"},
                                       {"http://u:word@h/v1", "http://***@h/v1"},
                                       {"http://u:w@rd@h/v1", "http://***@h/v1"},
-                                      {"http://u:w/rd@h/v1", "http://***@h/v1"},
+                                      {"http://u:w/rd@h/v1", "http://***/***"},
+                                      {"http://u:w@x/rd@h", "http://***/***"},
+                                      {"http://u:4711/x@h", "http://***/***"},
+                                      {"https://token/rest@h", "https://***/***"},
                                       {"u:word@h", "***@h"},
                                       {"https://h/x?key=word#word", "https://h/x?***"},
-                                      {"https://u:w?rd@h", "https://***@h"},
+                                      {"https://u:w?rd@h", "https://***/***"},
                                       {"http://h/?", "http://h/"},
                                       {"", ""}})
         EXPECT_EQ(mask_url(url), masked) << url;

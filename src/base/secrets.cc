@@ -36,19 +36,22 @@ std::string mask_argument(std::string_view argument) {
 }  // namespace
 
 std::string mask_url(std::string_view url) {
-    std::string masked;
     const std::size_t scheme = url.find("://");
     const std::size_t from = scheme == std::string_view::npos ? 0 : scheme + 3;
-    masked += url.substr(0, from);
-    std::string_view rest = url.substr(from);
-    // The last one, wherever it stands: a password may hold any of the others' marks.
-    if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
-        masked += kMask;
-        rest.remove_prefix(at);
+    std::string masked(url.substr(0, from));
+    const std::string_view rest = url.substr(from);
+    const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+    const std::string_view path = rest.substr(authority.size());
+    const std::size_t at = authority.rfind('@');
+    if (path.find('@') != std::string_view::npos) {
+        // The path, or the rest of a password that has such marks in it: what stands before may be the rest of one, too.
+        return masked.append(kMask).append("/").append(kMask);
     }
-    const std::size_t query = rest.find_first_of("?#");
-    masked += rest.substr(0, query);
-    if (query != std::string_view::npos && query + 1 < rest.size()) masked.append(1, rest[query]).append(kMask);
+    if (at != std::string_view::npos) masked.append(kMask);
+    masked += authority.substr(at == std::string_view::npos ? 0 : at);
+    const std::size_t query = path.find_first_of("?#");
+    masked += path.substr(0, query);
+    if (query != std::string_view::npos && query + 1 < path.size()) masked.append(1, path[query]).append(kMask);
     return masked;
 }
 

@@ -168,6 +168,16 @@ std::string Codec<std::vector<std::uint32_t>>::print(const std::vector<std::uint
     return fmt::format("[{}]", fmt::join(value, ", "));
 }
 
+void Codec<double>::read(const Node& node, double& value, Reader& reader) {
+    const std::string* text = scalar_text(node, reader, "a number");
+    if (!text) return;
+    const std::optional<double> number = number_of(*text);
+    if (!number) return reader.error(node, fmt::format("{} is not a number", flow(node)));
+    value = *number;
+}
+
+std::string Codec<double>::print(double value) { return fmt::format("{}", value); }
+
 void Codec<std::optional<std::vector<double>>>::read(const Node& node,
                                                      std::optional<std::vector<double>>& value,
                                                      Reader& reader) {

@@ -63,6 +63,13 @@ struct Codec<T> {
 };
 
 template <>
+struct Codec<double> {
+    static constexpr std::string_view kType = "number";
+    static void read(const Node& node, double& value, Reader& reader);
+    static std::string print(double value);
+};
+
+template <>
 struct Codec<std::string> {
     static constexpr std::string_view kType = "text";
     static void read(const Node& node, std::string& value, Reader& reader) {

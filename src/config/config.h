@@ -70,6 +70,7 @@ struct EbpfConfig {
     Duration tick = 5ms;
     std::uint32_t max_connections = 65536;
     bool queue_time = false;
+    bool tls = true;                      // read plaintext from TLS libraries
     std::vector<std::string> disable;     // hook kinds not to use: tp_btf, fentry, kprobe, io_uring …
     std::uint32_t batch_length = 100;
     Duration batch_timeout = 1s;
@@ -182,6 +183,7 @@ struct Config {
     std::uint16_t health_port = 0;            // Waggle: /healthz and /readyz (also on the Prometheus port)
     Duration shutdown_timeout = 10s;
     std::uint64_t memory_limit = 256u << 20;
+    double cpu_limit = 0;                     // share of a core; 0: none
     std::uint32_t series_limit = 2000;        // per instrument; the rest goes to the overflow series
     std::vector<std::string> sensitive_query_params;  // beside the built-in list
     bool sanitize_queries = true;             // literals in db.query.text become ?

@@ -261,16 +261,21 @@ resource_attributes: {deployment.environment: test}
 TEST(Load, ReadsWagglesOwnKeys) {
     const Config config =
         loaded("memory_limit: 512MiB\nebpf: {ring_bytes: 1MiB, disable: [fentry], tick: 2ms}\n",
-               {{"WAGGLE_SERIES_LIMIT", "10"}, {"WAGGLE_BPF_QUEUE_TIME", "true"}})
+               {{"WAGGLE_SERIES_LIMIT", "10"}, {"WAGGLE_BPF_QUEUE_TIME", "true"}, {"WAGGLE_BPF_TLS", "false"}})
             .config;
     EXPECT_EQ(config.memory_limit, 512u << 20);
     EXPECT_EQ(config.ebpf.ring_bytes, 1u << 20);
     EXPECT_THAT(config.ebpf.disable, ElementsAre("fentry"));
     EXPECT_EQ(config.series_limit, 10u);
     EXPECT_TRUE(config.ebpf.queue_time);
+    EXPECT_FALSE(config.ebpf.tls);
     EXPECT_THAT(error_of("ebpf: {ring_bytes: 3MiB}"),
                 HasSubstr("ebpf.ring_bytes: must be a power of two"));
     EXPECT_THAT(error_of("ebpf: {ring_bytes: 8GiB}"), HasSubstr("is more than"));
+    EXPECT_THAT(error_of("memory_limit: 64MiB\nebpf: {ring_bytes: 32MiB, rings: 2}"),
+                HasSubstr("ebpf.ring_bytes: the rings must fit into half of memory_limit"));
+    EXPECT_THAT(error_of("cpu_limit: -1"), HasSubstr("cpu_limit: must be a share of a core"));
+    EXPECT_THAT(error_of("cpu_limit: much"), HasSubstr("cpu_limit: much is not a number"));
 }
 
 TEST(Load, InternalMetricsRules) {

@@ -63,8 +63,10 @@ constexpr std::array kRows{
         "how long a stop may take to deliver what is left"),
     option<[](auto& d) -> auto& { return d.config.memory_limit; }, AsBytes>(
         "memory_limit", "WAGGLE_MEMORY_LIMIT",
-        "*not enforced yet:* memory budget of the whole agent, kernel maps included")
-        .without_effect(),
+        "memory budget of the whole agent, kernel maps included (docs/reliability.md)"),
+    option<[](auto& d) -> auto& { return d.config.cpu_limit; }>(
+        "cpu_limit", "WAGGLE_CPU_LIMIT",
+        "share of a core that the agent may use; above it does less, step by step (docs/reliability.md); 0: no limit"),
     option<[](auto& d) -> auto& { return d.config.series_limit; }>(
         "series_limit", "WAGGLE_SERIES_LIMIT",
         "series per metric; the rest is summed in one overflow series"),
@@ -107,9 +109,12 @@ constexpr std::array kRows{
     option<[](auto& d) -> auto& { return d.config.ebpf.queue_time; }>(
         "ebpf.queue_time", "WAGGLE_BPF_QUEUE_TIME",
         "measure how long requests wait before the program reads them"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.tls; }>(
+        "ebpf.tls", "WAGGLE_BPF_TLS",
+        "read encrypted traffic where watched processes give it to their TLS library, by uprobes; `false`: count it only"),
     option<[](auto& d) -> auto& { return d.config.ebpf.disable; }>(
         "ebpf.disable", "WAGGLE_BPF_DISABLE",
-        "kinds of hooks not to use: `tp_btf`, `fentry`, `kprobe`, `io_uring` …"),
+        "kinds of hooks not to use: `tp_btf`, `fentry`, `kprobe`, `io_uring`, `uprobe_multi`, `uprobe` …"),
     pending("ebpf.bpf_debug", "BEYLA_BPF_DEBUG", "boolean", "false",
             "debug output of the BPF programs", is_on),
     pending("ebpf.wakeup_len", "BEYLA_BPF_WAKEUP_LEN", "integer", "0",

@@ -61,7 +61,7 @@ constexpr std::array kRows{
             "BEYLA_KUBE_META_SOURCE_LABEL_SERVICE_NAMESPACE", "text", "\"\"", "deprecated"),
     option<[](auto& d) -> auto& { return d.config.attributes.instance_id_dns; }>(
         "attributes.instance_id.dns", "BEYLA_HOSTNAME_DNS_RESOLUTION",
-        "*no effect:* `host.name` is the name that the kernel has"),
+        "`host.name` is the name with its domain, where the resolver has it within a second"),
     option<[](auto& d) -> auto& { return d.config.attributes.hostname; }>(
         "attributes.instance_id.override_hostname", "BEYLA_HOSTNAME",
         "the host's name, instead of looking it up"),

@@ -92,7 +92,6 @@ TEST(Beyla, FeaturesThatAreMissingWarnWhenSwitchedOn) {
 TEST(Beyla, SettingsThatNothingHeedsWarn) {
     const std::pair<std::string_view, std::string_view> cases[] = {
         {"channel_buffer_len: 33", "channel_buffer_len"},
-        {"memory_limit: 64MiB", "memory_limit"},
         {"ebpf: {batch_length: 5}", "ebpf.batch_length"},
         {"ebpf: {batch_timeout: 3s}", "ebpf.batch_timeout"},
         {"ebpf: {wakeup_len: 77}", "ebpf.wakeup_len"},
@@ -167,6 +166,13 @@ TEST(Print, MasksSecrets) {
     EXPECT_THAT(text, Not(HasSubstr("Basic ")));
     EXPECT_THAT(text, HasSubstr("\"http://***@h:4318/v1/traces\""));
     EXPECT_THAT(text, HasSubstr("api-key: \"***\""));
+}
+
+TEST(Print, MaskedUrlsCanBeReadAgain) {
+    for (const char* url : {"http://h/x@:y", "http://u:p@h:4318/a?b=c", "http://u:p@[::1]:1/#x", "http://h:1/?a@b", "http://u@h/@"}) {
+        const std::string text = print(loaded("otel_traces_export: {endpoint: \"" + std::string(url) + "\"}"));
+        EXPECT_TRUE(load(text, "printed.yaml", {})) << text.substr(text.find("endpoint"), 80);
+    }
 }
 
 }  // namespace

@@ -49,6 +49,9 @@ void check_numbers(const Config& config, Validator& validator) {
     validator.error_if(ebpf.max_connections == 0, "ebpf.max_connections", "must be at least 1");
     validator.error_if(config.series_limit == 0, "series_limit", "must be at least 1");
     validator.error_if(config.memory_limit < 16u << 20, "memory_limit", "must be at least 16MiB");
+    validator.error_if(std::uint64_t{ebpf.ring_bytes} * std::max(ebpf.rings, 1u) > config.memory_limit / 2, "ebpf.ring_bytes",
+                       "the rings must fit into half of memory_limit");
+    validator.error_if(config.cpu_limit < 0 || config.cpu_limit > 1024, "cpu_limit", "must be a share of a core, 0.25 for a quarter of one");
 }
 
 // One character, not one byte.

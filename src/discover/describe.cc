@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/strings.h"
 #include "config/values.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxCommand = 4096;
 constexpr size_t kMaxPasswd = 256 * 1024;
+constexpr std::chrono::seconds kResolverWait{1};
 
 // The service's own: they are members of Resource.
 bool is_identity(std::string_view key) {
@@ -34,6 +36,7 @@ Describer::Describer(const config::Config& config, const proc::ProcFs& procfs)
 void Describer::reload(const config::Config& config) {
     host_ = proc::read_host();
     if (!config.attributes.hostname.empty()) host_.name = config.attributes.hostname;
+    else if (config.attributes.instance_id_dns) host_.name = proc::full_host_name(host_.name, kResolverWait);
     if (!config.attributes.host_id.empty()) host_.id = config.attributes.host_id;
     agents_attributes_ = config.resource_attributes;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The watcher's own look at /proc: everything at the start, later what the events did not tell.
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/clock.h"
@@ -15,6 +17,11 @@ constexpr std::uint64_t kTcpScans = 60;
 // A runtime has loaded its libraries after this time.
 constexpr std::uint64_t kSettledNs = 10'000'000'000;
 
+// It is there, and nothing can be read of it: no descriptor is left. Looking for it needs none.
+bool is_unreadable(const proc::ProcFs& procfs, std::uint32_t pid) {
+    return ::access(procfs.path(pid, "").c_str(), F_OK) == 0 && !procfs.stat(pid);
+}
+
 }  // namespace
 
 void Watcher::start() { rescan(); }
@@ -25,7 +32,7 @@ void Watcher::rescan() {
     for (const std::uint32_t pid : procfs_.pids()) scan_process(pid, fresh);
     std::vector<std::uint32_t> gone;
     for (const auto& [pid, entry] : entries_)
-        if (entry.scan != scan_) gone.push_back(pid);
+        if (entry.scan != scan_ && !is_unreadable(procfs_, pid)) gone.push_back(pid);
     for (const std::uint32_t pid : gone) remove(pid);
     std::erase_if(kernel_threads_, [&](const auto& thread) { return thread.second != scan_; });
     scan_listeners();
@@ -75,6 +82,10 @@ void Watcher::scan_listeners() {
         const bool is_first_look = !std::exchange(entry.has_listens, true);
         if (!listeners_.has_new(entry.process) && !is_first_look) continue;
         std::vector<Listen> listens = listeners_.of(entry.process);
+        if (listens.empty() && is_unreadable(procfs_, pid)) {
+            entry.has_listens = false;  // look again
+            continue;
+        }
         if (listens.size() > kMaxListens) listens.resize(kMaxListens);
         if (listens == entry.process.listens) continue;
         entry.process.listens = std::move(listens);

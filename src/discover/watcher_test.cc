@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstring>
 
@@ -91,6 +92,37 @@ TEST_F(WatcherTest, SelectsWhatRunsAlready) {
     watch(services("[{exe_path: shop}]"));
     EXPECT_THAT(changes(), testing::UnorderedElementsAre("x4000000", "+5*"));
     EXPECT_EQ(service(5), "shop");
+    EXPECT_EQ(watcher_->stats().targets, 1u);
+}
+
+// Nothing can be opened while it lives.
+class NoDescriptors {
+  public:
+    NoDescriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &none);
+    }
+    ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+  private:
+    rlimit before_{};
+};
+
+TEST_F(WatcherTest, LosesNobodyWhileNothingCanBeOpened) {
+    tree_.add({.pid = 5, .exe = "/usr/bin/shop"});
+    tree_.add({.pid = 6, .exe = "/usr/bin/cart"});
+    tree_.listen(6, 8080, 4711);
+    watch(services("[{exe_path: shop}, {open_ports: 8080}]"));
+    changes();
+    for (int scan = 0; scan < 3; ++scan) {
+        const NoDescriptors none;
+        watcher_->rescan();
+    }
+    EXPECT_THAT(changes(), IsEmpty());
+    tree_.remove(5);
+    watcher_->rescan();
+    EXPECT_THAT(changes(), ElementsAre("-5"));
     EXPECT_EQ(watcher_->stats().targets, 1u);
 }
 

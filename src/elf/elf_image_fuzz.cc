@@ -7,6 +7,7 @@
 #include <string>
 
 #include "elf/go_build_info.h"
+#include "elf/go_functions.h"
 #include "elf/image.h"
 
 namespace {
@@ -22,6 +23,10 @@ void ask(const waggle::elf::Image& image, size_t size) {
     image.has_symbol_prefix("JVM_");
     image.has_symbol_containing("rust_panic");
     waggle::elf::read_go_build_info(image);
+    static constexpr std::string_view kNames[] = {"main.main"};
+    if (const auto functions = waggle::elf::find_go_functions(image, kNames))
+        for (const waggle::elf::Function& function : *functions)
+            if (!image.read_address(function.address, 1)) std::abort();
 }
 
 }  // namespace

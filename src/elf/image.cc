@@ -56,6 +56,7 @@ Result<void> Image::read_headers() {
     if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return fail("no ELF file");
     if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != kByteOrder)
         return fail("no 64-bit ELF file of this byte order");
+    machine_ = header.e_machine;
 
     if (header.e_phentsize == sizeof(Elf64_Phdr) && header.e_phnum <= kMaxSegments) {
         const auto table = read(header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr));
@@ -106,6 +107,13 @@ std::optional<std::string> Image::read_address(std::uint64_t address, std::uint6
         if (segment.offset > size_ || inside > size_ - segment.offset) continue;
         return read(segment.offset + inside, size);
     }
+    return std::nullopt;
+}
+
+std::optional<std::uint64_t> Image::offset_of(std::uint64_t address) const {
+    for (const Segment& segment : segments_)
+        if (address >= segment.address && address - segment.address < segment.size)
+            return segment.offset + (address - segment.address);
     return std::nullopt;
 }
 

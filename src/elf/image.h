@@ -32,6 +32,7 @@ class Image {
     bool has_section(std::string_view name) const { return section(name) != nullptr; }
     std::span<const Section> sections() const { return sections_; }
     std::uint64_t size() const { return size_; }
+    std::uint16_t machine() const { return machine_; }  // EM_X86_64 …
 
     // Is there a symbol (of either symbol table) that contains, or starts with, the text?
     bool has_symbol_containing(std::string_view text) const;
@@ -45,6 +46,8 @@ class Image {
     std::optional<std::string> read(std::uint64_t offset, std::uint64_t size) const;
     // The same at a virtual address, inside what the file holds of one segment.
     std::optional<std::string> read_address(std::uint64_t address, std::uint64_t size) const;
+    // Where in the file the byte at the address stands.
+    std::optional<std::uint64_t> offset_of(std::uint64_t address) const;
 
   private:
     struct Segment {
@@ -60,6 +63,7 @@ class Image {
 
     Fd fd_;
     std::uint64_t size_ = 0;
+    std::uint16_t machine_ = 0;
     std::vector<Section> sections_;
     std::vector<Segment> segments_;
 };

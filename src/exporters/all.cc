@@ -64,11 +64,12 @@ std::string_view instrumentation_of(const spans::Span& span) {
         case spans::SpanClass::Http:
             return "http";
         case spans::SpanClass::Rpc:
-            return "grpc";
+            return span.protocol == "jsonrpc" ? span.protocol : "grpc";
         case spans::SpanClass::Db:
+            if (span.protocol == "mongodb") return "mongo";
             return span.protocol == "postgresql" || span.protocol == "mysql" ? "sql" : span.protocol;
         case spans::SpanClass::Messaging:
-            return "kafka";
+            return span.protocol;
         default:
             return span.protocol;
     }
@@ -96,6 +97,7 @@ Result<std::unique_ptr<Delivery>> make_trace_delivery(const Config& config,
     DeliveryOptions options = delivery_options(config.traces);
     options.max_batch = config.traces.max_export_batch_size;
     options.max_queue = config.traces.max_queue_size;
+    options.max_bytes = config.memory_limit / 16;
     options.batch_timeout = to_ms(config.traces.batch_timeout);
     return std::make_unique<Delivery>(std::move(exporter), options, self);
 }

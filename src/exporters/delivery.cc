@@ -84,6 +84,9 @@ struct Delivery::State {
     void drop(const Item& item, metrics::SelfValue& cause);
     bool is_idle() const { return queue.empty() && open_size() == 0 && !is_sending; }
     std::size_t open_size() const { return open ? open->size() : 0; }
+    bool is_open_full() const {
+        return open->size() >= batch_size() || (options.max_bytes > 0 && open->memory() >= options.max_bytes / 4);
+    }
     std::uint32_t batch_size() const {
         return std::clamp(options.max_queue / 2, 1u, std::max(options.max_batch, 1u));
     }
@@ -111,6 +114,7 @@ struct Delivery::State {
     Clock::time_point open_since;
     std::deque<Item> queue;
     std::size_t queued_spans = 0;  // in queue, without open
+    std::size_t queued_bytes = 0;
     std::vector<std::unique_ptr<spans::SpanBatch>> spare;
     bool is_sending = false;
     bool is_flushing = false;
@@ -123,6 +127,7 @@ struct Delivery::State {
 void Delivery::State::seal() {
     if (open_size() == 0) return;
     queued_spans += open->size();
+    queued_bytes += open->memory();
     queue.push_back({.spans = std::move(open)});
 }
 
@@ -133,7 +138,11 @@ void Delivery::State::drop(const Item& item, metrics::SelfValue& cause) {
 
 // Drops the oldest spans until that many more may wait.
 void Delivery::State::make_room(std::size_t spans) {
-    while (queued_spans + open_size() + spans > std::max(options.max_queue, 1u)) {
+    const auto is_full = [&] {
+        if (queued_spans + open_size() + spans > std::max(options.max_queue, 1u)) return true;
+        return options.max_bytes > 0 && queued_bytes + (open ? open->memory() : 0) > options.max_bytes;
+    };
+    while (is_full()) {
         const auto oldest = std::find_if(queue.begin(), queue.end(),
                                          [](const Item& item) { return item.spans != nullptr; });
         if (oldest == queue.end()) {
@@ -143,6 +152,7 @@ void Delivery::State::make_room(std::size_t spans) {
         }
         drop(*oldest, span_accounts.queue_full);
         queued_spans -= oldest->size();
+        queued_bytes -= oldest->spans->memory();
         oldest->spans->clear();
         if (spare.size() < 2) spare.push_back(std::move(oldest->spans));
         queue.erase(oldest);
@@ -175,7 +185,10 @@ std::optional<Item> Delivery::State::next(std::unique_lock<std::mutex>& lock) {
         if (!queue.empty() && !is_abandoned) {
             Item item = std::move(queue.front());
             queue.pop_front();
-            if (item.spans) queued_spans -= item.size();
+            if (item.spans) {
+                queued_spans -= item.size();
+                queued_bytes -= item.spans->memory();
+            }
             return item;
         }
         idle.notify_all();
@@ -304,7 +317,7 @@ void Delivery::spans(const spans::SpanBatch& batch, const Wanted& wanted) {
         }
         spans::copy_span(span, *state.open);
         state.span_accounts.queued.add();
-        if (state.open->size() >= state.batch_size()) state.seal();
+        if (state.is_open_full()) state.seal();
     }
     state.wake.notify_one();
 }

@@ -21,6 +21,7 @@ namespace waggle::exporters {
 struct DeliveryOptions {
     std::uint32_t max_batch = 4096;  // spans per export
     std::uint32_t max_queue = 4096;  // spans waiting, the batch on its way not counted
+    std::uint64_t max_bytes = 0;     // … and their memory; 0: as many as max_queue
     std::uint32_t max_snapshots = 16;
     std::chrono::milliseconds batch_timeout{200};
     // Wait between tries: initial, times 1.5 each, at most max; each ±50 % at random (Beyla's

@@ -154,6 +154,22 @@ TEST_F(DeliveryTest, FullQueueDropsTheOldestAndNeverWaits) {
     EXPECT_EQ(std::count(script_.names.begin(), script_.names.end(), "old"), 0);
 }
 
+TEST_F(DeliveryTest, AQueueOfManyBytesDropsTheOldest) {
+    constexpr int kBatches = 100;
+    start({.max_batch = 10, .max_queue = 1'000'000, .max_bytes = 1 << 20, .batch_timeout = 1h});
+    script_.block(true);
+    push(10, "in flight");
+    ASSERT_TRUE(script_.wait_for_calls(1));
+    for (int i = 0; i < kBatches; ++i) push(10, "old");
+    // A batch holds 64 KiB of text at least.
+    EXPECT_GE(dropped("queue_full"), 10 * (kBatches - 16));
+    push(10, "new");
+    script_.block(false);
+    ASSERT_TRUE(delivery_->flush(Clock::now() + kLong));
+    EXPECT_EQ(sent() + dropped("queue_full"), 10 * (kBatches + 2));
+    EXPECT_EQ(std::count(script_.names.begin(), script_.names.end(), "new"), 10);
+}
+
 TEST_F(DeliveryTest, RetriesUntilItWorks) {
     start({.backoff_initial = 1ms, .backoff_max = 2ms});
     script_.outcomes = {Outcome::retry("a"), Outcome::retry("b", 1ms)};

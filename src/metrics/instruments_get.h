@@ -38,10 +38,16 @@ inline bool messaging_sent(const Span& s) {
 inline bool messaging_received(const Span& s) {
     return messaging_client(s) && s.attributes.text(attr::messaging_operation_type) == "receive";
 }
-inline bool any(const Span&) { return true; }
-inline bool client(const Span& s) { return s.kind == SpanKind::Client || s.kind == SpanKind::Producer; }
-inline bool server(const Span& s) { return s.kind == SpanKind::Server || s.kind == SpanKind::Consumer; }
-inline bool call(const Span& s) { return s.kind != SpanKind::Internal; }
+// A resolver that answers is the server.
+inline bool dns_client(const Span& s) { return s.span_class == SpanClass::Dns && s.kind == SpanKind::Client; }
+// A connection whose bytes nobody can read is no span.
+inline bool connection(const Span& s) { return s.span_class == SpanClass::Connection; }
+inline bool any(const Span& s) { return !connection(s); }
+inline bool client(const Span& s) { return any(s) && (s.kind == SpanKind::Client || s.kind == SpanKind::Producer); }
+inline bool server(const Span& s) { return any(s) && (s.kind == SpanKind::Server || s.kind == SpanKind::Consumer); }
+inline bool call(const Span& s) { return any(s) && s.kind != SpanKind::Internal; }
+inline bool tls_begin(const Span& s) { return connection(s) && !s.attributes.find(attr::waggle_tls_sent); }
+inline bool tls_end(const Span& s) { return connection(s) && !tls_begin(s); }
 inline bool failed_call(const Span& s) { return call(s) && s.status == spans::Status::Error; }
 }  // namespace when
 
@@ -56,7 +62,17 @@ inline double request_size(const Span& s) { return size_or_nan(s, attr::http_req
 inline double queue_seconds(const Span& s) {
     return s.queue_us ? s.queue_us * 1e-6 : std::numeric_limits<double>::quiet_NaN();
 }
-inline double message_count(const Span& s) { return size_or_nan(s, attr::messaging_batch_message_count); }
+// Kafka's calls say how many; where a call is one message, nobody does.
+inline double message_count(const Span& s) {
+    const bool is_batch = s.attributes.text(attr::messaging_system) == "kafka";
+    return is_batch ? size_or_nan(s, attr::messaging_batch_message_count) : 1;
+}
+inline double tls_sent(const Span& s) { return size_or_nan(s, attr::waggle_tls_sent); }
+inline double tls_received(const Span& s) { return size_or_nan(s, attr::waggle_tls_received); }
+// Not of one whose begin or end is not known.
+inline double known_seconds(const Span& s) {
+    return s.start_ns && s.end_ns ? s.seconds() : std::numeric_limits<double>::quiet_NaN();
+}
 inline double response_size(const Span& s) { return size_or_nan(s, attr::http_response_body_size); }
 }  // namespace value
 
@@ -84,6 +100,9 @@ inline bool status_code(const Span& s, Value& to) {
 }
 inline bool beyla_error(const Span& s, Value& to) {
     return s.status == spans::Status::Error && text("error", to);
+}
+inline bool role(const Span& s, Value& to) {
+    return text(s.kind == SpanKind::Client ? "client" : s.kind == SpanKind::Server ? "server" : "unknown", to);
 }
 inline bool source_waggle(const Span&, Value& to) { return text("waggle", to); }
 inline bool source_beyla(const Span&, Value& to) { return text("beyla", to); }

@@ -323,6 +323,10 @@ Snapshot Registry::collect(std::uint64_t now_ns, std::int64_t wall_offset_ns) {
     return snapshot;
 }
 
+void Registry::hold_series(bool is_held) {
+    for (State::Group& group : state_->groups) group.view.hold(is_held);
+}
+
 std::uint64_t Registry::series() const {
     std::uint64_t sum = 0;
     for (const State::Group& group : state_->groups)

@@ -59,6 +59,9 @@ class Registry {
     // temporality starts a new interval.
     Snapshot collect(std::uint64_t now_ns, std::int64_t wall_offset_ns);
 
+    // While memory is short: no series is added, what would begin one goes to the overflow series.
+    void hold_series(bool is_held);
+
     std::uint64_t series() const;
     // Points that went to an overflow series because of series_limit.
     std::uint64_t overflowed() const;

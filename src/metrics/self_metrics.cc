@@ -98,17 +98,18 @@ void SelfMetrics::append(Snapshot& snapshot, Profile profile, spans::ResourcePtr
     auto& metrics = agent_metrics(snapshot, std::move(agent)).metrics;
     const Entry* last = nullptr;
     for (const Entry* entry : entries) {
+        const bool is_time = entry->unit == "ns";
         if (!last || last->name != entry->name)
             metrics.push_back({.name = profile_name(entry->name, profile, snapshot.arena),
-                               .unit = snapshot.arena.copy(entry->unit),
+                               .unit = is_time ? std::string_view("s") : snapshot.arena.copy(entry->unit),
                                .description = self_description(entry->name),
                                .kind = entry->kind,
-                               .is_integer = true});
+                               .is_integer = !is_time});
         last = entry;
         metrics.back().points.push_back({.attributes = to_attributes(entry->labels, snapshot.arena),
                                          .start_ns = started_ns,
                                          .time_ns = snapshot.time_ns,
-                                         .value = static_cast<double>(entry->value.get())});
+                                         .value = static_cast<double>(entry->value.get()) * (is_time ? 1e-9 : 1)});
     }
 }
 

@@ -37,7 +37,7 @@ class SelfMetrics {
     ~SelfMetrics();
 
     // Dotted name without unit or "_total": counter("waggle.events.lost", {{"cause", "ring_full"}})
-    // is waggle_events_lost_total{cause="ring_full"} in Prometheus. The same name and labels give
+    // is waggle_events_lost_total{cause="ring_full"} in Prometheus. What counts in "ns" is given out in seconds. The same name and labels give
     // the same value, also when two threads register at once. Labels come from code: nothing bounds
     // their number.
     SelfValue& counter(std::string_view name, Labels labels = {}, std::string_view unit = {});

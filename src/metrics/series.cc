@@ -104,7 +104,7 @@ Row& View::row(const AttributeSet& set, ResourceState& resource, std::uint64_t s
         Row& row = *rows_[slots_[slot]];
         if (row.hash == hash && is_same(row, set, resource)) return row;
     }
-    if (limits_.series > 0 && size() >= limits_.series) {
+    if (is_held_ || (limits_.series > 0 && size() >= limits_.series)) {
         if (!overflow_) overflow_ = make_row(AttributeSet{}, start_ns);
         return *overflow_;
     }

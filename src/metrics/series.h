@@ -88,6 +88,8 @@ class View {
     // The row of the set, made if need be; the overflow row when there are too many. start_ns is
     // when a new series begins.
     Row& row(const AttributeSet& set, ResourceState& resource, std::uint64_t start_ns);
+    // While held no series is added: what is new goes to the overflow row.
+    void hold(bool is_held) { is_held_ = is_held; }
     bool is_overflow(const Row& row) const { return &row == overflow_.get(); }
 
     // Forgets rows that were not touched for the TTL.
@@ -110,6 +112,7 @@ class View {
 
     std::vector<AttributeRow> keys_;
     Limits limits_;
+    bool is_held_ = false;
     std::vector<Active> actives_;
     std::vector<std::unique_ptr<Row>> rows_;
     std::vector<std::uint32_t> free_;   // unused places of rows_

@@ -35,6 +35,14 @@ struct Status {
     std::vector<std::uint32_t> ns_pids;  // outermost first; the last is what the process sees
 };
 
+// A file that a process has mapped as code.
+struct MappedCode {
+    std::string range;  // of addresses, as the kernel writes it
+    std::string path;   // as the process's root has it; " (deleted)" taken off
+    std::uint64_t inode = 0;
+    friend bool operator==(const MappedCode&, const MappedCode&) = default;
+};
+
 class ProcFs {
   public:
     explicit ProcFs(std::string root = "/proc");
@@ -58,6 +66,8 @@ class ProcFs {
     // false. Streams: the size of the list does not matter for memory.
     void each_mapped_file(std::uint32_t pid,
                           const std::function<bool(std::string_view)>& visit) const;
+    // Each file that it has mapped as code, once, at most 4096.
+    std::vector<MappedCode> mapped_code(std::uint32_t pid) const;
     std::string cgroups(std::uint32_t pid) const;              // the file's text
     std::uint64_t network_namespace(std::uint32_t pid) const;  // inode, 0: unknown
     // Are the numbers that this /proc shows the host's?

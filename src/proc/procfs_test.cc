@@ -161,6 +161,19 @@ TEST(ProcFs, ListsMappedFilesUntilToldToStop) {
     EXPECT_THAT(files, ElementsAre("/usr/bin/app"));
 }
 
+TEST(ProcFs, ListsMappedCodeOnce) {
+    ProcTree tree;
+    tree.write(5, "maps",
+               "00400000-00401000 r-xp 00000000 08:01 7 /usr/bin/app\n00401000-00402000 r-xp 00001000 08:01 7 /usr/bin/app\n"
+               "7f00-7f01 r--p 00000000 08:01 8 /usr/lib/data.so\n7f02-7f03 r-xp 0 08:01 9          /usr/lib/lib with blank.so (deleted)\n"
+               "7f04-7f05 r-xp 0 0:0 0 [vdso]\n7f06-7f07 rw-p 0 0:0 0\nbroken\n\n");
+    const auto code = tree.procfs().mapped_code(5);
+    ASSERT_EQ(code.size(), 2u);
+    EXPECT_EQ(code[0], (MappedCode{.range = "00400000-00401000", .path = "/usr/bin/app", .inode = 7}));
+    EXPECT_EQ(code[1], (MappedCode{.range = "7f02-7f03", .path = "/usr/lib/lib with blank.so", .inode = 9}));
+    EXPECT_THAT(tree.procfs().mapped_code(6), IsEmpty());
+}
+
 TEST(ProcFs, ListsSockets) {
     ProcTree tree;
     tree.add({.pid = 5});

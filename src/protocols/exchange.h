@@ -52,6 +52,7 @@ template <typename Codec>
 struct Exchange : ExchangeState {
     typename Codec::Request request;
     typename Codec::Response response;
+    std::size_t text_bytes = 0;  // of the request, as last weighed: stays with its memory
 
     // As new, with its memory; request and response are for their parser to overwrite.
     void renew() {

@@ -87,6 +87,7 @@ void report(Exchange<Codec>& exchange, const ConnectionInfo& info, Context& cont
     spans::Span& span = batch.add();
     fill_span(exchange, info, span);
     Codec::describe(exchange, info, context.options, batch, span);
+    if (info.tls && context.options.wants_details) describe_tls(*info.tls, batch, span);
     ++context.counts.exported;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many Redis, PostgreSQL and MySQL exchanges whose answers are known: every span says what its own answer said,
+// Many Redis, PostgreSQL, MySQL and MongoDB exchanges whose answers are known: every span says what its own answer said,
 // or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong then either.
 #include <gtest/gtest.h>
 
@@ -140,6 +140,54 @@ const Language kPostgres{.name = "postgresql",
                          .opening_answer = postgres_answer("", 0, false),
                          .has_parts = true};
 
+std::string little_endian(std::uint64_t value, unsigned bytes) {
+    std::string text;
+    for (unsigned i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 0xff);
+    return text;
+}
+
+std::string bson(const std::string& elements) { return little_endian(elements.size() + 5, 4) + elements + '\0'; }
+std::string bson_text(const std::string& name, const std::string& text) {
+    return '\2' + name + '\0' + little_endian(text.size() + 1, 4) + text + '\0';
+}
+
+std::string mongodb_message(std::uint64_t id, std::uint64_t answers, const std::string& sections) {
+    return little_endian(sections.size() + 20, 4) + little_endian(id, 4) + little_endian(answers, 4) + little_endian(2013, 4) +
+           std::string(4, '\0') + sections;
+}
+
+// Documents behind the command, or in it.
+std::string mongodb_request(const std::string& id, std::size_t size) {
+    const std::string command = bson_text("insert", id);
+    const std::string database = bson_text("$db", "shop");
+    const std::string filler = bson(bson_text("a", std::string(size, 'x')));
+    const std::uint64_t number = std::stoul(mysql_error(id));
+    if (size % 2) return mongodb_message(number, 0, '\0' + bson(command + "\3filter" + '\0' + filler + database));
+    const std::string documents = std::string("documents\0", 10) + filler;
+    return mongodb_message(number, 0, '\0' + bson(command + database) + '\1' + little_endian(documents.size() + 4, 4) + documents);
+}
+
+std::string mongodb_answer(const std::string& id, std::size_t size, bool is_error) {
+    const std::uint64_t number = std::stoul(mysql_error(id));
+    const auto ok = [](bool is_good) { return "\1ok" + std::string(7, '\0') + (is_good ? "\xf0\x3f" : std::string(2, '\0')); };
+    if (is_error)
+        return mongodb_message(number + 7, number, '\0' + bson(ok(false) + "\x10" "code" + '\0' + little_endian(number, 4)));
+    // Rows that look like answers, for whoever begins in the midst of them.
+    std::string rows;
+    for (std::size_t i = 0; i < size / 100; ++i)
+        rows += "\3x" + std::string(1, '\0') + mongodb_message(number + 8, number, '\0' + bson(ok(false))) ;
+    const std::string cursor = "\5rows" + std::string(1, '\0') + little_endian(rows.size(), 4) + '\0' + rows;
+    return mongodb_message(number + 7, number, '\0' + bson("\3" "cursor" + std::string(1, '\0') + bson(cursor) + ok(true)));
+}
+
+const Language kMongodb{.name = "mongodb",
+                        .request = mongodb_request,
+                        .answer = mongodb_answer,
+                        .span_name = [](const std::string& id) { return "insert " + id; },
+                        .error = mysql_error,
+                        .opening = mongodb_message(1, 0, '\0' + bson("\x10ping" + std::string(1, '\0') + little_endian(1, 4))),
+                        .opening_answer = mongodb_message(2, 1, '\0' + bson("\x10ok" + std::string(1, '\0') + little_endian(1, 4)))};
+
 struct Question {
     bool is_error = false;
     bool is_pipelined = false;
@@ -245,7 +293,7 @@ class World {
     void check() {
         for (const spans::Span& span : host_.batch()) {
             const std::string_view name = span.name;
-            if (name == "PING" || name == "SELECT") continue;
+            if (name == "PING" || name == "SELECT" || name == "ping") continue;
             const std::string id(name.substr(name.size() - std::min<std::size_t>(5, name.size())));
             const auto found = questions_.find(id);
             ASSERT_NE(found, questions_.end()) << name;
@@ -253,7 +301,8 @@ class World {
             ASSERT_EQ(language_.span_name(id), name);
             ASSERT_EQ(++question.spans, 1u) << name;
             const std::string_view error = span.attributes.text(attr::error_type);
-            const bool is_whole = span.incomplete == spans::Incomplete::No;
+            const bool is_clear = span.attributes.text(attr::waggle_unknown).find(attr::error_type) == std::string_view::npos;
+            const bool is_whole = span.incomplete == spans::Incomplete::No && is_clear;
             (is_whole ? whole_ : incomplete_) += 1;
             SCOPED_TRACE(std::string(name) + (question.is_pipelined ? " pipelined" : "") + (question.is_lossy ? " lossy" : ""));
             EXPECT_TRUE(is_whole || question.is_lossy || question.is_pipelined) << static_cast<int>(span.incomplete);
@@ -320,7 +369,7 @@ TEST_P(FramedProperty, NoPairIsWrongWhenCallsAreLost) {
     EXPECT_GT(whole, others) << others;
 }
 
-INSTANTIATE_TEST_SUITE_P(Languages, FramedProperty, ::testing::Values(&kRedis, &kPostgres, &kMysql),
+INSTANTIATE_TEST_SUITE_P(Languages, FramedProperty, ::testing::Values(&kRedis, &kPostgres, &kMysql, &kMongodb),
                          [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace

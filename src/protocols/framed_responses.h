@@ -47,7 +47,7 @@ std::optional<std::uint64_t> FramedSession<Codec>::next_turn_start() const {
 // answer, and those bytes wait for it.
 template <typename Codec>
 std::uint64_t FramedSession<Codec>::known_end() const {
-    if (is_received_ || (!requests_.is_started() && greeting_ == responses_.head())) return responses_.end();
+    if (is_received_ || (requests_.is_untouched() && greeting_ == responses_.head())) return responses_.end();
     return responses_.position_after_order(requests_.end()).value_or(responses_.end());
 }
 
@@ -57,7 +57,7 @@ bool FramedSession<Codec>::seek(Context& context) {
     response_payload_ = 0;
     if (codec_.expected() == 0) {
         if constexpr (requires { Codec::is_unasked(responses_.bytes()); }) {
-            if (!greeting_ && !requests_.is_started() && Codec::is_unasked(responses_.bytes())) {
+            if (!greeting_ && requests_.is_untouched() && Codec::is_unasked(responses_.bytes())) {
                 place_in_responses_ = Alignment::Aligned;
                 greeting_ = responses_.head();
                 return true;

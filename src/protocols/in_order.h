@@ -9,6 +9,7 @@
 //   Reply begin_response(request, response, position, body&)
 //   switches_to(request, response) → the protocol that follows Reply::Switch, null for none of ours
 //   describe(exchange, info, options, batch, span)
+//   add_content(request, bytes), add_content(request, response, bytes), if it has them: what contents begin with
 //   kLeastRequest: no request is shorter
 //   open_attributes(request) → what the gauge of open exchanges says of it
 #pragma once
@@ -63,6 +64,11 @@ class InOrderSession final : public Session {
     }
 
     std::size_t open_exchanges() const override { return open_.size(); }
+    std::size_t unreported() const override {
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < open_.size(); ++i) count += !open_.at(i).is_reported;
+        return count;
+    }
     void visit_open(const OpenVisitor& visit) const override {
         for (std::size_t i = 0; i < open_.size(); ++i) visit(Codec::open_attributes(open_.at(i).request));
     }
@@ -139,6 +145,12 @@ class InOrderSession final : public Session {
 
     // False when there is more of it to come, or nothing can be read after it.
     bool read_request_body(Context& context) {
+        if constexpr (requires(Open& open) { Codec::add_content(open.request, std::string_view()); }) {
+            if (open_.size() > 0) {
+                auto& request = open_.at(open_.size() - 1).request;
+                Codec::add_content(request, front_of(requests_, request_body_, request.content));
+            }
+        }
         const auto turn = requests_.turn_after(request_body_.start());
         const std::uint64_t next = requests_.is_at_turn_start() ? requests_.head() : turn.value_or(requests_.end());
         const bool is_ended = request_body_.advance(requests_, turn);
@@ -154,6 +166,14 @@ class InOrderSession final : public Session {
         context.counts.add(Cause::Hole);
         go_astray(context);
         return false;
+    }
+
+    // What stands at the head and follows on what was kept of the body; empty when something is missing between.
+    static std::string_view front_of(const streams::Stream& stream, const typename Codec::Body& body, std::string_view kept) {
+        const std::string_view bytes = stream.bytes();
+        const std::uint64_t before = stream.head() - body.start();
+        if (stream.head() < body.start() || before > kept.size() || kept.size() - before > bytes.size()) return {};
+        return bytes.substr(kept.size() - before);
     }
 
     bool pass_hole(Context& context) {

@@ -21,6 +21,11 @@ void InOrderSession<Codec>::read_responses(Context& context) {
         }
         if (!responding_ && !read_response_head(context)) return;
         if (!responding_) continue;
+        if constexpr (requires(Open& open) { Codec::add_content(open.request, open.response, std::string_view()); }) {
+            Open& front = open_.front();
+            if (front.has_response)
+                Codec::add_content(front.request, front.response, front_of(responses_, response_body_, front.response.content));
+        }
         const bool is_ended = response_body_.advance(responses_, response_limit());
         if (response_body_.is_lost() && has_pipelined_ && open_.size() > 1) return go_astray(context);
         if (!is_ended) return;

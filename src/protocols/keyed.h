@@ -4,6 +4,7 @@
 //
 // A Codec gives:  Request, Response types; Key;
 //   trace_context(request), describe(exchange, info, options, batch, span)
+//   memory(request), where it keeps texts of its own: their bytes
 //   is_in_gauge(request), open_attributes(request): what the gauge of open exchanges says of it
 #pragma once
 
@@ -46,6 +47,23 @@ class KeyedExchanges {
         return *fresh;
     }
 
+    // Once its request is known.
+    void weigh(Exchange<Codec>& exchange) {
+        if constexpr (requires { Codec::memory(exchange.request); }) {
+            text_bytes_ -= exchange.text_bytes;
+            text_bytes_ += exchange.text_bytes = Codec::memory(exchange.request);
+        }
+    }
+    std::size_t memory() const { return pool_.size() * sizeof(Exchange<Codec>) + entries_.capacity() * sizeof(Entry) + text_bytes_; }
+    // While none is open.
+    void shrink() {
+        if (!entries_.empty() || pool_.size() <= kKept) return;
+        free_ = {};
+        pool_.clear();
+        entries_ = {};
+        text_bytes_ = 0;
+    }
+
     void erase(Key key) {
         const auto at = place(key);
         if (at == entries_.end() || at->key != key) return;
@@ -54,6 +72,8 @@ class KeyedExchanges {
     }
 
   private:
+    static constexpr std::size_t kKept = 4;
+
     auto place(Key key) const {
         if (entries_.empty() || entries_.back().key < key) return entries_.end();
         return std::ranges::lower_bound(entries_, key, {}, &Entry::key);
@@ -62,6 +82,7 @@ class KeyedExchanges {
     std::deque<Exchange<Codec>> pool_;
     std::vector<Exchange<Codec>*> free_;
     std::vector<Entry> entries_;
+    std::size_t text_bytes_ = 0;
 };
 
 template <typename Codec>
@@ -79,11 +100,17 @@ class KeyedSession : public Session {
         }
     }
     std::size_t open_exchanges() const override { return open_.size(); }
+    std::size_t unreported() const override {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(open_.entries(), [](const auto& entry) { return !entry.exchange->is_reported; }));
+    }
     void visit_open(const OpenVisitor& visit) const override {
         for (const auto& [key, exchange] : open_.entries())
             if (Codec::is_in_gauge(exchange->request)) visit(Codec::open_attributes(exchange->request));
     }
     bool wants_tails() const override { return is_slow_; }
+    std::size_t memory() const override { return open_.memory(); }
+    void shrink() override { open_.shrink(); }
     void set_thread(std::uint64_t thread) override { thread_ = thread; }
 
   protected:
@@ -109,6 +136,7 @@ class KeyedSession : public Session {
 
     void begin(Open& exchange, Context& context) {
         ++context.counts.seen;
+        open_.weigh(exchange);
         open_traces(exchange, info_, context);
     }
 

@@ -29,7 +29,7 @@ void describe_messaging(const MessagingCall& call, const ConnectionInfo& info, s
     };
     attributes.add(attr::messaging_system, call.system);
     attributes.add(attr::messaging_operation_name, call.operation);
-    attributes.add(attr::messaging_operation_type, call.operation_type);
+    if (!call.operation_type.empty()) attributes.add(attr::messaging_operation_type, call.operation_type);
     add(attr::messaging_destination_name, call.destination);
     add(attr::messaging_destination_partition_id, call.partition);
     add(attr::messaging_client_id, call.client_id);

@@ -13,7 +13,7 @@ namespace waggle::protocols {
 struct MessagingCall {
     std::string_view system;
     std::string_view operation;       // as the system calls it: static text
-    std::string_view operation_type;  // send, receive, settle, …: static text
+    std::string_view operation_type;  // send, receive, settle, …: static text; empty: none of these
     std::string_view destination;
     std::string_view partition;
     std::string_view client_id;

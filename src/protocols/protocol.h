@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "bpf/abi/events.h"
+#include "bpf/abi/rules.h"
 #include "protocols/shared_names.h"
+#include "protocols/tls_hello.h"
 #include "protocols/waiting_spans.h"
 #include "spans/span.h"
 #include "streams/stream.h"
@@ -44,6 +46,7 @@ enum class Cause : std::uint8_t {
     UnknownProtocol, // a turn nobody recognised
     Encrypted,       // a connection went over to TLS
     Compressed,      // … or to compression that is not read
+    MemoryLimit,     // a connection that held much when memory was short
     kCount,
 };
 
@@ -63,10 +66,12 @@ struct ConnectionInfo {
     Role role = Role::Unknown;
     wg_socket_kind kind = WG_TCP;
     std::uint8_t from_start = 0;  // bit per direction
+    bool is_encrypted = false;    // its bytes are the plaintext of a TLS connection
     wg_tuple tuple{};
     std::string unix_path;
     spans::ProcessKey process;          // of the last event
     bool threads_are_contexts = false;  // one thread works on one request at a time
+    std::shared_ptr<const TlsFacts> tls;  // of its handshake, null where none is known
     // Text of the addresses, made once.
     std::string local_address;
     std::string remote_address;
@@ -106,6 +111,12 @@ class Session {
     // The connection is gone, or the agent ends (reason): nothing more will come.
     virtual void on_close(spans::Incomplete reason, Context& context) = 0;
     virtual std::size_t open_exchanges() const = 0;
+    // Of those, the ones that were counted as seen and not yet as exported.
+    virtual std::size_t unreported() const { return open_exchanges(); }
+    // Bytes that it holds beside its streams: what it keeps of requests that are open.
+    virtual std::size_t memory() const { return 0; }
+    // The connection rests: what is kept for speed alone can go.
+    virtual void shrink() {}
     // What a gauge of open exchanges says of each one.
     virtual void visit_open(const OpenVisitor& visit) const = 0;
     // Something ends with bytes that may go by uncopied.
@@ -135,10 +146,20 @@ struct Protocol {
     std::string_view upgrade_token;
     std::unique_ptr<Session> (*take_over)(const ConnectionInfo& info, Streams& streams, Direction requests,
                                           Handover& handover, Context& context) = nullptr;
+    // Where every message has a header of fixed size with its length: how the kernel side finds each of them in a call, so
+    // that long bodies are not copied and what stands behind them is seen. A rule names it by the protocol's place in all().
+    std::optional<wg_framing> framing = {};
 };
 
-// The table: one line a protocol.
+// A message's type stands for its low five bits there: letters of either case are one.
+inline constexpr std::uint32_t kAllTypes = 0xffffffff;
+constexpr std::uint32_t type_bit(unsigned char type) { return 1u << (type & 31); }
+
+// The table: one line a protocol, at most WG_FRAMINGS.
 std::span<const Protocol* const> all();
+
+// The index in all() under which a span of that protocol was counted as a request; all().size() when there is none.
+std::size_t counted_as(std::string_view span_protocol);
 
 // The protocol that an upgrade leads to, null when it is none of ours.
 const Protocol* upgraded_to(std::string_view token);

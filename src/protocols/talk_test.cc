@@ -91,9 +91,23 @@ class Play {
         for (std::size_t cause = 0; cause < talk_.lost.size(); ++cause)
             EXPECT_EQ(counts.by_cause[cause], talk_.lost[cause]) << kCauses[cause];
         EXPECT_EQ(counts.seen, counts.exported + host_.tracker().open_exchanges());
+        check_protocols(batch);
     }
 
   private:
+    // Of each protocol: what was seen is open or a span, and each span is known as one of its own.
+    void check_protocols(const spans::SpanBatch& batch) {
+        std::vector<std::uint64_t> spans(all().size() + 1);
+        for (const spans::Span& span : batch)
+            if (span.span_class != spans::SpanClass::Connection) ++spans[counted_as(span.protocol)];
+        const std::vector<std::uint64_t> open = host_.tracker().unreported();
+        for (std::size_t i = 0; i < all().size(); ++i) {
+            const Counts& counts = host_.tracker().counts()[i];
+            EXPECT_EQ(counts.exported, spans[i]) << all()[i]->name;
+            EXPECT_EQ(counts.seen, counts.exported + open[i]) << all()[i]->name;
+        }
+    }
+
     void move(const TalkStep& step, std::string_view bytes) {
         Socket& socket = host_.socket(1);
         const bool is_server = socket.options().role == WG_ROLE_SERVER;

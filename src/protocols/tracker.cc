@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/tracker.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "protocols/addresses.h"
 #include "protocols/exchange.h"
 #include "protocols/exchange_span.h"
 #include "protocols/tracker_connection.h"
@@ -14,14 +13,6 @@ namespace waggle::protocols {
 namespace {
 
 constexpr std::size_t kMaxUnreadableProcesses = 4096;
-
-std::string address_text(const std::uint8_t* address) {
-    static constexpr std::uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    char text[INET6_ADDRSTRLEN] = {};
-    const bool is_mapped = std::memcmp(address, kMapped, 12) == 0;
-    ::inet_ntop(is_mapped ? AF_INET : AF_INET6, is_mapped ? address + 12 : address, text, sizeof(text));
-    return text;
-}
 
 std::uint64_t tail_of(const std::uint8_t* bytes) {
     std::uint64_t tail = 0;
@@ -41,6 +32,7 @@ bool read_event(std::span<const std::byte> record, Event& event) {
 
 Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), traces_(config_.seed, config_.calls) {
     counts_.resize(all().size());
+    for (const DatagramProtocol* protocol : datagram_protocols()) datagrams_.push_back(protocol->open());
     connections_.reserve(1024);
 }
 
@@ -61,9 +53,21 @@ void Tracker::on_event(std::span<const std::byte> record, spans::SpanBatch& batc
             return;
         }
         on_data(event, {reinterpret_cast<const char*>(record.data()) + sizeof(event), event.captured}, batch);
+    } else if (head.type == WG_EVENT_DATAGRAM) {
+        wg_datagram_event event;
+        if (!read_event(record, event) || event.direction > WG_RECEIVE ||
+            event.captured > record.size() - sizeof(event) || event.captured > event.size) {
+            ++stats_.malformed;
+            return;
+        }
+        on_datagram(event, {reinterpret_cast<const char*>(record.data()) + sizeof(event), event.captured}, batch);
     } else if (head.type == WG_EVENT_CONNECTION) {
         wg_connection_event event;
         if (read_event(record, event)) on_connection(event);
+        else ++stats_.malformed;
+    } else if (head.type == WG_EVENT_PLAIN) {
+        wg_plain_event event;
+        if (read_event(record, event)) on_plain(event, batch);
         else ++stats_.malformed;
     } else if (head.type == WG_EVENT_CLOSE) {
         wg_close_event event;
@@ -80,6 +84,14 @@ Tracker::Connection* Tracker::find(std::uint64_t id) {
 }
 
 void Tracker::on_connection(const wg_connection_event& event) {
+    if (event.connection & WG_PLAIN_ID) {
+        ++stats_.malformed;
+        return;
+    }
+    if (is_shedding_ && !find(event.connection)) {
+        ++stats_.refused;
+        return refuse(event.connection);
+    }
     auto& slot = connections_[event.connection];
     const bool is_new = !slot;
     if (is_new) slot = std::make_unique<Connection>();
@@ -102,6 +114,8 @@ void Tracker::on_connection(const wg_connection_event& event) {
         info.remote_address = address_text(event.tuple.remote_address);
     }
     slot->last_ns = event.head.time_ns;
+    for (const Direction direction : kDirections)
+        slot->streams.of(direction).begin_at(event.next[static_cast<std::size_t>(direction)]);
     if (!slot->is_muted) set_peer(*slot, info.role == Role::Client && info.kind == WG_TCP);
 }
 
@@ -125,22 +139,35 @@ void Tracker::learn_contexts(Connection& connection) {
 void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch) {
     Connection* connection = find(event.connection);
     if (!connection) {
+        if (is_shedding_) return refuse(event.connection);
         // Its connection event was lost: the bytes can be read, who is who stays unknown.
         ++stats_.unknown_connection;
         auto& slot = connections_[event.connection];
         slot = std::make_unique<Connection>();
         connection = last_ = slot.get();
         connection->info.id = event.connection;
+        connection->is_plain = connection->info.is_encrypted = (event.connection & WG_PLAIN_ID) != 0;
     }
-    if (must_wait(*connection, event, batch)) return hold(*connection, event, bytes, batch);
-    take(*connection, event, bytes, batch);
-    if (!connection->held.empty()) release(*connection, batch);
+    if (connection->is_plain && !connection->beneath) {
+        take_unbound(*connection, event, bytes, batch);
+    } else if (must_wait(*connection, event, batch)) {
+        hold(*connection, event, bytes, batch);
+    } else {
+        take(*connection, event, bytes, batch);
+        if (!connection->held.empty()) release(*connection, batch);
+    }
+    // It may have been forgotten meanwhile.
+    if (Connection* const still = find(event.connection)) weigh(*still, batch);
 }
 
 void Tracker::take(Connection& connection, const wg_data_event& event, std::string_view bytes,
                    spans::SpanBatch& batch) {
     connection.is_resumed[event.direction] = false;
     connection.last_ns = event.head.time_ns;
+    // Of a socket whose plaintext is read nothing else is reported.
+    if (connection.beneath)
+        if (const auto socket = connections_.find(connection.beneath); socket != connections_.end())
+            socket->second->last_ns = event.head.time_ns;
     connection.info.process = {event.pid, event.process_start_ns};
     learn_contexts(connection);
     const auto direction = static_cast<Direction>(event.direction);
@@ -169,10 +196,11 @@ void Tracker::take(Connection& connection, const wg_data_event& event, std::stri
     if (connection.is_muted) {  // was under way before the rule held
         stream.skip_to(stream.end());
     } else {
-        if (!connection.session) {
+        if (!connection.session && !connection.is_tls) {
             identify(connection, direction);
             if (connection.session) connection.session->set_thread(event.context);
         }
+        if (connection.is_tls && !connection.session) follow_records(connection, event, batch);
         handle(connection, direction, event.head.time_ns, batch);
     }
     // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end.
@@ -206,6 +234,7 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
 
 void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
     Connection* connection = find(event.connection);
+    if (!connection && !event.half && refused_.erase(event.connection)) gone_rules_.push_back(event.connection);
     if (!connection) return;
     give_out(*connection, batch);
     for (const Direction direction : kDirections) {
@@ -217,7 +246,15 @@ void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
         handle(*connection, direction, event.head.time_ns, batch);
     }
     // The peer's reset may come while a send is under way: the bytes are reported after the close.
-    if (!event.half) ended_.push_back(event.connection);
+    if (event.half) return;
+    connection->is_closed = true;
+    connection->closed_ns = event.head.time_ns;
+    for (const Direction direction : kDirections) {
+        const auto index = static_cast<std::size_t>(direction);
+        connection->closed_bytes[index] = event.bytes[index];
+    }
+    ended_.push_back(event.connection);
+    if (connection->above) ended_.push_back(connection->above);
 }
 
 Context Tracker::context(const Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch) {
@@ -273,6 +310,7 @@ void Tracker::identify(Connection& connection, Direction direction) {
             if (!stream.skip_to_next_turn()) return;
             continue;
         }
+        if (!connection.is_plain && read_tls_record(stream.bytes())) return note_tls(connection);
         if (try_protocols(connection, direction)) return;
         if (connection.is_muted) return;
         if (stream.is_empty()) return;
@@ -314,44 +352,25 @@ bool Tracker::try_protocols(Connection& connection, Direction direction) {
     return false;
 }
 
+// Null when there are too many.
+Unreadable* Tracker::unreadable_of(const Connection& connection) {
+    auto found = unreadable_.find(connection.info.process.pid);
+    if (found == unreadable_.end() && unreadable_.size() < kMaxUnreadableProcesses)
+        found = unreadable_.try_emplace(connection.info.process.pid).first;
+    return found == unreadable_.end() ? nullptr : &found->second;
+}
+
 // Nobody knows the turn at the head: count it and look at the next one.
 void Tracker::give_up(Connection& connection, Direction direction) {
     streams::Stream& stream = connection.streams.of(direction);
     const std::uint64_t before = stream.head();
     stream.skip_to_next_turn();
-    auto found = unreadable_.find(connection.info.process.pid);
-    if (found == unreadable_.end() && unreadable_.size() < kMaxUnreadableProcesses)
-        found = unreadable_.try_emplace(connection.info.process.pid).first;
-    if (found != unreadable_.end()) {
-        found->second.bytes += stream.head() - before;
-        if (connection.tries == 0) ++found->second.connections;
+    if (Unreadable* row = unreadable_of(connection)) {
+        row->bytes += stream.head() - before;
+        if (connection.tries == 0) ++row->connections;
     }
     counts_[0].add(Cause::UnknownProtocol);
     if (++connection.tries >= kTries) mute(connection, connection.retry_after_ns);
-}
-
-// retry_ns: look at the connection again after this time; 0: never.
-void Tracker::mute(Connection& connection, std::uint64_t retry_ns) {
-    connection.is_muted = true;
-    set_peer(connection, false);
-    connection.retry_ns = retry_ns ? std::max(now_ns_, connection.last_ns) + retry_ns : 0;
-    connection.retry_after_ns = std::min(2 * connection.retry_after_ns, kMaxRetryNs);
-    wg_connection_rules rules{};
-    rules.by_direction[WG_SEND].mode = WG_RULE_MUTE;
-    rules.by_direction[WG_RECEIVE].mode = WG_RULE_MUTE;
-    rule_changes_.push_back({connection.info.id, rules});
-    for (const Direction direction : kDirections) {
-        streams::Stream& stream = connection.streams.of(direction);
-        stream.skip_to(stream.end());
-    }
-}
-
-// The front of every call, since messages may begin anywhere in a turn.
-void Tracker::capture_whole(Connection& connection) {
-    connection.is_whole = connection.is_resumed[0] = connection.is_resumed[1] = true;
-    wg_connection_rules rules{};
-    for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_WHOLE, .padding = {}, .bytes = 16384};
-    rule_changes_.push_back({connection.info.id, rules});
 }
 
 }  // namespace waggle::protocols

@@ -4,16 +4,19 @@
 // same spans as the kernel did. One thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
+#include "protocols/datagrams.h"
 #include "protocols/protocol.h"
 
 namespace waggle::protocols {
@@ -36,17 +39,32 @@ struct DoneTail {
     std::uint32_t turn;
 };
 
+// Why plaintext of TLS was dropped.
+enum class Unbound : std::uint8_t {
+    NoSocket,  // whose it is was not found
+    NoRoom,    // … and too much waited to be known
+    kCount,
+};
+
+struct UnboundCounts {
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+};
+
 struct TrackerStats {
     std::uint64_t events = 0;
     std::uint64_t malformed = 0;      // records that are none of ours
     std::uint64_t gap_bytes = 0;      // bytes nobody reported
-    std::uint64_t evicted = 0;        // connections forgotten at the limit
+    std::uint64_t evicted = 0;        // connections forgotten at the limit, or when memory is short
+    std::uint64_t refused = 0;        // connections not followed since memory was short when they began
     std::uint64_t unknown_connection = 0;  // data without its connection event
+    std::array<UnboundCounts, static_cast<std::size_t>(Unbound::kCount)> unbound{};
 };
 
 struct TrackerConfig {
     Options options;
     std::size_t max_connections = 65536;
+    std::size_t max_held_bytes = 64u << 20;  // of all connections together: what waits to be read
     std::uint64_t seed = 1;
     std::shared_ptr<Calls> calls;  // what it shares with the trackers of other rings; null: nothing
     // Does a thread of this process work on one request at a time? (Not in Go.)
@@ -67,12 +85,18 @@ class Tracker {
     void on_tick(std::uint64_t now_ns, spans::SpanBatch& batch);
     // Gives out what waits for a caller's event at once.
     void release(spans::SpanBatch& batch) { waiting_.release_all(traces_, batch); }
+    // While memory is short: new connections are not followed, and those that rest longest are forgotten.
+    void set_shedding(bool is_shedding);
     // Everything still open leaves as incomplete.
     void finish(std::uint64_t now_ns, spans::SpanBatch& batch);
 
-    // Rules to write since the last call, and tails to delete; cleared by the caller.
+    // Rules to write since the last call, connections whose rules are to be removed then, and tails to delete; cleared by
+    // the caller.
     std::vector<RuleChange>& rule_changes() { return rule_changes_; }
+    std::vector<std::uint64_t>& gone_rules() { return gone_rules_; }
     std::vector<DoneTail>& done_tails() { return done_tails_; }
+    // Processes that speak TLS, and nothing of it is read; cleared by the caller.
+    std::vector<std::uint32_t>& tls_seen() { return tls_seen_; }
     // True while some exchange waits for bytes that are not copied: read the tail map.
     bool wants_tails() const;
 
@@ -81,13 +105,37 @@ class Tracker {
     const std::vector<Counts>& counts() const { return counts_; }
     const std::unordered_map<std::uint32_t, Unreadable>& unreadable() const { return unreadable_; }
     std::size_t connections() const { return connections_.size(); }
+    // By all of them together, as last weighed.
+    std::size_t held_bytes() const { return held_bytes_; }
     std::size_t open_exchanges() const;
+    // By protocol, in the order of all(): requests that were counted as seen and not yet as exported.
+    std::vector<std::uint64_t> unreported() const;
+    // Every span that waits for its caller's event.
+    template <typename Visit>
+    void visit_waiting(Visit visit) const {
+        waiting_.visit(visit);
+    }
     // Every exchange that servers have open, with its process.
     void visit_open(const std::function<void(const spans::ProcessKey&, std::span<const spans::Attribute>)>& visit) const;
     std::uint64_t joined() const { return traces_.joined(); }
 
   private:
     struct Connection;
+    // What a thread did last, of a kind that says which socket a plaintext goes through.
+    struct ThreadTls {
+        struct Receive {
+            std::uint64_t socket;
+            std::uint64_t ns;
+        };
+        struct Write {
+            std::uint64_t plain;
+            std::uint64_t ns;
+            std::vector<std::uint64_t> sizes;  // of its calls
+            std::uint64_t call_ns = 0;         // when the last of them began: one may be told in pieces
+        };
+        std::vector<Receive> received;  // from sockets whose plaintext is not known
+        std::vector<Write> written;     // by plaintext connections whose socket is not known
+    };
 
     void on_connection(const wg_connection_event& event);
     void learn_contexts(Connection& connection);
@@ -103,18 +151,46 @@ class Tracker {
     void take_held(Connection& connection, std::size_t index, spans::SpanBatch& batch);
     void give_out_late(std::uint64_t now_ns, spans::SpanBatch& batch);
     void on_close(const wg_close_event& event, spans::SpanBatch& batch);
+    // Plaintext of TLS: tracker_tls.cc.
+    void on_plain(const wg_plain_event& event, spans::SpanBatch& batch);
+    void bind(Connection& plain, std::uint64_t beneath, spans::SpanBatch& batch);
+    void take_unbound(Connection& plain, const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
+    void follow_records(Connection& socket, const wg_data_event& event, spans::SpanBatch& batch);
+    void note_tls(Connection& socket);
+    ThreadTls& thread_of(const wg_data_event& event);
+    void count_encrypted(Connection& socket, spans::SpanBatch& batch);
+    spans::Span& report_tls(Connection& socket, std::uint64_t start_ns, std::uint64_t end_ns, spans::SpanBatch& batch);
+    void report_tls_end(Connection& socket, spans::SpanBatch& batch);
+    void drop_unbound(Connection& plain, Unbound cause);
+    void count_unbound(const wg_data_event& event, Unbound cause);
+    void sweep_tls(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);
+    bool is_call_under_way(std::uint64_t id, std::uint64_t now_ns);
+    void end_plain(std::uint64_t id, std::uint64_t now_ns, spans::SpanBatch& batch);
+    Unreadable* unreadable_of(const Connection& connection);
     void handle(Connection& connection, Direction direction, std::uint64_t now_ns, spans::SpanBatch& batch);
     bool hand_over(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);
     void identify(Connection& connection, Direction direction);
     static bool waits_for_request(Connection& connection, Direction direction);
     bool try_protocols(Connection& connection, Direction direction);
     void give_up(Connection& connection, Direction direction);
+    void set_rules(Connection& connection, const wg_connection_rules& rules);
     void mute(Connection& connection, std::uint64_t retry_ns);
     void capture_whole(Connection& connection);
     void forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch);
     void sweep(std::uint64_t now_ns, spans::SpanBatch& batch);
     Context context(const Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);
     Connection* find(std::uint64_t id);
+    // Messages of UDP: tracker_datagrams.cc.
+    void on_datagram(const wg_datagram_event& event, std::string_view bytes, spans::SpanBatch& batch);
+    void fill_datagram_info(const wg_datagram_event& event);
+    Context datagram_context(std::size_t index, std::uint64_t now_ns, spans::SpanBatch& batch);
+    void tick_datagrams(std::uint64_t now_ns, spans::SpanBatch& batch);
+    void finish_datagrams(spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch);
+    // What connections hold: tracker_memory.cc.
+    void weigh(Connection& connection, spans::SpanBatch& batch);
+    void drop_heaviest(spans::SpanBatch& batch);
+    void refuse(std::uint64_t id);
+    void choose_oldest(std::size_t count, std::vector<std::uint64_t>& ids) const;
 
     TrackerConfig config_;
     Traces traces_;
@@ -126,10 +202,21 @@ class Tracker {
     TrackerStats stats_;
     std::unordered_map<std::uint32_t, Unreadable> unreadable_;
     std::vector<RuleChange> rule_changes_;
+    std::vector<std::uint64_t> gone_rules_;
     std::vector<DoneTail> done_tails_;
     std::vector<std::uint64_t> holding_;       // connections with events that wait
     std::vector<std::uint64_t> ended_;         // since the last tick
     std::vector<std::uint64_t> ended_before_;  // to forget at the next tick
+    std::unordered_map<std::uint64_t, ThreadTls> threads_;
+    std::unordered_map<std::uint32_t, std::uint64_t> plain_pids_;  // of which some plaintext is seen, and when they began
+    std::vector<std::uint32_t> tls_seen_;
+    std::size_t held_bytes_ = 0;  // the connections' weights
+    bool is_shedding_ = false;
+    std::unordered_set<std::uint64_t> refused_;  // connections that are mute since then
+    std::uint64_t last_shed_ns_ = 0;
+    std::size_t unbound_bytes_ = 0;  // of all connections
+    std::vector<std::unique_ptr<DatagramSession>> datagrams_;  // as datagram_protocols()
+    ConnectionInfo datagram_info_;
     std::uint64_t last_sweep_ns_ = 0;
     std::uint64_t now_ns_ = 0;
     Connection* last_ = nullptr;  // of the event before: most come in pairs

@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "protocols/tracker_connection.h"
+#include "spans/attribute_names.h"
 
 namespace waggle::protocols {
 namespace {
 
 constexpr std::uint64_t kSweepNs = 100'000'000;
+constexpr std::uint64_t kRestNs = 1'000'000'000;
+// While memory is short, once a second: one in so many connections goes.
+constexpr std::size_t kShedPart = 8;
 // The kernel reports a connection anew after half this time of silence.
 constexpr std::uint64_t kIdleNs = 120'000'000'000;
 // Of a connection that still waits for an answer: a long poll may, but its close may have been lost.
@@ -21,6 +25,9 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
     if (found == connections_.end()) return;
     Connection& connection = *found->second;
     give_out(connection, batch);
+    count_encrypted(connection, batch);
+    report_tls_end(connection, batch);
+    drop_unbound(connection, Unbound::NoSocket);
     set_peer(connection, false);
     if (connection.session) {
         Context with = context(connection, now_ns, batch);
@@ -32,7 +39,12 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
         waiting_list_.pop_back();
     }
     if (last_ == &connection) last_ = nullptr;
+    held_bytes_ -= connection.weight;
+    // The kernel side removes its rules at its end, which may be before they were written.
+    if (connection.has_rules) gone_rules_.push_back(id);
+    const std::uint64_t above = connection.above;
     connections_.erase(found);
+    if (above) forget(above, reason, now_ns, batch);
 }
 
 void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
@@ -41,6 +53,12 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     traces_.on_tick(now_ns);
     waiting_.on_tick(traces_, batch);
     // A send may be reported after the close that it met: one tick more.
+    std::erase_if(ended_before_, [&](std::uint64_t id) {
+        if (!is_call_under_way(id, now_ns)) return false;
+        ended_.push_back(id);
+        return true;
+    });
+    for (const std::uint64_t id : ended_before_) end_plain(id, now_ns, batch);
     for (const std::uint64_t id : ended_before_) forget(id, spans::Incomplete::Closed, now_ns, batch);
     ended_before_.clear();
     ended_before_.swap(ended_);
@@ -57,6 +75,7 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
         }
     }
     waiting_list_.resize(kept);
+    tick_datagrams(now_ns, batch);
     traces_.expire(now_ns);
     sweep(now_ns, batch);
 }
@@ -66,6 +85,7 @@ void Tracker::sweep(std::uint64_t now_ns, spans::SpanBatch& batch) {
     const bool is_full = connections_.size() > config_.max_connections;
     std::vector<std::uint64_t> gone;
     for (auto& [id, connection] : connections_) {
+        sweep_tls(*connection, now_ns, batch);
         if (connection->is_muted && connection->retry_ns && connection->retry_ns < now_ns) {
             connection->tries = kTries - 1;
             connection->retry_ns = 0;
@@ -74,20 +94,29 @@ void Tracker::sweep(std::uint64_t now_ns, spans::SpanBatch& batch) {
             connection->is_resumed[0] = connection->is_resumed[1] = true;
             wg_connection_rules rules{};
             for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = kRetryBytes};
-            rule_changes_.push_back({id, rules});
+            set_rules(*connection, rules);
+        }
+        if (connection->weight && connection->last_ns + kRestNs < now_ns) {
+            for (streams::Stream& stream : connection->streams.by_direction) stream.shrink();
+            if (connection->session) connection->session->shrink();
+            held_bytes_ -= connection->weight;
+            held_bytes_ += connection->weight = connection->memory();
         }
         const bool is_open = connection->session && connection->session->open_exchanges() > 0;
-        const std::uint64_t limit = is_open ? kAbandonedNs + config_.options.max_exchange_age_ns : kIdleNs;
+        // Of a socket whose plaintext is read nothing is reported but its end.
+        const bool is_long = is_open || connection->above || connection->beneath;
+        const std::uint64_t limit = is_long ? kAbandonedNs + config_.options.max_exchange_age_ns : kIdleNs;
         if (connection->last_ns + limit < now_ns) gone.push_back(id);
     }
-    if (is_full && gone.size() < connections_.size() - config_.max_connections) {
-        std::vector<std::pair<std::uint64_t, std::uint64_t>> by_age;
-        by_age.reserve(connections_.size());
-        for (auto& [id, connection] : connections_) by_age.emplace_back(connection->last_ns, id);
-        const std::size_t excess = connections_.size() - config_.max_connections;
-        std::nth_element(by_age.begin(), by_age.begin() + static_cast<std::ptrdiff_t>(excess), by_age.end());
-        for (std::size_t i = 0; i < excess; ++i) gone.push_back(by_age[i].second);
-        stats_.evicted += excess;
+    std::size_t excess = is_full ? connections_.size() - config_.max_connections : 0;
+    if (is_shedding_ && last_shed_ns_ + kRestNs <= now_ns) {
+        last_shed_ns_ = now_ns;
+        excess = std::max(excess, connections_.size() / kShedPart);
+    }
+    if (excess > gone.size()) {
+        const std::size_t before = gone.size();
+        choose_oldest(excess, gone);
+        stats_.evicted += gone.size() - before;
     }
     for (const std::uint64_t id : gone) forget(id, spans::Incomplete::Hole, now_ns, batch);
 }
@@ -97,6 +126,7 @@ void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
     ids.reserve(connections_.size());
     for (const auto& [id, connection] : connections_) ids.push_back(id);
     for (const std::uint64_t id : ids) forget(id, spans::Incomplete::AgentStop, now_ns, batch);
+    finish_datagrams(spans::Incomplete::AgentStop, now_ns, batch);
     release(batch);
 }
 
@@ -109,13 +139,26 @@ void Tracker::visit_open(
     for (const Connection* connection : waiting_list_)
         if (connection->info.role == Role::Server)
             connection->session->visit_open([&](std::span<const spans::Attribute> attributes) {
-                visit(connection->info.process, attributes);
+                std::vector<spans::Attribute> own(attributes.begin(), attributes.end());
+                // A session does not know what is beneath it.
+                if (connection->info.is_encrypted)
+                    for (auto& [key, value] : own)
+                        if (key == attr::url_scheme) value = std::string_view("https");
+                visit(connection->info.process, own);
             });
 }
 
 std::size_t Tracker::open_exchanges() const {
     std::size_t open = 0;
     for (const Connection* connection : waiting_list_) open += connection->session->open_exchanges();
+    for (const auto& session : datagrams_) open += session->open_exchanges();
+    return open;
+}
+
+std::vector<std::uint64_t> Tracker::unreported() const {
+    std::vector<std::uint64_t> open(all().size());
+    for (const auto& [id, connection] : connections_)
+        if (connection->session) open[connection->protocol] += connection->session->unreported();
     return open;
 }
 

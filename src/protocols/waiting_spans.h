@@ -26,6 +26,12 @@ class WaitingSpans {
         for (int i = 0; i < 2 && !older_.empty() && !older_.front().must_wait(traces); ++i) release(traces, to);
         if (!fresh_.is_empty()) close();
     }
+    template <typename Visit>
+    void visit(Visit visit) const {
+        for (const Older& older : older_)
+            for (const spans::Span& span : older.batch) visit(span);
+        for (const spans::Span& span : fresh_) visit(span);
+    }
     void release_all(Traces& traces, spans::SpanBatch& to) {
         if (!fresh_.is_empty()) close();
         while (!older_.empty()) release(traces, to);

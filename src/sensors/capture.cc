@@ -11,6 +11,7 @@
 #include "io_uring.bpf.h"
 #include "process.bpf.h"
 #include "sockets.bpf.h"
+#include "sockets_exits.bpf.h"
 #include "sockets_plain.bpf.h"
 #include "tasks.bpf.h"
 
@@ -31,6 +32,7 @@ std::vector<Program> exits() {
             {"unix_send_page", "unix_stream_sendpage", true},
             {"tcp_splice", "tcp_splice_read", true},
             {"unix_splice", "unix_stream_splice_read", true},
+            {"cleaned_up", "tcp_cleanup_rbuf", true},
             {"set_state", "inet_sock_set_state"},
             {"destroyed", "tcp_destroy_sock", true}};
 }
@@ -44,8 +46,9 @@ std::vector<Program> plain_exits() {
 std::vector<Probe> socket_probes() {
     std::vector<Probe> probes = {{.program = "enter_free", .function = "security_sk_free"}};
     const auto both = [&](std::string_view program, std::string_view function, bool is_optional) {
+        const std::string_view leave = program.starts_with("enter_send") ? "leave_send" : "leave_receive";
         probes.push_back({.program = program, .function = function, .is_optional = is_optional});
-        probes.push_back({.program = "leave", .function = function, .is_return = true, .is_optional = is_optional});
+        probes.push_back({.program = leave, .function = function, .is_return = true, .is_optional = is_optional});
     };
     both("enter_send", "inet_sendmsg", false);
     both("enter_send", "inet6_sendmsg", true);
@@ -57,7 +60,26 @@ std::vector<Probe> socket_probes() {
     both("enter_send_page", "unix_stream_sendpage", true);
     both("enter_splice", "tcp_splice_read", true);
     both("enter_splice", "unix_stream_splice_read", true);
+    probes.push_back({.program = "enter_cleanup", .function = "tcp_cleanup_rbuf", .is_optional = true});
     return probes;
+}
+
+const SensorSpec& blocked_sensor() {
+    static const SensorSpec spec = {"blocked threads",
+                                    bpf::tasks,
+                                    {{"iter", {{"list_blocked", "bpf_iter_task"}}}},
+                                    "the first request of each connection whose server waits for it in a read is missed"};
+    return spec;
+}
+
+// Hooks at a function's exit are not run for threads that are in it already: they are listed, once.
+void list_blocked(const Sensor& sockets, const LoadOptions& options) {
+    SensorReport report;
+    LoadOptions own = options;
+    own.shared_maps = {{"blocked", sockets.map_fd("blocked")}};
+    const auto sensor = load(blocked_sensor(), own, report);
+    if (sensor && sensor->read_iterator()) return;
+    log::warn("{}: {}", blocked_sensor().cost_of_absence, report.reasons.empty() ? "" : report.reasons.front());
 }
 
 }  // namespace
@@ -73,7 +95,7 @@ const std::vector<SensorSpec>& base_sensors() {
             {"set_state", "inet_sock_set_state"},
             {"destroyed", "tcp_destroy_sock", true},
             {"arrival", "sk_data_ready", true, true}}},
-          {"fentry", exits()},
+          {.name = "fentry", .programs = exits(), .object = bpf::sockets_exits},
           {.name = "fentry_plain", .programs = plain_exits(), .object = bpf::sockets_plain},
           {.name = "kprobe",
            .programs = {{"set_state", "inet_sock_set_state"}, {"destroyed", "tcp_destroy_sock", true}},
@@ -111,9 +133,10 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
                              .request_bytes = options.request_bytes,
                              .response_bytes = options.response_bytes,
                              .unknown_bytes = options.unknown_bytes,
-                             .has_queue_time = options.has_queue_time};
+                             .has_queue_time = options.has_queue_time,
+                             .datagram_ports = {53, 5353}};
     if (options.has_queue_time) load_options.requested.push_back("arrival");
-    load_options.map_entries["scratch"] = 2 * static_cast<std::uint32_t>(possible_cpus());
+    load_options.map_entries["scratch"] = 2 * (options.cpus ? options.cpus : static_cast<std::uint32_t>(possible_cpus()));
     load_options.map_entries["targets"] = options.max_targets;
 
     SensorReport& sockets = reports.emplace_back();
@@ -124,20 +147,36 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
         return fail("no way to see socket traffic on this kernel:" + reasons);
     }
     // Where the sockets are seen by fexit, the message is at hand and so is io_uring's text.
-    const bool is_by_tracepoint = sockets.chosen == "tp_btf";
+    const std::string hook = sockets.chosen;  // reports grow
+    const bool is_by_tracepoint = hook == "tp_btf";
+    if (!is_by_tracepoint) list_blocked(*capture->sockets_, load_options);
     for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending"})
         load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
-    SensorReport& processes = reports.emplace_back();
-    capture->processes_ = load(base_sensors()[1], load_options, processes);
+    capture->processes_ = load(base_sensors()[1], load_options, reports.emplace_back());
     if (is_by_tracepoint) capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
     if (load_options.settings.agent_pid_namespace)
         capture->tasks_ = load(base_sensors()[3], load_options, reports.emplace_back());
+
+    // Before 5.15, and by kprobes, nothing tells whose socket a library uses.
+    if (options.has_tls && (is_by_tracepoint || hook == "fentry")) {
+        LoadOptions tls_options = load_options;
+        for (const char* shared : {"rules", "tails", "tls_threads", "go_calls"})
+            tls_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
+        tls_options.shared_maps.erase("scratch");
+        capture->tls_ = TlsProbes::start(tls_options, reports.emplace_back());
+    }
+
+    if (!is_by_tracepoint) log::warn("DNS over UDP is not seen by {} (6.3 and later have tp_btf)", hook);
 
     const Sensor& sensor = *capture->sockets_;
     capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");
     capture->rules_ = sensor.map<std::uint64_t, wg_connection_rules>("rules");
     capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
+    capture->tallies_ = sensor.map<wg_tally_key, wg_tally>("tallies");
     capture->counters_fd_ = sensor.map_fd("counters");
+    if (const int framings = is_by_tracepoint ? sensor.map_fd("framings") : -1; framings >= 0)
+        for (std::uint32_t i = 0; i < options.framings.size(); ++i)
+            if (const int error = map_update(framings, &i, &options.framings[i]); error) return fail_errno("telling framings", -error);
     if (options.has_queue_time && (!is_by_tracepoint || !kernel_has_tracepoint("sk_data_ready")))
         log::warn("ebpf.queue_time: this kernel does not tell when bytes arrive (6.4 and later do, with tp_btf)");
 
@@ -148,6 +187,7 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     if (mapped == MAP_FAILED) return fail_errno("mapping the shared page");
     capture->state_ = static_cast<wg_state*>(mapped);
     capture->state_->has_io_uring = capture->io_uring_ != nullptr;
+    if (capture->tls_) capture->tls_->set_flag(&capture->state_->has_tls);
 
     const int outer = sensor.map_fd("rings");
     for (std::uint32_t i = 0; i < load_options.settings.ring_count; ++i) {
@@ -168,6 +208,7 @@ void Capture::detach() {
     if (sockets_) sockets_->detach();
     if (processes_) processes_->detach();
     if (io_uring_) io_uring_->detach();
+    if (tls_) tls_->detach_all();
 }
 
 void Capture::beat(std::uint64_t now_ns) {
@@ -177,6 +218,16 @@ void Capture::beat(std::uint64_t now_ns) {
 void Capture::publish_rules() {
     std::atomic_ref(state_->rule_generation).fetch_add(1, std::memory_order_release);
 }
+
+void Capture::set_max_bytes(std::uint32_t bytes) {
+    std::atomic_ref(state_->max_bytes).store(bytes, std::memory_order_relaxed);
+}
+
+void Capture::set_counting(bool is_counting) {
+    std::atomic_ref(state_->is_counting).store(is_counting, std::memory_order_relaxed);
+}
+
+void Capture::switch_off() { std::atomic_ref(state_->is_off).store(1, std::memory_order_release); }
 
 void Capture::publish_targets() {
     std::atomic_ref(state_->target_generation).fetch_add(1, std::memory_order_release);
@@ -209,7 +260,7 @@ std::array<std::uint64_t, WG_COUNTERS> Capture::counters() const {
 
 std::uint64_t Capture::missed_runs() const {
     return (sockets_ ? sockets_->missed_runs() : 0) + (processes_ ? processes_->missed_runs() : 0) +
-           (io_uring_ ? io_uring_->missed_runs() : 0);
+           (io_uring_ ? io_uring_->missed_runs() : 0) + (tls_ ? tls_->missed_runs() : 0);
 }
 
 }  // namespace waggle::sensors

@@ -12,9 +12,11 @@
 #include "base/result.h"
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
+#include "bpf/abi/tally.h"
 #include "sensors/loader.h"
 #include "sensors/map.h"
 #include "sensors/ring.h"
+#include "sensors/tls_probes.h"
 
 namespace waggle::sensors {
 
@@ -27,7 +29,10 @@ struct CaptureOptions {
     std::uint32_t response_bytes = 4096;
     std::uint32_t unknown_bytes = 4096;
     std::uint32_t max_targets = 65536;
+    std::uint32_t cpus = 0;       // 0: as many as there may be
     bool has_queue_time = false;  // watch arrivals: costs something per packet
+    bool has_tls = true;          // watch TLS libraries
+    std::vector<wg_framing> framings = {};  // as rules name them, at most WG_FRAMINGS
 };
 
 class Capture {
@@ -41,6 +46,9 @@ class Capture {
 
     void detach();
 
+    // Null where TLS libraries are not watched.
+    TlsProbes* tls() { return tls_.get(); }
+
     Map<std::uint32_t, wg_target>& targets() { return targets_; }
     Map<std::uint64_t, wg_connection_rules>& rules() { return rules_; }
     Map<wg_tail_key, wg_tail>& tails() { return tails_; }
@@ -49,6 +57,12 @@ class Capture {
     void beat(std::uint64_t now_ns);
     // Makes rules written before this call known to the programs.
     void publish_rules();
+    // Overload: of a call at most so many bytes are copied (0: as the rules say); nothing is copied, but counted and timed.
+    void set_max_bytes(std::uint32_t bytes);
+    void set_counting(bool is_counting);
+    // The kill switch: from the next call on nothing is copied. For good.
+    void switch_off();
+    Map<wg_tally_key, wg_tally>& tallies() { return tallies_; }
     // After a target was taken away or changed: connections look again whether their process is one.
     void publish_targets();
 
@@ -70,11 +84,13 @@ class Capture {
     std::unique_ptr<Sensor> sockets_;
     std::unique_ptr<Sensor> io_uring_;  // null where the sockets' own hook gives its text
     std::unique_ptr<Sensor> processes_;
+    std::unique_ptr<TlsProbes> tls_;
     std::unique_ptr<Sensor> tasks_;  // only in a pid namespace of its own
     std::vector<Fd> rings_;
     Map<std::uint32_t, wg_target> targets_;
     Map<std::uint64_t, wg_connection_rules> rules_;
     Map<wg_tail_key, wg_tail> tails_;
+    Map<wg_tally_key, wg_tally> tallies_;
     wg_state* state_ = nullptr;
     std::size_t state_bytes_ = 0;
     int counters_fd_ = -1;

@@ -8,10 +8,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace waggle::sensors {
@@ -20,6 +24,8 @@ namespace {
 constexpr std::string_view kGroup = "waggle_";
 // Calls that may wait in a function at the same time, blocked reads among them.
 constexpr int kReturns = 4096;
+// How long a definition that the kernel still holds is tried again.
+constexpr auto kPatience = std::chrono::milliseconds(500);
 
 std::string find_tracefs() {
     for (const char* path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"})
@@ -55,9 +61,21 @@ KernelProbes::KernelProbes()
 }
 
 KernelProbes::~KernelProbes() {
-    for (Event& event : events_) {
-        event.perf = Fd();
-        write_line(tracefs_ + "/kprobe_events", "-:" + group_ + "/" + event.name);
+    for (Event& event : events_) event.perf = Fd();
+    const std::string path = tracefs_ + "/kprobe_events";
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    for (const Event& event : events_) {
+        const std::string line = "-:" + group_ + "/" + event.name;
+        // An event may be held for a moment by whoever reads its folder.
+        while (!write_line(path, line)) {
+            const int error = errno;
+            if (error != EBUSY || std::chrono::steady_clock::now() >= end) {
+                log::warn("kprobe_events: '{}': {}: this definition stays, inert, until an agent starts again", line,
+                          std::strerror(error));
+                break;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
     }
 }
 

@@ -89,6 +89,15 @@ int Sensor::map_fd(std::string_view name) const {
     return map ? bpf_map__fd(map) : -1;
 }
 
+bpf_program* Sensor::program(std::string_view name) const {
+    return bpf_object__find_program_by_name(object_, std::string(name).c_str());
+}
+
+int Sensor::program_fd(std::string_view name) const {
+    const bpf_program* found = program(name);
+    return found ? bpf_program__fd(found) : -1;
+}
+
 Result<std::string> Sensor::read_iterator() const {
     if (links_.empty()) return fail("no iterator is attached");
     const Fd run(bpf_iter_create(bpf_link__fd(links_.front())));
@@ -180,6 +189,7 @@ bool open_object(const SensorSpec& spec, const Alternative& alternative, const L
             return false;
         }
         bpf_program__set_autoload(found, true);
+        if (wanted.attach_type) bpf_program__set_expected_attach_type(found, static_cast<bpf_attach_type>(wanted.attach_type));
         chosen.push_back(found);
     }
     for (const Probe& probe : alternative.probes)
@@ -191,13 +201,15 @@ bool open_object(const SensorSpec& spec, const Alternative& alternative, const L
 bool attach(const Alternative& alternative, const std::vector<bpf_program*>& programs, Attempt& result,
             std::vector<std::string>& notes) {
     for (bpf_program* program : programs) {
+        result.program_fds.push_back(bpf_program__fd(program));
+        const auto row = std::ranges::find(alternative.programs, bpf_program__name(program), &Program::name);
+        if (row != alternative.programs.end() && row->is_by_hand) continue;
         bpf_link* link = bpf_program__attach(program);
         if (!link) {
             result.failure = std::string(bpf_program__name(program)) + ": attach: " + std::strerror(errno);
             return false;
         }
         result.links.push_back(link);
-        result.program_fds.push_back(bpf_program__fd(program));
     }
     if (alternative.probes.empty()) return true;
     result.probes = std::make_unique<KernelProbes>();

@@ -16,6 +16,7 @@
 #include "sensors/sensor.h"
 
 struct bpf_object;
+struct bpf_program;
 struct bpf_link;
 
 namespace waggle::sensors {
@@ -40,6 +41,8 @@ class Sensor {
     // Takes links only: maps stay readable.
     void detach();
     int map_fd(std::string_view name) const;  // -1 when there is none
+    bpf_program* program(std::string_view name) const;
+    int program_fd(std::string_view name) const;
     template <typename Key, typename Value>
     Map<Key, Value> map(std::string_view name) const {
         return Map<Key, Value>(map_fd(name));

@@ -15,6 +15,8 @@ int map_delete(int fd, const void* key) { return bpf_map_delete_elem(fd, key); }
 
 int map_lookup(int fd, const void* key, void* value) { return bpf_map_lookup_elem(fd, key, value); }
 
+bool map_next_key(int fd, const void* key, void* next) { return bpf_map_get_next_key(fd, key, next) == 0; }
+
 int map_lookup_batch(int fd, bool is_first, std::uint32_t* cursor, void* keys, void* values,
                      std::uint32_t capacity, bool* is_last) {
     std::uint32_t count = capacity;

@@ -21,6 +21,18 @@ int map_lookup_batch(int fd, bool is_first, std::uint32_t* cursor, void* keys, v
                      std::uint32_t capacity, bool* is_last);
 int map_update_batch(int fd, const void* keys, const void* values, std::uint32_t count);
 
+// The key after `key`, or the first one (null); false at the end.
+bool map_next_key(int fd, const void* key, void* next);
+
+// All keys; some come twice when others are deleted meanwhile.
+template <typename Key>
+std::vector<Key> map_keys(int fd) {
+    std::vector<Key> keys;
+    for (Key key{}; map_next_key(fd, keys.empty() ? nullptr : &keys.back(), &key); keys.push_back(key))
+        if (keys.size() > 1u << 20) break;
+    return keys;
+}
+
 template <typename Key, typename Value>
 class Map {
   public:

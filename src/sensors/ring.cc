@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <bit>
+#include <cerrno>
 
 namespace waggle::sensors {
 
@@ -27,13 +28,20 @@ Result<std::unique_ptr<RingReader>> RingReader::open(int ring_fd, Callback callb
 RingReader::~RingReader() { ring_buffer__free(ring_); }
 
 int RingReader::on_record(void* self, void* data, size_t size) {
-    static_cast<RingReader*>(self)->callback_({static_cast<const std::byte*>(data), size});
-    return 0;
+    auto& reader = *static_cast<RingReader*>(self);
+    reader.callback_({static_cast<const std::byte*>(data), size});
+    // A negative answer ends the call; the record is taken all the same.
+    return ++reader.taken_ < kMost ? 0 : -EAGAIN;
 }
 
-int RingReader::consume() { return ring_buffer__consume(ring_); }
+int RingReader::consume() {
+    taken_ = 0;
+    ring_buffer__consume(ring_);
+    return taken_;
+}
 
 int RingReader::wait_and_consume(std::chrono::milliseconds wait) {
+    if (taken_ == kMost) return consume();
     pollfd poll_fd{.fd = ring_buffer__epoll_fd(ring_), .events = POLLIN, .revents = 0};
     ::poll(&poll_fd, 1, static_cast<int>(wait.count()));
     return consume();

@@ -29,9 +29,11 @@ class RingReader {
     RingReader(const RingReader&) = delete;
     RingReader& operator=(const RingReader&) = delete;
 
-    // Drains what is there; returns the number of records.
+    // Takes what is there, at most kMost records: a full ring must not keep the caller from its other work. Returns how
+    // many they were.
+    static constexpr int kMost = 4096;
     int consume();
-    // Waits until the ring asks for attention or the time is over, then drains.
+    // Waits until the ring asks for attention or the time is over, unless more was there the last time; then takes.
     int wait_and_consume(std::chrono::milliseconds wait);
 
   private:
@@ -40,6 +42,7 @@ class RingReader {
 
     ring_buffer* ring_ = nullptr;
     Callback callback_;
+    int taken_ = 0;
 };
 
 }  // namespace waggle::sensors

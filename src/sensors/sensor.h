@@ -18,6 +18,8 @@ struct Program {
     std::string_view needs;
     bool is_optional = false;
     bool is_on_request = false;  // only where LoadOptions::requested names it
+    bool is_by_hand = false;     // loaded here, attached by its owner
+    unsigned attach_type = 0;    // what it is loaded for, where its section does not say it
 };
 
 // A program that runs at a function of the kernel's, or at its return (sensors/kprobe.h).

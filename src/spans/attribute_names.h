@@ -51,6 +51,18 @@ inline constexpr std::string_view messaging_client_id = "messaging.client.id";
 inline constexpr std::string_view messaging_consumer_group_name = "messaging.consumer.group.name";
 inline constexpr std::string_view messaging_batch_message_count = "messaging.batch.message_count";
 inline constexpr std::string_view messaging_kafka_offset = "messaging.kafka.offset";
+inline constexpr std::string_view graphql_operation_name = "graphql.operation.name";
+inline constexpr std::string_view graphql_operation_type = "graphql.operation.type";
+inline constexpr std::string_view jsonrpc_protocol_version = "jsonrpc.protocol.version";
+inline constexpr std::string_view jsonrpc_request_id = "jsonrpc.request.id";
+inline constexpr std::string_view dns_question_name = "dns.question.name";
+inline constexpr std::string_view messaging_rabbitmq_destination_routing_key = "messaging.rabbitmq.destination.routing_key";
+inline constexpr std::string_view tls_protocol_name = "tls.protocol.name";
+inline constexpr std::string_view tls_protocol_version = "tls.protocol.version";
+inline constexpr std::string_view tls_cipher = "tls.cipher";
+inline constexpr std::string_view tls_next_protocol = "tls.next_protocol";
+inline constexpr std::string_view tls_resumed = "tls.resumed";
+inline constexpr std::string_view tls_client_server_name = "tls.client.server_name";
 
 // Resource attributes.
 inline constexpr std::string_view service_name = "service.name";
@@ -78,6 +90,13 @@ inline constexpr std::string_view waggle_unknown = "waggle.unknown";          //
 inline constexpr std::string_view waggle_parent = "waggle.parent";            // how the parent was found
 inline constexpr std::string_view waggle_role = "waggle.role";                // "unknown" when it is
 inline constexpr std::string_view waggle_ttfb = "waggle.time_to_first_byte";  // s
+inline constexpr std::string_view waggle_dns_response_code = "waggle.dns.response_code";  // NXDOMAIN, …
+inline constexpr std::string_view waggle_dns_truncated = "waggle.dns.truncated";          // the answer did not fit
+inline constexpr std::string_view waggle_dns_retries = "waggle.dns.retries";              // how often it was asked again
 inline constexpr std::string_view waggle_queue_time = "waggle.queue_time";    // s
+// Of a connection whose bytes nobody can read, for metrics.
+inline constexpr std::string_view waggle_tls_offered_protocols = "waggle.tls.offered_protocols";  // the client's, by commas
+inline constexpr std::string_view waggle_tls_sent = "waggle.tls.sent";                            // By
+inline constexpr std::string_view waggle_tls_received = "waggle.tls.received";                    // By
 
 }  // namespace waggle::attr

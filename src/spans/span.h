@@ -153,6 +153,8 @@ class SpanBatch {
     const Span* end() const { return spans_.data() + count_; }
     size_t size() const { return count_; }
     bool is_empty() const { return count_ == 0; }
+    // Bytes that it holds.
+    size_t memory() const { return spans_.capacity() * sizeof(Span) + arena_.bytes(); }
     Arena& arena() { return arena_; }
     std::string_view text(std::string_view value) { return arena_.copy(value); }
     void clear() {

@@ -9,12 +9,20 @@ Stream::Segment Stream::gap(std::uint64_t from, std::uint64_t to) {
     return {from, to - from, 0, 0, 0, 0, true, false};
 }
 
+void Stream::begin_at(std::uint64_t position) {
+    if (is_started_ || position > kMaxPosition) return;
+    is_started_ = true;
+    head_ = end_ = position;
+}
+
+void Stream::shrink() {
+    if (buffer_.empty()) buffer_ = {};
+    if (segments_.empty()) segments_ = {};
+}
+
 std::uint64_t Stream::append(const Piece& piece) {
     if (piece.position > kMaxPosition || piece.size > kMaxPosition || piece.bytes.size() > piece.size) return 0;
-    if (!is_started_) {
-        is_started_ = true;
-        head_ = end_ = piece.position;
-    }
+    begin_at(piece.position);
     if (piece.position < end_) {
         fill(piece);
         if (piece.position + piece.size <= end_) return 0;

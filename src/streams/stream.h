@@ -31,7 +31,11 @@ class Stream {
     static constexpr std::size_t kMaxBuffered = 64 * 1024;
     static constexpr std::size_t kMaxSegments = 256;
 
+    // Its bytes begin here, where that is known before the first one comes; later it means nothing.
+    void begin_at(std::uint64_t position);
     bool is_started() const { return is_started_; }
+    // Nothing was told of it.
+    bool is_untouched() const { return end_ns_ == 0; }
     // The turn of the newest bytes.
     std::uint32_t last_turn() const { return end_turn_; }
 
@@ -58,6 +62,10 @@ class Stream {
     // Last eight bytes before end(), zero when unknown.
     std::uint64_t tail() const { return tail_; }
     bool is_empty() const { return end_ <= head_; }
+    // Bytes of memory beside the object itself.
+    std::size_t memory() const { return buffer_.capacity() + segments_.capacity() * sizeof(Segment); }
+    // Gives back what is not needed now; the next piece asks for it anew.
+    void shrink();
 
     // Moves the head forward, over holes and beyond end() (what comes later is dropped on arrival).
     void skip_to(std::uint64_t position);

@@ -27,6 +27,25 @@ TEST(Stream, BeginsWhereTheFirstPieceStands) {
     EXPECT_EQ(stream.bytes(), "hello");
 }
 
+TEST(Stream, MissesWhatStandsBetweenAKnownBeginningAndTheFirstPiece) {
+    Stream stream;
+    stream.begin_at(10);
+    EXPECT_TRUE(stream.is_started());
+    EXPECT_TRUE(stream.is_untouched());
+    EXPECT_EQ(stream.append(piece(14, "hello")), 4u);
+    EXPECT_FALSE(stream.is_untouched());
+    EXPECT_EQ(stream.hole(), 4u);
+    stream.begin_at(30);
+    EXPECT_EQ(stream.head(), 10u);
+    EXPECT_EQ(stream.end(), 19u);
+}
+
+TEST(Stream, BeginsNowhereBeyondTheLastPosition) {
+    Stream stream;
+    stream.begin_at(Stream::kMaxPosition + 1);
+    EXPECT_FALSE(stream.is_started());
+}
+
 TEST(Stream, JoinsPiecesAndForgetsWhatWasConsumed) {
     Stream stream;
     stream.append(piece(10, "hel"));

@@ -40,6 +40,14 @@ def go_http2():
     return _make(source, product, ["go", "build", "-o", product, "."], cwd=source, env={"GOPROXY": "off", "GOTOOLCHAIN": "local"})
 
 
+def go_tls(name, *options):
+    """HTTPS server and client; `options` of the build make each name another program."""
+    product = os.path.join(OUT, "go", name)
+    source = os.path.join(SOURCES, "go-tls")
+    return _make(source, product, ["go", "build", *options, "-o", product, "."], cwd=source,
+                 env={"GOPROXY": "off", "GOTOOLCHAIN": "local"})
+
+
 def go_grpc():
     """With grpc-go from the module proxy. Go writes sums beside the manifest, which must not be the tree's."""
     source = os.path.join(SOURCES, "go-grpc")
@@ -48,6 +56,17 @@ def go_grpc():
     return _make(source, product, ["rm", "-rf", copy], ["cp", "-r", source, copy], ["go", "-C", copy, "mod", "tidy"],
                  ["go", "-C", copy, "build", "-o", product, "."],
                  env={"GONOSUMDB": "*", "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"})
+
+
+def java_grpc():
+    """The class path of a program with grpc-java from Maven's archives."""
+    source = os.path.join(SOURCES, "java-grpc")
+    folder = os.path.join(OUT, "java/grpc")
+    archives = os.path.join(folder, "archives")
+    _make(source, os.path.join(folder, "Board.class"), ["rm", "-rf", folder],
+          ["mvn", "-q", "-B", "-f", source + "/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory=" + archives],
+          ["javac", "-nowarn", "-cp", archives + "/*", "-d", folder, source + "/Board.java"])
+    return folder + ":" + archives + "/*"
 
 
 def java_class(source, name, classpath=""):
@@ -84,6 +103,18 @@ def rust_program():
                  ["cargo", "build", "--offline", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target,
                   "--config", "source.crates-io.replace-with='debian'",
                   "--config", "source.debian.directory='/usr/share/cargo/registry'"], cwd=OUT)
+
+
+def rust_tls():
+    """rustls as a release build links it, with its symbols and without: the two programs."""
+    source = os.path.join(SOURCES, "rust-tls")
+    target = os.path.join(OUT, "rust-tls")
+    copy = os.path.join(OUT, "rust-tls-source")
+    product = _make(source, os.path.join(target, "release/vault"),
+                    ["rm", "-rf", copy], ["cp", "-r", source, copy],
+                    ["cargo", "build", "--release", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target])
+    stripped = os.path.join(target, "release/vault-stripped")
+    return product, _make(product, stripped, ["strip", "-o", stripped, product])
 
 
 def from_index(package, options=()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Kafka broker as a child on ports and a folder of its own, from Maven's archives."""
+"""Brokers as children on ports and folders of their own: Kafka from Maven's archives, RabbitMQ from Debian."""
 import base64
 import os
 import shutil
@@ -9,7 +9,7 @@ import uuid
 
 from artefacts import _make, _run
 from databases import PYTHON, TOOLS, python_packages
-from harness import ROOT, Child, free_port
+from harness import ROOT, Child, free_port, wait_for
 
 SOURCES = os.path.join(ROOT, "tests/services/kafka")
 SETTINGS = """process.roles=broker,controller
@@ -61,3 +61,65 @@ class Kafka:
     def stop(self):
         self.child.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Rabbitmq:
+    """With a port mapper of its own, which would stay behind otherwise."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="waggle-rabbitmq-")
+        self.port = free_port()
+        mapper = free_port()
+        self.mapper = Child(["epmd", "-port", str(mapper), "-address", "127.0.0.1"]).wait_port(mapper)
+        config = os.path.join(self.folder, "rabbitmq.conf")
+        with open(config, "w") as file:
+            file.write(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.console = true\n")
+        self.child = Child(["/usr/lib/rabbitmq/bin/rabbitmq-server"], cwd=self.folder, env={
+            "HOME": self.folder, "ERL_EPMD_PORT": str(mapper), "RABBITMQ_NODENAME": "waggle@localhost", "RABBITMQ_CONFIG_FILE": config,
+            "RABBITMQ_MNESIA_BASE": self.folder, "RABBITMQ_LOG_BASE": self.folder, "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_PID_FILE": self.folder + "/pid", "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder + "/plugins"}).wait_port(self.port, deadline=90)
+        # The script starts Erlang, which is who speaks.
+        self.pid = wait_for(lambda: self._listener(), "RabbitMQ's own process")
+
+    def _listener(self):
+        for entry in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{entry}/stat") as file:
+                    name, _, rest = file.read().partition("(")[2].rpartition(")")
+                if name.startswith("beam") and int(rest.split()[3]) == self.child.pid:
+                    return int(entry)
+            except (OSError, ValueError, IndexError):
+                continue
+        return None
+
+    def stop(self):
+        self.child.stop()
+        self.mapper.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Nats:
+    """With streams; nobody may publish to "forbidden"."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="waggle-nats-")
+        self.port = free_port()
+        config = os.path.join(self.folder, "nats.conf")
+        with open(config, "w") as file:
+            file.write(f'listen: 127.0.0.1:{self.port}\njetstream {{ store_dir: "{self.folder}/streams" }}\nno_auth_user: shop\n'
+                       'authorization { users: [ { user: shop, password: pw, permissions: { publish: { deny: ["forbidden"] } } } ] }\n')
+        self.child = Child(["nats-server", "-c", config]).wait_port(self.port)
+        self.pid = self.child.pid
+
+    def stop(self):
+        self.child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def mosquitto(*settings):
+    """Its child and port; it reads its file before it becomes another user."""
+    port = free_port()
+    with tempfile.NamedTemporaryFile("w", prefix="waggle-mosquitto-", suffix=".conf") as file:
+        file.write("\n".join([f"listener {port} 127.0.0.1", "user root", "persistence false", *(settings or ["allow_anonymous true"])]) + "\n")
+        file.flush()
+        return Child(["mosquitto", "-c", file.name]).wait_port(port), port

@@ -103,6 +103,19 @@ def memcached(*arguments):
     return Child(["memcached", "-p", str(port), "-l", "127.0.0.1", "-U", "0", "-u", "nobody", *arguments]).wait_port(port), port
 
 
+class Ferretdb:
+    """FerretDB on a port and a folder of its own: MongoDB's protocol over SQLite."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="waggle-ferretdb-")
+        self.port = free_port()
+        self.child = Child([go_client("ferretdb"), f"127.0.0.1:{self.port}", self.folder]).wait_port(self.port)
+
+    def stop(self):
+        self.child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 def _read(path):
     if not os.path.exists(path):
         return None

@@ -21,6 +21,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WAGGLE = os.environ.get("WAGGLE_BINARY", os.path.join(ROOT, "build/dev/waggle"))
 DEADLINE = float(os.environ.get("WAGGLE_TEST_DEADLINE", "30"))
 
+# All that a test writes goes at its end; other users' programs may enter.
+tempfile.tempdir = tempfile.mkdtemp(prefix="waggle-test-")
+os.chmod(tempfile.tempdir, 0o711)
+atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
+
 _children = []
 
 
@@ -194,7 +199,7 @@ class Agent:
     """waggle on the given selectors, with an OTLP sink and a Prometheus port."""
 
     def __init__(self, *arguments, services=None, config="", sink=None, env=None, traces=True, prometheus=True, wait=True,
-                 command=(WAGGLE,)):
+                 command=(WAGGLE,), subcommand=("run",)):
         self.sink = sink or Sink()
         self.prometheus_port = free_port() if prometheus else None
         self.folder = tempfile.mkdtemp(prefix="waggle-e2e-")
@@ -209,9 +214,9 @@ class Agent:
             text += f"prometheus_export:\n  port: {self.prometheus_port}\n  address: 127.0.0.1\n"
         with open(path, "w") as file:
             file.write(text)
-        if command != (WAGGLE,):  # another user's
+        if command[0] != WAGGLE:  # another user's
             os.chmod(self.folder, 0o755)
-        self.child = Child([*command, "run", "--config", path, *arguments],
+        self.child = Child([*command, *subcommand, "--config", path, *arguments],
                            env={"ASAN_OPTIONS": "detect_leaks=0", **(env or {})})
         if wait:
             self.wait_ready()
@@ -247,6 +252,12 @@ class Agent:
         wanted = set(labels.items())
         return sum(v for (n, have), v in self.metrics().items() if n == name and wanted <= have)
 
+    def losses(self):
+        """What the agent says it has not seen."""
+        if not self.prometheus_port or self.child.process.poll() is not None:
+            return {}
+        return {k: v for k, v in self.metrics().items() if v and k[0].startswith("waggle_") and ("lost" in k[0] or "missed" in k[0])}
+
     def spans(self, where=lambda span: True):
         with self.sink.lock:
             return sorted((s for s in self.sink.spans if where(s)), key=lambda s: s.start)
@@ -257,7 +268,8 @@ class Agent:
             wait_for(lambda: len(self.spans(where)) >= count, f"{count} spans", deadline)
         except AssertionError as error:
             found = self.spans(where)
-            raise AssertionError(f"{error}; there are {len(found)}: {found[:6]}\n{self.child.output()[-3000:]}") from None
+            raise AssertionError(f"{error}; there are {len(found)}: {found[:6]} … {found[-6:]}\n{self.losses()}\n"
+                                 f"{self.child.output()[-3000:]}") from None
         found = self.spans(where)
         assert len(found) == count, f"{count} spans wanted, {len(found)} found: {found[:20]}"
         return found

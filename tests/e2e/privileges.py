@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs as another user with exactly the capabilities that are named."""
+import atexit
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ def as_user(capabilities, uid=NOBODY):
 def public_folder():
     folder = tempfile.mkdtemp(prefix="waggle-public-")
     os.chmod(folder, 0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""gRPC without TLS: servers and clients in Go and in Python (the C core), each with each."""
+"""gRPC without TLS: servers and clients in Go, Python (the C core), Node and Java."""
 import os
 import subprocess
 import unittest
 from collections import Counter
 
-from artefacts import from_index, go_grpc
+from artefacts import from_index, go_grpc, java_grpc
+from databases import node_packages
 from harness import Agent, Child, free_port, server_is, subset
 
 SERVICES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../services")
@@ -31,6 +32,16 @@ def go(*arguments):
 def python(*arguments):
     return Child(["/usr/bin/python3", os.path.join(SERVICES, "python/grpc_board.py"), *arguments],
                  env={"PYTHONPATH": from_index("grpcio==1.85.3")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def node(*arguments):
+    return Child(["node", os.path.join(SERVICES, "node/grpc_board.js"), *arguments],
+                 env={"NODE_PATH": node_packages("grpc-js", "@grpc/grpc-js@1.12.4")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def java(*arguments):
+    return Child(["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", java_grpc(), "Board", *arguments], stdin=subprocess.PIPE,
+                 stdout=subprocess.PIPE)
 
 
 class Grpc(unittest.TestCase):
@@ -62,7 +73,8 @@ class Grpc(unittest.TestCase):
             wanted[True][(f"depot.Board/{method}", code, fails_client)] += count
             wanted[False][(f"depot.Board/{method}", code, fails_server)] += count
         for spans, is_client in ((mine, True), (theirs, False)):
-            self.assertEqual(Counter((s.name, s["rpc.response.status_code"], s.is_error) for s in spans), wanted[is_client])
+            found = Counter((s.name, s["rpc.response.status_code"], s.is_error) for s in spans)
+            self.assertEqual((found - wanted[is_client], wanted[is_client] - found), (Counter(), Counter()), spans)
             for span in spans:
                 subset(span, rpc__system__name="grpc", rpc__method=span.name, server__address="127.0.0.1", server__port=port,
                        network__protocol__version="2", waggle__unknown=None, waggle__incomplete=None,
@@ -124,6 +136,9 @@ class Grpc(unittest.TestCase):
 
     def test_python_with_go(self):
         self.talk(python, go)
+
+    def test_node_with_java(self):
+        self.talk(node, java)
 
     def test_python_with_python(self):
         self.talk(python, python)

@@ -7,11 +7,10 @@ import platform
 import pwd
 import re
 import shutil
-import socket
 import tempfile
 import unittest
 
-from harness import Agent, Child, free_port, request
+from harness import WAGGLE, Agent, Child, free_port, request
 from namespaces import Group
 from services import nginx
 from talk import service_folder
@@ -34,6 +33,10 @@ ASGI = ("async def app(scope, receive, send):\n    if scope['type'] != 'http': r
         "    await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'0')]})\n"
         "    await send({'type': 'http.response.body', 'body': b''})\n")
 SERVER = "import http.server, sys\nhttp.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
+
+
+# The agent in a place where the host has a domain.
+WITH_DOMAIN = """hostname bee && echo '127.0.1.1 bee.hive.example bee' > "$0" && mount --bind "$0" /etc/hosts && exec "$@\""""
 
 
 class Names(unittest.TestCase):
@@ -157,10 +160,11 @@ class Names(unittest.TestCase):
         child = Child([PYTHON, ORDERS, str(port)])
         self.addCleanup(child.stop)
         child.wait_port(port)
-        with Agent(services=[{"open_ports": str(port)}]) as agent:
+        command = ("unshare", "-mu", "sh", "-c", WITH_DOMAIN, self.file("hosts", ""), WAGGLE)
+        with Agent(services=[{"open_ports": str(port)}], command=command) as agent:
             request(port, path="/hello")
             span, = agent.expect_spans(1)
-        host = socket.gethostname()
+        host = "bee.hive.example"
         resource = dict(span.resource)
         self.assertTrue(resource.pop("host.id"))
         self.assertTrue(resource.pop("telemetry.sdk.version"))
@@ -198,7 +202,7 @@ class Names(unittest.TestCase):
             for _ in range(100):
                 request(port)
             spans = agent.expect_spans(100)
-            self.assertEqual({s.resource["service.instance.id"] for s in spans}, {f"{socket.gethostname()}:{server.pid}"})
+            self.assertEqual({s.resource["service.instance.id"] for s in spans}, {f"{spans[0].resource['host.name']}:{server.pid}"})
             self.assertEqual({s.resource["process.pid"] for s in spans}, {str(server.pid)})
             instances = {dict(labels)["instance"] for (name, labels), _ in agent.metrics().items()
                          if name == "http_server_request_duration_seconds_count"}

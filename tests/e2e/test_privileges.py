@@ -35,18 +35,20 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("BEYLA_"
 RUNNING = "other users' running services, and their UNIX listeners: without "
 NAMES = "other users' names for their services: without "
 PROGRAMS = "other users' programs: without "
+ENCRYPTED = "other users' encrypted requests: without CAP_SYS_PTRACE"
 PORTS = "own ports that are kept for the privileged: without CAP_NET_BIND_SERVICE"
 
 # Capabilities; which services are seen when they are selected by port; what they are called (None: depends on the
 # kernel); what is said, and nothing else.
 ROWS = (
     (("bpf", "perfmon"), {"own": "env-own", "newer": "web"},
-     (RUNNING + "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", NAMES + "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", PROGRAMS + "CAP_SYS_PTRACE")),
+     (RUNNING + "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", NAMES + "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", PROGRAMS + "CAP_SYS_PTRACE",
+      ENCRYPTED)),
     (("bpf", "perfmon", "sys_ptrace"), {"own": "env-own", "newer": "web"},
      (RUNNING + "CAP_DAC_READ_SEARCH", NAMES + "CAP_DAC_READ_SEARCH")),
     # Newer kernels let CAP_PERFMON read what CAP_DAC_READ_SEARCH opens.
     (("bpf", "perfmon", "dac_read_search"), {"own": "env-own", "newer": None},
-     (RUNNING + "CAP_SYS_PTRACE", NAMES + "CAP_SYS_PTRACE", PROGRAMS + "CAP_SYS_PTRACE")),
+     (RUNNING + "CAP_SYS_PTRACE", NAMES + "CAP_SYS_PTRACE", PROGRAMS + "CAP_SYS_PTRACE", ENCRYPTED)),
     (FOUR, {"own": "env-own", "older": "env-older", "root": "env-root", "newer": "env-newer"}, ()),
 )
 HOPELESS = ((), ("bpf",), ("perfmon",), ("bpf", "sys_ptrace", "dac_read_search"), ("perfmon", "sys_ptrace", "dac_read_search", "net_admin"))

@@ -12,7 +12,7 @@ from services import nginx
 
 REQUESTS = 10000
 # Room for all that is said, however slow the agent's build and the machine are.
-ROOM = f"ebpf: {{ring_bytes: {128 << 20}}}\n"
+ROOM = f"memory_limit: 1GiB\nebpf: {{ring_bytes: {128 << 20}}}\n"
 STATUS = (200, 201, 404, 500, 503)
 
 
@@ -81,7 +81,7 @@ class GoRings(Go):
     """The two ends' events come through different rings, to threads that know nothing of each other's order. As many
     as a reader lets wait when the other one is behind."""
     REQUESTS = 2000
-    ROOM = f"ebpf: {{rings: 4, ring_bytes: {32 << 20}}}\n"
+    ROOM = f"memory_limit: 1GiB\nebpf: {{rings: 4, ring_bytes: {32 << 20}}}\n"
 
 
 class GoMptcpListener(Go):

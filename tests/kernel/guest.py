@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Boots a Debian kernel in QEMU (no KVM, no root) with the built agent, nginx and curl in an initramfs,
-and runs a script there. guest.py --kernel 6.1 [--script FILE]. Images are cached outside the tree."""
+and runs a script there. guest.py --kernel 6.1 [--script FILE]. Images are cached outside the tree (kernels.py).
+WAGGLE_GUEST_LOG names a file for the serial log."""
 import argparse
-import glob
+import functools
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 
+from kernels import find_kernel
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-CACHE = pathlib.Path(os.environ.get("WAGGLE_KERNEL_CACHE", pathlib.Path.home() / ".cache/waggle-kernels"))
 INIT = """#!/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 /bin/busybox --install -s /bin
@@ -27,58 +28,57 @@ sh /script
 echo "GUEST-STATUS $?"
 poweroff -f
 """
+MACHINES = {
+    "amd64": ["qemu-system-x86_64", "-cpu", "qemu64", "-append", "console=ttyS0 tsc=reliable no_timer_check"],
+    "arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57", "-append", "console=ttyAMA0"],
+}
+TUPLES = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
-def package_names(version):
-    names = subprocess.run(["apt-cache", "pkgnames", f"linux-image-{version}"], capture_output=True, text=True,
-                           check=True).stdout.split()
-    return [n for n in names if re.fullmatch(rf"linux-image-{re.escape(version)}[.-][\d.+a-z-]*-cloud-amd64", n)]
+@functools.cache
+def needs(binary):
+    """What the program or library is linked with, its loader included."""
+    out = subprocess.run(["readelf", "-ldW", binary], capture_output=True, text=True, check=True).stdout
+    return tuple(re.findall(r"\(NEEDED\).*\[(.+)\]", out) +
+                 [os.path.basename(path) for path in re.findall(r"interpreter: (.+)\]", out)])
 
 
-def find_kernel(version):
-    """The newest cloud kernel of this version in the configured package lists, unpacked."""
-    names = package_names(version)
-    if not names:
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        names = package_names(version)
-    if not names:
-        sys.exit(f"no cloud kernel {version} in the package lists (apt-get update?)")
-    name = max(names, key=lambda n: [int(x) for x in re.findall(r"\d+", n)])
-    folder = CACHE / name
-    found = glob.glob(str(folder / "boot/vmlinuz-*"))
-    if found:
-        return found[0]
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as work:
-        subprocess.run(["apt-get", "download", "-qq", name], cwd=work, check=True)
-        package = glob.glob(work + "/*.deb")[0]
-        subprocess.run(["dpkg", "-x", package, work + "/tree"], check=True)
-        shutil.copytree(work + "/tree/boot", folder / "boot")
-    return glob.glob(str(folder / "boot/vmlinuz-*"))[0]
+def libraries(binaries, arch, roots):
+    """{place in the guest: file}, as the loader there finds them."""
+    folders = [f"{root}/{prefix}/{TUPLES[arch]}" for root in roots for prefix in ("lib", "usr/lib")] + ["/lib64"] * (arch == "amd64")
+    found = {}
+    left = list(binaries)
+    while left:
+        for name in needs(left.pop()):
+            path = next((f"{folder}/{name}" for folder in folders if os.path.exists(f"{folder}/{name}")), None)
+            if not path:
+                raise FileNotFoundError(f"{name}: in none of {', '.join(folders)}")
+            place = f"/lib64/{name}" if name.startswith("ld-linux-x86") else f"/lib/{name}" if name.startswith("ld-linux") \
+                else f"/lib/{TUPLES[arch]}/{name}"
+            if place not in found:
+                found[place] = path
+                left.append(path)
+    return found
 
 
-def libraries(binary):
-    out = subprocess.run(["ldd", binary], capture_output=True, text=True).stdout
-    return re.findall(r"(/[^ ]+) \(0x", out)
-
-
-def build_initramfs(path, script, binaries, files):
+def build_initramfs(path, script, binaries, files, arch="amd64", roots=("/",)):
     with tempfile.TemporaryDirectory() as work:
         tree = pathlib.Path(work)
         tree.chmod(0o755)
-        wanted = {}
-        for binary, place in binaries.items():
-            wanted[place] = binary
-            for library in libraries(binary):
-                wanted[library] = library
-        wanted.update(files)
+        wanted = {place: binary for binary, place in binaries.items()}
+        wanted.update(libraries(binaries, arch, roots))
+        wanted.update({place: source for place, source in files.items()})
         for place, source in wanted.items():
             to = tree / place.lstrip("/")
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, to)
+        # What only a debugger reads is most of what the guest would have to unpack.
+        for binary, place in binaries.items():
+            subprocess.run(["llvm-strip-19", "--strip-debug", tree / place.lstrip("/")], check=True)
         for folder in ("bin", "etc", "dev", "var/www", "usr/share"):
             (tree / folder).mkdir(parents=True, exist_ok=True)
-        shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
+        if not (tree / "bin/busybox").exists():
+            shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
         (tree / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
         (tree / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
         (tree / "etc/hosts").write_text("127.0.0.1 localhost\n")
@@ -91,27 +91,36 @@ def build_initramfs(path, script, binaries, files):
                            check=True)
 
 
-def boot(kernel, initramfs, memory, seconds):
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", str(memory), "-kernel", kernel,
-               "-initrd", initramfs, "-append",
-               "console=ttyS0 tsc=reliable no_timer_check cryptomgr.notests quiet panic=-1", "-nographic", "-no-reboot"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
-        return done.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired as expired:
-        return (expired.stdout or b"").decode(errors="replace") + f"\nended after {seconds} s\n"
+def boot(kernel, initramfs, memory, seconds, arch="amd64"):
+    command = MACHINES[arch].copy()
+    command[-1] += " cryptomgr.notests quiet panic=-1"
+    command += ["-accel", "tcg", "-smp", "1", "-m", str(memory), "-kernel", kernel, "-initrd", initramfs, "-nographic", "-no-reboot"]
+    kept = os.environ.get("WAGGLE_GUEST_LOG")
+    with open(kept, "w+b") if kept else tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            process.wait(seconds)
+            end = ""
+        except subprocess.TimeoutExpired:
+            end = f"\nended after {seconds} s\n"
+        finally:
+            process.kill()
+            process.wait()
+        log.seek(0)
+        return log.read().decode(errors="replace").replace("\r", "") + end
 
 
-def run(version, script, waggle, extra=None, memory=1024, seconds=300):
+def run(version, script, waggle, extra=None, files=None, memory=1024, seconds=300, arch="amd64", roots=("/",)):
     """The serial log of a boot of this kernel that ran the script."""
-    kernel = find_kernel(version)
-    binaries = {str(waggle): "/usr/bin/waggle", shutil.which("nginx") or "/usr/sbin/nginx": "/usr/sbin/nginx",
-                shutil.which("curl"): "/usr/bin/curl"}
+    kernel = find_kernel(version, arch)
+    binaries = {str(waggle): "/usr/bin/waggle"}
+    if arch == "amd64":
+        binaries.update({shutil.which("nginx") or "/usr/sbin/nginx": "/usr/sbin/nginx", shutil.which("curl"): "/usr/bin/curl"})
     binaries.update(extra or {})
     with tempfile.TemporaryDirectory() as work:
         initramfs = work + "/initramfs"
-        build_initramfs(initramfs, script, binaries, {})
-        return boot(kernel, initramfs, memory, seconds)
+        build_initramfs(initramfs, script, binaries, files or {}, arch, roots)
+        return boot(kernel, initramfs, memory, seconds, arch)
 
 
 def main():

@@ -8,6 +8,8 @@
 //                       ten exchanges, goes on at the next line
 //   pieces COUNT TAG    one response, in COUNT writes of 100 bytes; "answered" when it was read, ends
 //                       at the next line
+//   crowd THREADS COUNT TAG   THREADS threads, each blocked in read on a connection of its own; "blocked" when they
+//                       are, and at the next line COUNT exchanges on each, all of them between two of one
 //   late FAMILY TAG     one exchange whose answer is read when both ends have closed; "closed" before
 //                       that, goes on at the next line
 #define _GNU_SOURCE
@@ -301,6 +303,66 @@ static void run_late(const char *family, struct talk *talk) {
     close(talk->listener);
 }
 
+// ---- many threads that wait in a read
+
+static char thread_state(long thread) {
+    char path[64], text[512] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/stat", thread);
+    FILE *file = fopen(path, "r");
+    check(file && fgets(text, sizeof(text), file), path);
+    fclose(file);
+    const char *end = strrchr(text, ')');  // of its name
+    return end ? end[2] : 0;
+}
+
+struct waiter {
+    struct talk talk;  // its listener is the accepted connection
+    pthread_t thread;
+    _Atomic long number;  // the kernel's, once it is about to read
+    int client;
+};
+
+static void *wait_in_read(void *argument) {
+    struct waiter *waiter = argument;
+    char *buffer = malloc(BUFFER);
+    size_t left = 0;
+    waiter->number = gettid();
+    while (read_message(&waiter->talk, waiter->talk.listener, buffer, &left))
+        write_response(&waiter->talk, waiter->talk.listener, 10);
+    free(buffer);
+    close(waiter->talk.listener);
+    return NULL;
+}
+
+static void run_crowd(int threads, struct talk *talk) {
+    struct waiter *waiters = calloc((size_t)threads, sizeof(*waiters));
+    char *buffer = malloc(BUFFER);
+    size_t left = 0;
+    const int listener = open_listener("ipv4");
+    for (int i = 0; i < threads; i++) {
+        waiters[i].talk = *talk;
+        waiters[i].client = open_client("ipv4", listener);
+        waiters[i].talk.listener = accept(listener, NULL, NULL);
+        check(waiters[i].talk.listener >= 0, "accept");
+        pthread_create(&waiters[i].thread, NULL, wait_in_read, &waiters[i]);
+    }
+    // From the store of its number on a thread sleeps nowhere but in its read.
+    for (int i = 0; i < threads; i++)
+        while (!waiters[i].number || thread_state(waiters[i].number) != 'S') usleep(1000);
+    wait_for_line("blocked");
+    for (int round = 0; round < talk->count; round++) {
+        for (int i = 0; i < threads; i++) write_request(talk, waiters[i].client, round * threads + i);
+        for (int i = 0; i < threads; i++) check(read_message(talk, waiters[i].client, buffer, &left), "an answer");
+    }
+    for (int i = 0; i < threads; i++) {
+        close(waiters[i].client);
+        pthread_join(waiters[i].thread, NULL);
+    }
+    free(buffer);
+    free(waiters);
+    close(listener);
+}
+
 static void run(char *line) {
     char words[6][64] = {};
     const int n = sscanf(line, "%63s %63s %63s %63s %63s %63s", words[0], words[1], words[2], words[3], words[4], words[5]);
@@ -313,6 +375,11 @@ static void run(char *line) {
         if (!strcmp(words[0], "duplex")) run_duplex(&talk);
         else run_pieces(&talk);
         return;
+    }
+    if (n == 4 && !strcmp(words[0], "crowd")) {
+        talk.count = atoi(words[2]);
+        memcpy(talk.tag, words[3], sizeof(talk.tag));
+        return run_crowd(atoi(words[1]), &talk);
     }
     check(n == 6, "six words");
     talk.read = find_way(words[1]);

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "protocols/http/content.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::http {
@@ -39,12 +40,12 @@ void describe_url(const Facts& facts, const Target& target, std::string_view que
                   const ConnectionInfo& info, bool wants_details, spans::SpanBatch& batch, spans::Span& span) {
     const std::string_view path = keep(target.path, batch);
     if (!path.empty()) span.attributes.add(attr::url_path, path);  // CONNECT has none
-    const std::string_view scheme = facts.scheme == "https" ? "https" : "http";
+    const std::string_view scheme = facts.scheme == "https" || info.is_encrypted ? "https" : "http";
     span.attributes.add(attr::url_scheme, scheme);
     if (!wants_details) return;
     if (!query.empty()) span.attributes.add(attr::url_query, keep(query, batch));
     if (info.role != Role::Client || authority.host.empty() || path.empty()) return;
-    // url.full = http://host[:port]path[?query], with the host as the client wrote it.
+    // url.full = scheme://host[:port]path[?query], with the host as the client wrote it.
     std::string_view host = target.host.empty() ? facts.authority : target.host;
     if (const std::size_t user = host.rfind('@'); user != std::string_view::npos) host.remove_prefix(user + 1);
     const std::string_view short_path = path.starts_with('/') ? path : std::string_view{};
@@ -128,6 +129,7 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
     if (exchange.has_response && exchange.is_response_body_known)
         attributes.add(attr::http_response_body_size, static_cast<std::int64_t>(exchange.response_body));
     if (exchange.header && !facts.tracestate.empty()) span.trace_state = keep(facts.tracestate, batch);
+    refine(facts, target, info, batch, span);
 }
 
 }  // namespace waggle::protocols::http

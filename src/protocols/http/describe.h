@@ -23,6 +23,9 @@ struct Facts {
     std::string_view tracestate;
     std::uint16_t status = 0;  // 0: none, or unknown
     std::string_view failure;  // error.type of an exchange that was ended otherwise
+    std::string_view product;  // what the server says that it is
+    std::string_view content;  // the first bytes of a request that may be a call, and of its answer
+    std::string_view answer;
 };
 
 void describe(const Facts& facts, const ExchangeState& exchange, const ConnectionInfo& info, const Options& options,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/http1/describe.h"
 
+#include <algorithm>
+
+#include "protocols/http/content.h"
 #include "protocols/http/describe.h"
 #include "protocols/http1/http1.h"
 
@@ -32,6 +35,57 @@ Reply Codec::begin_response(const Request& request, const Response& response, st
     return Reply::Final;
 }
 
+namespace {
+
+constexpr std::size_t kMaxContent = 2048;
+
+// Without the sizes of chunks, as far as it was kept.
+std::string content_of(const Head& head) {
+    std::string_view rest = head.content;
+    if (!head.is_chunked) return std::string(head.has_length ? rest.substr(0, head.length) : rest);
+    std::string content;
+    for (;;) {
+        std::size_t line = 0;
+        const auto size = parse_chunk_size(rest, line);
+        if (!size || *size == 0) return content;
+        rest.remove_prefix(line);
+        const std::string_view piece = rest.substr(0, *size);
+        content += piece;
+        if (rest.size() < piece.size() + 2) return content;
+        rest.remove_prefix(piece.size() + 2);
+    }
+}
+
+bool add(Head& head, std::string_view bytes) {
+    const std::size_t before = head.content.size();
+    head.content += bytes.substr(0, kMaxContent - std::min(kMaxContent, before));
+    return head.content.size() > before;
+}
+
+}  // namespace
+
+Parsed<std::size_t> Codec::parse_request(std::string_view bytes, bool is_final, Request& head) {
+    const auto size = http1::parse_request(bytes, is_final, head);
+    if (!size || head.is_encoded || head.at(head.method) != "POST") return size;
+    const std::string_view type = head.at(head.content_type);
+    head.wants_content = type.find("json") != std::string_view::npos || type.find("graphql") != std::string_view::npos;
+    return size;
+}
+
+// Only of what may be a call: the first key of its object says so, else nothing is kept.
+void Codec::add_content(Request& request, std::string_view bytes) {
+    if (!request.wants_content || bytes.empty()) return;
+    if (!add(request, bytes)) return;
+    if (!http::may_be_call(content_of(request))) {
+        request.content.clear();
+        request.wants_content = false;
+    }
+}
+
+void Codec::add_content(const Request& request, Response& response, std::string_view bytes) {
+    if (request.wants_content && !request.content.empty() && !response.is_encoded) add(response, bytes);
+}
+
 const Protocol* Codec::switches_to(const Request&, const Response& response) {
     return response.status == 101 ? upgraded_to(response.at(response.upgrade)) : nullptr;
 }
@@ -48,6 +102,8 @@ std::array<spans::Attribute, 2> Codec::open_attributes(const Request& request) {
 void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
                      spans::SpanBatch& batch, spans::Span& span) {
     const RequestHead& request = exchange.request;
+    const std::string sent = request.content.empty() ? std::string() : content_of(request);
+    const std::string given = exchange.response.content.empty() ? std::string() : content_of(exchange.response);
     const http::Facts facts{
         .protocol = kHttp1.name,
         .version = request.minor ? "1.1" : "1.0",
@@ -57,6 +113,9 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
         .user_agent = request.at(request.user_agent),
         .tracestate = request.at(request.tracestate),
         .status = exchange.has_response ? exchange.response.status : std::uint16_t{0},
+        .product = exchange.has_response ? exchange.response.at(exchange.response.product) : std::string_view{},
+        .content = sent,
+        .answer = exchange.has_response ? std::string_view(given) : std::string_view{},
     };
     http::describe(facts, exchange, info, options, batch, span);
 }

@@ -20,9 +20,7 @@ struct Codec {
 
     // Empty lines before a request belong to nothing.
     static std::size_t blank_before_request(std::string_view bytes) { return leading_newlines(bytes); }
-    static Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request& head) {
-        return http1::parse_request(bytes, is_final, head);
-    }
+    static Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request& head);
     static Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, Response& head) {
         return http1::parse_response(bytes, is_final, head);
     }
@@ -30,6 +28,9 @@ struct Codec {
     static void begin_request(const Request& request, std::uint64_t position, Body& body);
     static Reply begin_response(const Request& request, const Response& response, std::uint64_t position,
                                 Body& body);
+    // The content's first bytes; bytes: what follows those that were added before.
+    static void add_content(Request& request, std::string_view bytes);
+    static void add_content(const Request& request, Response& response, std::string_view bytes);
     static const Protocol* switches_to(const Request& request, const Response& response);
     static std::optional<spans::TraceContext> trace_context(const Request& request);
     static std::array<spans::Attribute, 2> open_attributes(const Request& request);

@@ -83,6 +83,9 @@ void common_field(Head& head, std::string_view name, std::string_view value) {
                 }
             }
             return;
+        case 16:
+            head.is_encoded |= equals_ignoring_case(name, "content-encoding") && !equals_ignoring_case(value, "identity");
+            return;
         case 17:
             if (equals_ignoring_case(name, "transfer-encoding")) head.is_chunked |= has_list_item(value, "chunked");
             return;
@@ -95,7 +98,9 @@ void common_field(Head& head, std::string_view name, std::string_view value) {
 constexpr bool is_of_interest(const RequestHead&, char first) {
     return first == 'h' || first == 'u' || first == 't' || first == 'c';
 }
-constexpr bool is_of_interest(const ResponseHead&, char first) { return first == 'u' || first == 't' || first == 'c'; }
+constexpr bool is_of_interest(const ResponseHead&, char first) {
+    return first == 'u' || first == 't' || first == 'c' || first == 'x';
+}
 
 void take(RequestHead& head, const Field& field) {
     const std::string_view name = field.name;
@@ -111,6 +116,9 @@ void take(RequestHead& head, const Field& field) {
         case 11:
             if (equals_ignoring_case(name, "traceparent")) head.traceparent = field.slice();
             return;
+        case 12:
+            if (equals_ignoring_case(name, "content-type")) head.content_type = field.slice();
+            return;
         default:
             common_field(head, name, field.value);
     }
@@ -118,6 +126,7 @@ void take(RequestHead& head, const Field& field) {
 
 void take(ResponseHead& head, const Field& field) {
     if (field.name.size() == 7 && equals_ignoring_case(field.name, "upgrade")) head.upgrade = field.slice();
+    else if (equals_ignoring_case(field.name, "x-elastic-product")) head.product = field.slice();
     else common_field(head, field.name, field.value);
 }
 
@@ -152,10 +161,13 @@ Parsed<std::size_t> read_fields(std::string_view bytes, std::size_t at, bool is_
 
 template <typename AnyHead>
 void reset(AnyHead& head) {
-    std::string kept = std::move(head.text);
-    kept.clear();
+    std::string text = std::move(head.text);
+    std::string content = std::move(head.content);
+    text.clear();
+    content.clear();
     head = AnyHead{};
-    head.text = std::move(kept);
+    head.text = std::move(text);
+    head.content = std::move(content);
 }
 
 }  // namespace

@@ -34,6 +34,10 @@ struct Head {
     bool upgrades = false;    // Connection: upgrade with an Upgrade field
     std::uint64_t length = 0; // Content-Length
 
+    bool is_encoded = false;  // Content-Encoding
+    bool wants_content = false;  // the first bytes of what follows are looked at
+    std::string content;      // those, as they were sent, chunks' sizes included
+
     std::string_view at(Slice slice) const { return std::string_view(text).substr(slice.offset, slice.size); }
 };
 
@@ -44,11 +48,13 @@ struct RequestHead : Head {
     Slice user_agent;
     Slice traceparent;
     Slice tracestate;
+    Slice content_type;
 };
 
 struct ResponseHead : Head {
     std::uint16_t status = 0;
     Slice upgrade;
+    Slice product;  // X-Elastic-Product
 };
 
 template <typename T>

@@ -318,6 +318,9 @@ std::unique_ptr<protocols::Session> open_session(const ConnectionInfo& info, Str
 
 }  // namespace
 
-const Protocol kKafka{.name = "kafka", .sniff = sniff, .open = open_session};
+const Protocol kKafka{.name = "kafka",
+                      .sniff = sniff,
+                      .open = open_session,
+                      .framing = wg_framing{.header = 4, .length_bytes = 4, .front = 16000, .length_adds = 4, .max_length = 1 << 30}};
 
 }  // namespace waggle::protocols::kafka

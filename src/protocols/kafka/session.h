@@ -47,6 +47,7 @@ class Session final : public KeyedSession<Codec> {
     void on_tick(Context& context) override;
     void on_close(spans::Incomplete reason, Context& context) override;
     std::size_t open_exchanges() const override;
+    std::size_t unreported() const override { return open_exchanges(); }
     bool wants_tails() const override;
     bool is_pipelined() const override { return has_pipelined_; }
 

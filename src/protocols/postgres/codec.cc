@@ -246,6 +246,12 @@ std::unique_ptr<Session> open(const ConnectionInfo& info, Streams& streams, Dire
 
 }  // namespace
 
-const Protocol kPostgres{.name = "postgresql", .sniff = sniff, .open = open};
+// Rows, copied data and bound values by their fronts, in which the names stand.
+const Protocol kPostgres{.name = "postgresql",
+                         .sniff = sniff,
+                         .open = open,
+                         .framing = wg_framing{.header = 5, .length_at = 1, .length_bytes = 4, .type_at = 0, .types = 128, .front = 256,
+                                               .length_adds = 1, .whole_types = kAllTypes & ~(type_bit('D') | type_bit('B')),
+                                               .max_length = 1 << 30}};
 
 }  // namespace waggle::protocols::postgres

@@ -20,6 +20,7 @@
 #include "bpf/abi/rules.h"
 #include "bpf/lib/position.h"
 #include "bpf/lib/turn.h"
+#include "protocols/testing/fronts.h"
 #include "protocols/tracker.h"
 
 namespace waggle::protocols::testing {
@@ -35,6 +36,7 @@ struct Move {
     std::uint64_t position = 0;
     std::uint64_t order = 0;
     std::uint64_t thread = 0;
+    std::uint64_t first_ns = 0;
     std::uint32_t queue_us = 0;
     bool is_lost = false;        // the ring was full: counted by the kernel, never seen
     bool is_unreadable = false;  // sendfile: the length only
@@ -45,9 +47,13 @@ struct SocketOptions {
     wg_role role = WG_ROLE_SERVER;
     wg_socket_kind kind = WG_TCP;
     std::uint32_t pid = 100;
+    std::uint64_t process_start_ns = 0;
     std::uint16_t client_port = 40000;
     bool is_attached = false;         // bytes have gone by before
     bool is_connection_lost = false;  // its connection event found no room in the ring
+    bool is_go = false;               // with is_plain: a Go program's
+    bool is_plain = false;            // what a TLS library gives or takes: counts for itself
+    std::uint64_t beneath = 0;        // its socket, where the kernel knows
 };
 
 class Socket {
@@ -77,7 +83,7 @@ class Socket {
     void report(Move move, std::vector<std::string>& records) {
         open(move.time_ns, records);
         const wg_direction direction = move.direction;
-        if (options_.kind != WG_TCP) {  // nobody but the hooks counts
+        if (options_.kind != WG_TCP || options_.is_plain) {  // nobody but the hooks counts
             move.position = next_[direction];
             move.order = next_[WG_SEND];
         }
@@ -91,8 +97,19 @@ class Socket {
         const wg_rule& rule = rules_[direction];
         gone_[direction] += size;
         if (rule.mode == WG_RULE_MUTE) return;
-        const std::uint64_t wanted =
+        std::uint64_t wanted =
             wg_allows(&rule, turn_start_[direction], move.position, size, gone_[direction] - size);
+        if (rule.mode == WG_RULE_FRAMED) {
+            wg_frames& frames = frames_[direction];
+            const bool is_inside = frames.is_followed && frames.position == move.position && !frames.have && !frames.wanted && frames.left >= size;
+            if (!is_inside || is_new_turn) {
+                if (!move.is_unreadable) return report_frames(move, is_new_turn, records);
+            } else {
+                frames.left -= size;
+                frames.position += size;
+                wanted = 0;
+            }
+        }
         if (!wanted && !is_new_turn) return update_tail(move);
         wg_data_event event = data_event(move);
         event.size = size;
@@ -109,6 +126,26 @@ class Socket {
         }
         event.head.length = sizeof(event) + event.captured;
         if (!move.is_lost) records.push_back(record(event) + move.bytes.substr(0, event.captured));
+    }
+
+    void report_frames(const Move& move, bool is_new_turn, std::vector<std::string>& records) {
+        wg_data_event event = data_event(move);
+        if (is_new_turn) event.flags |= WG_DATA_TURN_START;
+        if (is_new_turn) take_tail(event, move.direction);
+        const wg_framing& framing = *all()[rules_[move.direction].framing]->framing;
+        const auto fronts = follow_frames(framing, frames_[move.direction], move.position, is_new_turn, move.bytes);
+        for (const Front& front : fronts) {
+            event.position = move.position + front.from;
+            event.size = static_cast<std::uint32_t>(front.end - front.from);
+            event.captured = static_cast<std::uint32_t>(front.until - front.from);
+            event.head.length = sizeof(event) + event.captured;
+            if (&front == &fronts.back() && front.until < front.end) {
+                event.flags |= WG_DATA_TAIL;
+                tail_bytes(move, 0, event.tail);
+            }
+            if (!move.is_lost) records.push_back(record(event) + move.bytes.substr(front.from, event.captured));
+            event.flags &= WG_DATA_CROWDED;
+        }
     }
 
     // The peer has closed its side.
@@ -147,7 +184,7 @@ class Socket {
   private:
     // TCP's sequence numbers wrap soon; both ends agree on them: a request's stands where the client sends.
     std::uint64_t start_of(wg_direction direction) const {
-        if (options_.kind != WG_TCP) return 0;
+        if (options_.kind != WG_TCP || options_.is_plain) return 0;
         const bool is_request = (options_.role == WG_ROLE_CLIENT) == (direction == WG_SEND);
         return is_request ? 0xffffff00u : 0x1fffffff8u;
     }
@@ -160,13 +197,16 @@ class Socket {
     void open(std::uint64_t time_ns, std::vector<std::string>& records) {
         if (is_open_) return;
         is_open_ = true;
+        if (options_.is_plain) return open_plain(time_ns, records);
         wg_connection_event event{};
         event.head = {.type = WG_EVENT_CONNECTION, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = time_ns};
         event.connection = options_.id;
         event.pid = options_.pid;
+        event.process_start_ns = options_.process_start_ns;
         event.role = options_.role;
         event.kind = options_.kind;
         event.from_start = options_.is_attached ? 0 : 3;
+        for (const wg_direction direction : {WG_SEND, WG_RECEIVE}) event.next[direction] = start_of(direction);
         const std::uint8_t client[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1};
         const std::uint8_t server[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2};
         const bool is_client = options_.role == WG_ROLE_CLIENT;
@@ -178,6 +218,19 @@ class Socket {
         if (!options_.is_connection_lost) records.push_back(record(event));
     }
 
+    void open_plain(std::uint64_t time_ns, std::vector<std::string>& records) {
+        wg_plain_event event{};
+        event.head = {.type = WG_EVENT_PLAIN, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = time_ns};
+        event.connection = options_.id;
+        event.beneath = options_.beneath;
+        event.pid = options_.pid;
+        event.process_start_ns = options_.process_start_ns;
+        event.source = options_.is_go ? WG_SOURCE_GO_TLS : WG_SOURCE_TLS;
+        event.from_start = !options_.is_attached;
+        for (const wg_direction direction : {WG_SEND, WG_RECEIVE}) event.next[direction] = start_of(direction);
+        if (!options_.is_connection_lost) records.push_back(record(event));
+    }
+
     wg_data_event data_event(const Move& move) const {
         wg_data_event event{};
         event.head = {.type = WG_EVENT_DATA, .version = WG_EVENT_VERSION, .length = 0, .time_ns = move.time_ns};
@@ -185,8 +238,10 @@ class Socket {
         event.position = move.position;
         event.order = move.order;
         event.context = move.thread;
+        event.first_ns = move.first_ns;
         event.queue_us = move.queue_us;
         event.pid = options_.pid;
+        event.process_start_ns = options_.process_start_ns;
         event.turn = turns_.count[move.direction];
         event.direction = move.direction;
         return event;
@@ -228,6 +283,7 @@ class Socket {
     std::array<std::uint64_t, 2> next_{};     // as it was reported
     std::array<std::uint64_t, 2> turn_start_{};
     std::array<std::uint64_t, 2> gone_{};     // bytes that were reported
+    std::array<wg_frames, 2> frames_{};
     std::array<std::uint64_t, 2> end_ns_{};
     std::array<wg_rule, 2> rules_{};
     std::array<std::optional<wg_tail>, 2> tails_;

@@ -31,7 +31,7 @@
 namespace waggle::protocols::testing {
 
 inline constexpr std::string_view kCauses[] = {"parse_invalid", "hole", "unmatched", "rule_cut", "queue_full", "unknown_protocol",
-                                               "encrypted", "compressed"};
+                                               "encrypted", "compressed", "memory_limit"};
 static_assert(std::size(kCauses) == static_cast<std::size_t>(Cause::kCount));
 
 struct TalkStep {

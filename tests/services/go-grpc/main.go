@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gRPC service of raw bytes: "serve <port>"; "call <port>" waits for a line, makes a call, waits for another line,
-// makes one call of each kind on the same connection, and waits for the last.
+// makes one call of each kind on the same connection, and waits for the last. "load" is for bench/run.
 package main
 
 import (
@@ -118,9 +118,12 @@ func calls(port string) {
 }
 
 func main() {
-	if os.Args[1] == "serve" {
+	switch os.Args[1] {
+	case "serve":
 		serve(os.Args[2])
-	} else {
+	case "load":
+		load(os.Args[2], os.Args[3], os.Args[4])
+	default:
 		calls(os.Args[2])
 	}
 }

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "agent/tls_cache.h"
+#include "elf/go_functions.h"
+#include "elf/image.h"
+#include "elf/sites.h"
+#include "elf/symbols.h"
+#include "sensors/tls_library.h"
+
+namespace waggle::agent {
+namespace {
+
+Result<void> add_places(const elf::Image& image, const sensors::TlsFunction& row, const elf::Function& function,
+                        std::vector<sensors::TlsPlace>& places) {
+    const elf::Wanted wanted = {.arguments = sensors::arguments_of(row.site),
+                                .ends = row.is_result || sensors::has_result(row.site),
+                                .convention = sensors::is_go(row.site) ? elf::Convention::Go : elf::Convention::SystemV};
+    const elf::Sites sites = TRY(elf::find_sites(image, function, wanted));
+    const auto add = [&](const elf::Site& at, wg_tls_site site) {
+        if (const auto offset = image.offset_of(at.address)) places.push_back({*offset, site, at.depth});
+    };
+    if (!row.is_result) add(sites.enter, row.site);
+    for (const elf::Site& leave : sites.leave) add(leave, row.is_result ? row.site : sensors::leave_of(row.site));
+    return ok();
+}
+
+// What of the library is among the file's functions, whose names are these.
+void add_library(const elf::Image& image, const sensors::TlsLibrary& library, const std::vector<elf::Function>& functions,
+                 std::span<const std::string_view> names, TlsFile& file) {
+    std::vector<sensors::TlsPlace> places;
+    std::string failure;
+    for (const sensors::TlsFunction& row : library.functions) {
+        bool is_here = false;
+        for (const elf::Function& function : functions) {
+            if (names[function.name] != row.symbol) continue;
+            is_here = true;
+            const auto done = add_places(image, row, function, places);
+            if (!done && !row.is_optional) failure = fmt::format("{}: {}", row.symbol, done.error().message);
+        }
+        if (!is_here && !row.is_optional) return;
+    }
+    if (failure.empty()) file.places.insert(file.places.end(), places.begin(), places.end());
+    file.add(library.name, failure);
+}
+
+std::vector<std::string_view> names_of(const sensors::TlsLibrary& library) {
+    std::vector<std::string_view> names;
+    for (const sensors::TlsFunction& row : library.functions) names.push_back(row.symbol);
+    return names;
+}
+
+// A file may have several: a Go program that links C, a program that brings two of them.
+TlsFile look_for_libraries(const elf::Image& image) {
+    TlsFile file;
+    std::vector<std::string_view> names;
+    for (const sensors::TlsLibrary& library : sensors::tls_libraries()) {
+        const std::vector<std::string_view> own = names_of(library);
+        if (!library.is_go) {
+            for (const std::string_view name : own)
+                if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+        } else if (const auto functions = elf::find_go_functions(image, own)) {
+            add_library(image, library, *functions, own, file);
+        } else {
+            file.add(library.name, functions.error().message);
+        }
+    }
+    const std::vector<elf::Function> functions = elf::find_functions(image, names);
+    for (const sensors::TlsLibrary& library : sensors::tls_libraries())
+        if (!library.is_go) add_library(image, library, functions, names, file);
+    // Functions may leave by the same code.
+    std::ranges::sort(file.places);
+    const auto same = std::ranges::unique(file.places);
+    file.places.erase(same.begin(), same.end());
+    return file;
+}
+
+}  // namespace
+
+// One that is read hides another's failure: what matters is said by the one that is used.
+void TlsFile::add(std::string_view name, const std::string& why_not) {
+    const bool is_read = why_not.empty();
+    if (library.empty() || (is_read && !failure.empty())) {
+        library = name;
+        failure = why_not;
+    } else if (is_read) {
+        library.append(", ").append(name);
+    }
+}
+
+TlsFiles::TlsFiles(proc::ProcFs procfs, std::string cache_folder)
+    : procfs_(std::move(procfs)), cache_(std::make_unique<TlsCache>(std::move(cache_folder))) {}
+TlsFiles::~TlsFiles() = default;
+
+// The file may have been replaced, or may be in another place than the process says: then the mapping itself
+// leads to it, which takes more rights.
+Fd TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
+    for (const std::string& name : {"root" + mapped.path, "map_files/" + mapped.range}) {
+        Fd file(::open(procfs_.path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+        struct ::stat status{};
+        if (file.is_open() && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == mapped.inode)
+            return file;
+    }
+    return Fd();
+}
+
+std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file) {
+    struct ::stat status{};
+    if (::fstat(file.get(), &status) != 0) return std::make_shared<TlsFile>();
+    const Key key{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
+                  static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(status.st_mtim.tv_nsec)};
+    if (known_.size() > kMaxKnown) known_.clear();
+    auto& known = known_[key];
+    if (known) return known;
+    return known = std::make_shared<const TlsFile>(examine(file, key.modified_ns));
+}
+
+TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
+    const auto image = elf::Image::open("/proc/self/fd/" + std::to_string(file.get()));
+    if (!image) return {};
+    const TlsCache::Key key = TlsCache::key_of(*image, modified_ns);
+    if (auto known = cache_->find(key, *image)) {
+        ++remembered_;
+        return std::move(*known);
+    }
+    ++examined_;
+    TlsFile found = look_for_libraries(*image);
+    cache_->keep(key, *image, found);
+    return found;
+}
+
+std::vector<OpenTlsFile> TlsFiles::among(std::uint32_t pid, const std::vector<proc::MappedCode>& all) {
+    std::vector<OpenTlsFile> files;
+    for (const proc::MappedCode& mapped : all) {
+        Fd file = open(pid, mapped);
+        if (!file.is_open()) continue;
+        auto known = look_into(file);
+        if (!known->library.empty()) files.push_back({.fd = std::move(file), .path = mapped.path, .file = std::move(known)});
+    }
+    return files;
+}
+
+std::vector<std::string> explain_tls(std::uint32_t pid) {
+    std::vector<std::string> lines;
+    for (const OpenTlsFile& found : TlsFiles(proc::ProcFs()).of(pid))
+        lines.push_back(found.file->failure.empty()
+                            ? fmt::format("TLS: read through {} ({})", found.path, found.file->library)
+                            : fmt::format("TLS: {} ({}) cannot be read: {}", found.path, found.file->library, found.file->failure));
+    if (lines.empty()) lines.emplace_back("TLS: no library is loaded that can be read; what is encrypted is counted");
+    return lines;
+}
+
+}  // namespace waggle::agent

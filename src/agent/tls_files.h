@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// TlsFiles: which of the files that a process has mapped are TLS libraries, and where in them probes go. Looks
+// into each file once, however many processes map it. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "proc/procfs.h"
+#include "sensors/tls_probes.h"
+
+namespace waggle::agent {
+
+// What was found out about a file.
+struct TlsFile {
+    std::string library;  // or several, with commas; empty: none
+    std::vector<sensors::TlsPlace> places;
+    std::string failure;  // the library is there, but cannot be read
+    void add(std::string_view name, const std::string& why_not);
+};
+
+// A file of a process, open so that nobody can put another one in its place.
+struct OpenTlsFile {
+    Fd fd;
+    std::string path;  // as the process calls it
+    std::shared_ptr<const TlsFile> file;
+    std::string open_path() const { return "/proc/self/fd/" + std::to_string(fd.get()); }
+};
+
+class TlsCache;
+
+class TlsFiles {
+  public:
+    // What is found out is kept in the folder, if one is given.
+    explicit TlsFiles(proc::ProcFs procfs, std::string cache_folder = {});
+    ~TlsFiles();
+    // The TLS libraries among the process's files.
+    std::vector<OpenTlsFile> of(std::uint32_t pid) { return among(pid, procfs_.mapped_code(pid)); }
+    std::vector<OpenTlsFile> among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped);
+    const proc::ProcFs& procfs() const { return procfs_; }
+    // Files that were looked through, and those of which the folder told.
+    std::uint64_t examined() const { return examined_; }
+    std::uint64_t remembered() const { return remembered_; }
+
+  private:
+    struct Key {
+        std::uint64_t device, inode, size, modified_ns;
+        friend auto operator<=>(const Key&, const Key&) = default;
+    };
+    Fd open(std::uint32_t pid, const proc::MappedCode& mapped) const;
+    std::shared_ptr<const TlsFile> look_into(const Fd& file);
+    TlsFile examine(const Fd& file, std::uint64_t modified_ns);
+
+    static constexpr std::size_t kMaxKnown = 16384;
+    proc::ProcFs procfs_;
+    std::map<Key, std::shared_ptr<const TlsFile>> known_;
+    std::unique_ptr<TlsCache> cache_;
+    std::uint64_t examined_ = 0;
+    std::uint64_t remembered_ = 0;
+};
+
+// What waggle explain says of a process's encrypted traffic, in lines.
+std::vector<std::string> explain_tls(std::uint32_t pid);
+
+}  // namespace waggle::agent

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls_watch.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "discover/process.h"
+
+namespace waggle::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kYoung = 2s;
+constexpr std::chrono::milliseconds kFirstPause = 5ms;  // a program that has just begun has its libraries in a few
+constexpr std::chrono::milliseconds kYoungPause = 200ms;
+constexpr std::chrono::milliseconds kMaxPause = 60'000ms;  // of a process that is asked about and has nothing new
+
+// As processes' starts are told.
+std::uint64_t boot_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// As systemd tells services.
+std::string cache_folder() {
+    const char* folder = std::getenv("CACHE_DIRECTORY");
+    return folder ? folder : "";
+}
+
+}  // namespace
+
+TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, metrics::SelfMetrics& self)
+    : probes_(probes),
+      files_(std::move(procfs), cache_folder()),
+      processes_(self.gauge("waggle.tls.processes")),
+      failures_(self.counter("waggle.tls.attach.failed")),
+      examined_(self.counter("waggle.tls.files.examined")),
+      remembered_(self.counter("waggle.tls.files.remembered")) {}
+
+void TlsWatch::ask(std::uint32_t pid) {
+    std::lock_guard lock(asked_mutex_);
+    asked_.insert(pid);
+}
+
+void TlsWatch::follow(const discover::TargetTable& table) {
+    const Clock::time_point now = Clock::now();
+    std::vector<sensors::TlsProbes::Gone> gone;
+    for (auto at = by_pid_.begin(); at != by_pid_.end();) {
+        const discover::Target* target = table.find(at->first);
+        const bool is_here = target && !target->is_ended && discover::is_same_start(target->start_ns, at->second.target->start_ns);
+        if (!is_here) {
+            gone.push_back({at->first, at->second.kernel_tgid});
+            for (const auto& file : at->second.used) users_.remove(file);
+        }
+        at = is_here ? std::next(at) : by_pid_.erase(at);
+    }
+    if (!gone.empty()) probes_.detach(gone);
+    for (const auto& target : table) {
+        if (target->is_ended || !target->kernel_tgid) continue;
+        Process& process = by_pid_[target->pid];
+        if (process.target == target) continue;
+        const bool has_changed = process.target != nullptr;  // by an exec, perhaps
+        process.target = target;
+        process.kernel_tgid = target->kernel_tgid;
+        const bool is_young = has_changed || boot_now() < target->start_ns + std::chrono::nanoseconds(kYoung).count();
+        process.look_until = is_young ? now + kYoung : now;
+        process.next_look = now;
+        process.pause = {};
+        process.is_asked = true;  // at least once
+    }
+}
+
+void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table) {
+    if (table && table != table_) follow(*table);
+    table_ = table;
+    std::set<std::uint32_t> asked;
+    {
+        std::lock_guard lock(asked_mutex_);
+        asked.swap(asked_);
+    }
+    for (const std::uint32_t pid : asked)
+        if (const auto found = by_pid_.find(pid); found != by_pid_.end()) found->second.is_asked = true;
+    const Clock::time_point now = Clock::now();
+    std::int64_t attached = 0;
+    for (auto& [pid, process] : by_pid_) {
+        if (now >= process.next_look && (process.is_asked || now < process.look_until)) look_at(pid, process);
+        attached += !process.attached.empty();
+    }
+    processes_.set(attached);
+    examined_.set(static_cast<std::int64_t>(files_.examined()));
+    remembered_.set(static_cast<std::int64_t>(files_.remembered()));
+}
+
+std::chrono::milliseconds TlsWatch::until_due(std::chrono::milliseconds most) const {
+    const Clock::time_point now = Clock::now();
+    for (const auto& [pid, process] : by_pid_)
+        if (now < process.look_until)
+            most = std::min(most, std::max(1ms, std::chrono::ceil<std::chrono::milliseconds>(process.next_look - now)));
+    return most;
+}
+
+// True when its probes are set.
+bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found) {
+    std::string failure = found.file->failure;
+    if (failure.empty() && !users_.add(found.file))
+        failure = fmt::format("{} processes of this file are read, and no more", TlsUsers::kMost);
+    else if (failure.empty()) {
+        const auto done = probes_.attach(pid, found.open_path(), found.file->places);
+        if (done) {
+            log::info("process {}: reading TLS through {} ({})", pid, found.path, found.file->library);
+            return true;
+        }
+        failure = done.error().message;
+        users_.remove(found.file);
+        failures_.add(1);
+    }
+    log::warn("process {}: TLS through {} cannot be read: {}", pid, found.path, failure);
+    return false;
+}
+
+void TlsWatch::look_at(std::uint32_t pid, Process& process) {
+    const std::size_t before = process.attached.size();
+    std::vector<proc::MappedCode> mapped = files_.procfs().mapped_code(pid);
+    const bool is_new = mapped != process.mapped;
+    process.mapped = std::move(mapped);
+    for (OpenTlsFile& found : is_new ? files_.among(pid, process.mapped) : std::vector<OpenTlsFile>()) {
+        if (process.attached.insert(found.file).second && attach(pid, found)) process.used.push_back(found.file);
+    }
+    const Clock::time_point now = Clock::now();
+    // Each look in vain makes the next one wait longer.
+    process.pause = process.attached.size() > before
+                        ? kFirstPause
+                        : std::clamp(2 * process.pause, kFirstPause, now < process.look_until ? kYoungPause : kMaxPause);
+    process.is_asked = false;
+    process.next_look = now + process.pause;
+}
+
+}  // namespace waggle::agent

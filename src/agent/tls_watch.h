@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// TlsWatch: puts probes on the TLS libraries of every watched process: as soon as they are there, and again
+// when a process speaks TLS through none that is known (a library loaded late). Discovery's thread drives it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/tls_files.h"
+#include "agent/tls_users.h"
+#include "discover/target.h"
+#include "metrics/self_metrics.h"
+
+namespace waggle::agent {
+
+class TlsWatch {
+  public:
+    TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, metrics::SelfMetrics& self);
+
+    // The processes that are watched now, and a look at those whose libraries may have come since.
+    void update(const std::shared_ptr<const discover::TargetTable>& table);
+    // How long until a new process is due to be looked at again, at most `most`.
+    std::chrono::milliseconds until_due(std::chrono::milliseconds most) const;
+    // From any thread: the process speaks TLS, and nothing of it is read.
+    void ask(std::uint32_t pid);
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    struct Process {
+        std::shared_ptr<const discover::Target> target;
+        std::uint32_t kernel_tgid = 0;
+        std::vector<proc::MappedCode> mapped;  // as it was looked at last
+        std::set<std::shared_ptr<const TlsFile>> attached;
+        std::vector<std::shared_ptr<const TlsFile>> used;  // of which users_ counts it
+        Clock::time_point look_until;  // a program that has just begun loads its libraries meanwhile
+        Clock::time_point next_look;
+        std::chrono::milliseconds pause{};
+        bool is_asked = false;
+    };
+    void follow(const discover::TargetTable& table);
+    void look_at(std::uint32_t pid, Process& process);
+    bool attach(std::uint32_t pid, const OpenTlsFile& found);
+
+    sensors::TlsProbes& probes_;
+    TlsFiles files_;
+    TlsUsers users_;
+    metrics::SelfValue& processes_;
+    metrics::SelfValue& failures_;
+    metrics::SelfValue& examined_;
+    metrics::SelfValue& remembered_;
+    std::shared_ptr<const discover::TargetTable> table_;
+    std::map<std::uint32_t, Process> by_pid_;
+    std::mutex asked_mutex_;
+    std::set<std::uint32_t> asked_;
+};
+
+}  // namespace waggle::agent

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocols/tls_records.h"
+
+namespace waggle::protocols {
+namespace {
+
+constexpr std::uint8_t kFirstType = 20;
+constexpr std::uint8_t kApplicationData = 23;
+constexpr std::uint16_t kMaxRecord = 16384 + 2048;
+
+}  // namespace
+
+std::optional<TlsRecord> read_tls_record(std::string_view bytes) {
+    if (bytes.size() < kTlsHeader) return std::nullopt;
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
+    const TlsRecord record{.type = byte(0), .size = static_cast<std::uint16_t>(byte(3) << 8 | byte(4))};
+    const bool is_version = byte(1) == 3 && byte(2) <= 4;
+    if (!is_version || record.type < kFirstType || record.type > kApplicationData) return std::nullopt;
+    if (record.size == 0 || record.size > kMaxRecord) return std::nullopt;
+    return record;
+}
+
+// What ciphers add: 17 in TLS 1.3; 16 or 24 in TLS 1.2 with an authenticated cipher; in the older ones an
+// initial vector, a digest and padding.
+bool can_hold(std::uint16_t record, std::uint64_t plaintext) {
+    if (record < plaintext) return false;
+    const std::uint64_t more = record - plaintext;
+    return more == 16 || more == 17 || more == 24 || (more >= 37 && more <= 84 && record % 16 == 0);
+}
+
+void TlsRecords::follow(streams::Stream& stream, unsigned direction, std::uint64_t now_ns, TlsHandshake& handshake) {
+    while (!stream.is_empty()) {
+        if (!next_ || stream.head() > *next_) {
+            next_.reset();
+            if (stream.hole() || !stream.is_at_turn_start()) {
+                if (!stream.skip_to_next_turn()) return;
+                continue;
+            }
+            next_ = stream.head();
+        }
+        if (stream.head() < *next_) {
+            stream.skip_to(*next_);
+            continue;
+        }
+        const std::string_view bytes = stream.bytes();
+        const auto record = read_tls_record(bytes);
+        if (!record) {
+            if (bytes.size() < kTlsHeader && !stream.is_cut()) return;
+            next_.reset();
+            if (!stream.skip_to_next_turn()) return;
+            continue;
+        }
+        const bool has_body = bytes.size() >= kTlsHeader + record->size;
+        if (!has_body && handshake.wants_body(direction, record->type) && !stream.is_cut()) return;
+        handshake.on_record(direction, record->type, bytes.substr(kTlsHeader, record->size), now_ns);
+        if (record->type == kApplicationData) data_.push_back(record->size);
+        if (data_.size() > kMaxData) data_.pop_front();
+        next_ = *next_ + kTlsHeader + record->size;
+    }
+}
+
+}  // namespace waggle::protocols

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS records (RFC 8446 §5) on a socket: how long they are, and what the first ones of a handshake say. By this a socket
+// is known to be encrypted, and which plaintext went through it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string_view>
+
+#include "protocols/tls_hello.h"
+#include "streams/stream.h"
+
+namespace waggle::protocols {
+
+struct TlsRecord {
+    std::uint8_t type = 0;
+    std::uint16_t size = 0;  // of what follows the header
+};
+
+inline constexpr std::size_t kTlsHeader = 5;
+
+// The record that begins here; nothing when none does.
+std::optional<TlsRecord> read_tls_record(std::string_view bytes);
+
+// Can a record of this size hold this much plaintext and no more?
+bool can_hold(std::uint16_t record, std::uint64_t plaintext);
+
+// Follows the records of one direction.
+class TlsRecords {
+  public:
+    // Takes what the stream has; the handshake's part of it goes there.
+    void follow(streams::Stream& stream, unsigned direction, std::uint64_t now_ns, TlsHandshake& handshake);
+    // Application data that came since forget_data.
+    const std::deque<std::uint16_t>& data() const { return data_; }
+    void forget_data() { data_.clear(); }
+
+  private:
+    static constexpr std::size_t kMaxData = 64;
+    std::optional<std::uint64_t> next_;  // where the next header stands
+    std::deque<std::uint16_t> data_;
+};
+
+}  // namespace waggle::protocols

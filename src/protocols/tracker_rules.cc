@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tracker tells the kernel side to capture.
+#include <algorithm>
+
+#include "protocols/tracker_connection.h"
+
+namespace waggle::protocols {
+namespace {
+
+// As many as the kernel side has room for.
+constexpr std::size_t kMaxRefused = 65536;
+constexpr std::uint32_t kAgainBytes = 16384;  // as far as request heads are followed
+
+}  // namespace
+
+// When there is room again, those that were refused are heard from their next turn on.
+void Tracker::set_shedding(bool is_shedding) {
+    if (is_shedding_ && !is_shedding) {
+        wg_connection_rules rules{};
+        for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = kAgainBytes};
+        for (const std::uint64_t id : refused_) rule_changes_.push_back({id, rules});
+        refused_.clear();
+    }
+    is_shedding_ = is_shedding;
+}
+
+void Tracker::set_rules(Connection& connection, const wg_connection_rules& rules) {
+    connection.has_rules = true;
+    rule_changes_.push_back({connection.info.id, rules});
+}
+
+// retry_ns: look at the connection again after this time; 0: never.
+void Tracker::mute(Connection& connection, std::uint64_t retry_ns) {
+    connection.is_muted = true;
+    set_peer(connection, false);
+    connection.retry_ns = retry_ns ? std::max(now_ns_, connection.last_ns) + retry_ns : 0;
+    connection.retry_after_ns = std::min(2 * connection.retry_after_ns, kMaxRetryNs);
+    wg_connection_rules rules{};
+    rules.by_direction[WG_SEND].mode = WG_RULE_MUTE;
+    rules.by_direction[WG_RECEIVE].mode = WG_RULE_MUTE;
+    set_rules(connection, rules);
+    for (const Direction direction : kDirections) {
+        streams::Stream& stream = connection.streams.of(direction);
+        stream.skip_to(stream.end());
+    }
+}
+
+// The front of every call, since messages may begin anywhere in a turn; of every message, where the kernel side can find them.
+void Tracker::capture_whole(Connection& connection) {
+    connection.is_whole = connection.is_resumed[0] = connection.is_resumed[1] = true;
+    wg_connection_rules rules{};
+    const wg_rule_mode mode = all()[connection.protocol]->framing ? WG_RULE_FRAMED : WG_RULE_WHOLE;
+    for (wg_rule& rule : rules.by_direction)
+        rule = {.mode = mode, .framing = static_cast<std::uint8_t>(connection.protocol), .padding = {}, .bytes = 16384};
+    set_rules(connection, rules);
+}
+
+// The kernel side tells no more of it.
+void Tracker::refuse(std::uint64_t id) {
+    if (refused_.size() >= kMaxRefused || !refused_.insert(id).second) return;
+    wg_connection_rules rules{};
+    for (wg_rule& rule : rules.by_direction) rule.mode = WG_RULE_MUTE;
+    rule_changes_.push_back({id, rules});
+}
+
+}  // namespace waggle::protocols

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensors/tls_library.h"
+
+#include <array>
+
+namespace waggle::sensors {
+namespace {
+
+// Those for early data (0-RTT) go on to the _ex forms.
+constexpr std::array<TlsFunction, 6> kOpenssl = {{
+    {.symbol = "SSL_read", .site = WG_TLS_READ},
+    {.symbol = "SSL_write", .site = WG_TLS_WRITE},
+    {.symbol = "SSL_read_ex", .site = WG_TLS_READ_EX, .is_optional = true},    // 1.1.1
+    {.symbol = "SSL_write_ex", .site = WG_TLS_WRITE_EX, .is_optional = true},  // 1.1.1
+    {.symbol = "SSL_new", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},
+    {.symbol = "SSL_free", .site = WG_TLS_FREE, .is_optional = true},
+}};
+
+// gnutls_record_send goes on to the other one.
+constexpr std::array<TlsFunction, 5> kGnutls = {{
+    {.symbol = "gnutls_record_recv", .site = WG_TLS_READ},
+    {.symbol = "gnutls_record_send2", .site = WG_TLS_WRITE},
+    {.symbol = "gnutls_record_recv_seq", .site = WG_TLS_READ, .is_optional = true},
+    {.symbol = "gnutls_handshake", .site = WG_TLS_BEGIN, .is_optional = true},
+    {.symbol = "gnutls_deinit", .site = WG_TLS_FREE, .is_optional = true},
+}};
+
+// All that a program reads or writes, through buffers or as HTTP/2, comes through these two. A handshake tells the
+// socket and that the session is new, whether its memory was another one's or not.
+constexpr std::array<TlsFunction, 5> kGo = {{
+    {.symbol = "crypto/tls.(*Conn).Read", .site = WG_TLS_GO_READ},
+    {.symbol = "crypto/tls.(*Conn).Write", .site = WG_TLS_GO_WRITE},
+    {.symbol = "crypto/tls.(*Conn).clientHandshake", .site = WG_TLS_GO_HANDSHAKE, .is_optional = true},
+    {.symbol = "crypto/tls.(*Conn).serverHandshake", .site = WG_TLS_GO_HANDSHAKE, .is_optional = true},
+    {.symbol = "crypto/tls.(*Conn).Close", .site = WG_TLS_GO_FREE, .is_optional = true},
+}};
+
+// A release build keeps these as functions of their own: they are called from several places, with link-time optimisation, too. What is received is taken
+// as each record is decrypted, not when the program reads it. Before 0.23 that is inlined.
+constexpr std::string_view kRustlsDrop =
+    "*drop_in_place$LT$rustls..common_state..CommonState$GT$|*13drop_in_place*6rustls12common_state11CommonState";
+
+constexpr std::array<TlsFunction, 3> kRustls = {{
+    {.symbol = "*6rustls12common_state*11CommonState23take_received_plaintext", .site = WG_TLS_RUST_TAKE},
+    {.symbol = "*6rustls12common_state*11CommonState20send_appdata_encrypt", .site = WG_TLS_RUST_WRITE},
+    {.symbol = kRustlsDrop, .site = WG_TLS_RUST_FREE},
+}};
+
+constexpr std::array<TlsLibrary, 4> kLibraries = {{{.name = "openssl", .functions = kOpenssl},
+                                                   {.name = "gnutls", .functions = kGnutls},
+                                                   {.name = "go", .functions = kGo, .is_go = true},
+                                                   {.name = "rustls", .functions = kRustls}}};
+
+}  // namespace
+
+std::span<const TlsLibrary> tls_libraries() { return kLibraries; }
+
+unsigned arguments_of(wg_tls_site site) {
+    switch (site) {
+        case WG_TLS_READ:
+        case WG_TLS_WRITE:
+        case WG_TLS_RUST_TAKE:
+        case WG_TLS_RUST_WRITE:
+            return 2;
+        case WG_TLS_READ_EX:
+        case WG_TLS_WRITE_EX:
+            return 4;
+        case WG_TLS_GO_READ:
+        case WG_TLS_GO_WRITE:
+            return 3;
+        default:
+            return 1;
+    }
+}
+
+bool has_result(wg_tls_site site) {
+    return site <= WG_TLS_WRITE_EX || (site >= WG_TLS_GO_READ && site <= WG_TLS_GO_HANDSHAKE) ||
+           site == WG_TLS_RUST_WRITE;
+}
+
+wg_tls_site leave_of(wg_tls_site site) { return is_go(site) ? WG_TLS_GO_LEAVE : WG_TLS_LEAVE; }
+
+bool is_go(wg_tls_site site) { return site >= WG_TLS_GO_READ && site <= WG_TLS_GO_FREE; }
+
+}  // namespace waggle::sensors

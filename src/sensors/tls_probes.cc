@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensors/tls_probes.h"
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <set>
+#include <thread>
+
+#include "bpf/abi/rules.h"
+#include "sensors/map.h"
+#include "sensors/tls_library.h"
+#include "sensors/uprobe_multi.h"
+#include "tls.bpf.h"
+
+namespace waggle::sensors {
+namespace {
+
+constexpr std::string_view kMulti = "uprobe_multi";
+constexpr std::size_t kMaxClosers = 64;
+
+// What the socket hooks are to look for from now on. Go's calls say so themselves when the first of them comes.
+std::uint32_t kinds_of(std::span<const TlsPlace> places) {
+    const bool is_go_program = std::ranges::all_of(places, [](const TlsPlace& place) { return is_go(place.site); });
+    return is_go_program ? 0u : static_cast<std::uint32_t>(WG_TLS_OF_THREADS);
+}
+
+}  // namespace
+
+const SensorSpec& tls_sensor() {
+    static const SensorSpec spec = {
+        "tls",
+        bpf::tls,
+        {{kMulti,
+          {{.name = "tls_site", .needs = "", .is_by_hand = true, .attach_type = kUprobeMulti},
+           {.name = "count_call", .needs = "", .is_by_hand = true, .attach_type = kUprobeMulti}}},
+         {"uprobe", {{.name = "tls_site", .needs = "", .is_by_hand = true}}}},
+        "encrypted traffic is counted, not read"};
+    return spec;
+}
+
+std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorReport& report) {
+    std::unique_ptr<Sensor> sensor = load(tls_sensor(), options, report);
+    if (!sensor) return nullptr;
+    bool is_multi = report.chosen == kMulti;
+    std::string_view why;
+    if (is_multi && !has_multi(sensor->program_fd("tls_site")))
+        why = "not in this kernel";
+    else if (is_multi && !sees_every_thread(sensor->program_fd("count_call"),
+                                            sensor->map_fd("calls_counted"), ::getpid()))
+        why = "this kernel's sees one thread of a process only (6.6.33 and 6.9.4 do better)";
+    if (!why.empty()) {
+        LoadOptions older = options;
+        older.disabled.emplace_back(kMulti);
+        report = {};
+        sensor = load(tls_sensor(), older, report);
+        if (!sensor) return nullptr;
+        report.reasons = {
+            fmt::format("uprobe_multi: {}; a stop takes about 80 ms for each probe", why)};
+        is_multi = false;
+    }
+    return std::unique_ptr<TlsProbes>(new TlsProbes(std::move(sensor), is_multi));
+}
+
+TlsProbes::~TlsProbes() { detach_all(); }
+
+void TlsProbes::Links::add(Links more) {
+    for (Fd& link : more.multi) multi.push_back(std::move(link));
+    single.insert(single.end(), more.single.begin(), more.single.end());
+}
+
+void TlsProbes::Links::release() {
+    std::atomic<std::size_t> next = 0;
+    const auto close_some = [&] {
+        for (std::size_t i = next++; i < multi.size() + single.size(); i = next++) {
+            if (i < multi.size()) multi[i].reset();
+            else bpf_link__destroy(single[i - multi.size()]);
+        }
+    };
+    {
+        std::vector<std::jthread> helpers;
+        const std::size_t wanted = std::min((multi.size() + single.size()) / 4, kMaxClosers);
+        while (helpers.size() < wanted) helpers.emplace_back(close_some);
+        close_some();
+    }
+    multi.clear();
+    single.clear();
+}
+
+Result<void> TlsProbes::attach_each(std::uint32_t pid, const std::string& path,
+                                    std::span<const TlsPlace> places, Links& links) {
+    for (const TlsPlace& place : places) {
+        DECLARE_LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = place.cookie());
+        bpf_link* link =
+            bpf_program__attach_uprobe_opts(sensor_->program("tls_site"), static_cast<pid_t>(pid),
+                                            path.c_str(), place.offset, &options);
+        if (!link) return fail_errno("uprobe");
+        links.single.push_back(link);
+    }
+    return ok();
+}
+
+Result<void> TlsProbes::attach(std::uint32_t pid, const std::string& path,
+                               std::span<const TlsPlace> places) {
+    std::lock_guard lock(mutex_);
+    if (is_over_ || places.empty()) return ok();
+    if (has_tls_) std::atomic_ref(*has_tls_).fetch_or(kinds_of(places), std::memory_order_relaxed);
+    Links fresh;
+    if (is_multi_) {
+        std::vector<std::uint64_t> offsets;
+        std::vector<std::uint64_t> cookies;
+        for (const TlsPlace& place : places) {
+            offsets.push_back(place.offset);
+            cookies.push_back(place.cookie());
+        }
+        fresh.multi.emplace_back(
+            link_multi(sensor_->program_fd("tls_site"), path.c_str(), pid, offsets, cookies));
+        if (!fresh.multi.back().is_open()) return fail_errno("uprobe_multi");
+    } else if (auto done = attach_each(pid, path, places, fresh); !done) {
+        fresh.release();
+        return done;
+    }
+    by_pid_[pid].add(std::move(fresh));
+    return ok();
+}
+
+void TlsProbes::detach(std::span<const Gone> gone) {
+    std::lock_guard lock(mutex_);
+    Links links;
+    std::set<std::uint32_t> tgids;
+    for (const auto& [pid, kernel_tgid] : gone) {
+        const auto found = by_pid_.find(pid);
+        if (found == by_pid_.end()) continue;
+        links.add(std::move(found->second));
+        by_pid_.erase(found);
+        tgids.insert(kernel_tgid);
+    }
+    if (tgids.empty()) return;
+    links.release();
+    const int calls = sensor_->map_fd("go_calls");
+    for (const wg_go_key& key : map_keys<wg_go_key>(calls))
+        if (tgids.contains(key.kernel_tgid)) map_delete(calls, &key);
+    const int sessions = sensor_->map_fd("tls_sessions");
+    std::vector<wg_tls_key> ended;
+    for (const wg_tls_key& key : map_keys<wg_tls_key>(sessions))
+        if (tgids.contains(key.kernel_tgid)) ended.push_back(key);
+    for (const wg_tls_key& key : ended) {
+        std::array<std::uint64_t, 64> session{};  // begins with its connection's id
+        if (map_lookup(sessions, &key, session.data()) == 0)
+            map_delete(sensor_->map_fd("rules"), &session[0]);
+        map_delete(sessions, &key);
+    }
+}
+
+void TlsProbes::detach_all() {
+    std::lock_guard lock(mutex_);
+    is_over_ = true;
+    Links all;
+    for (auto& [pid, links] : by_pid_) all.add(std::move(links));
+    by_pid_.clear();
+    all.release();
+}
+
+}  // namespace waggle::sensors

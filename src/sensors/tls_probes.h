@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// TlsProbes: the programs on TLS libraries, and the probes that run them in chosen processes. By uprobe_multi
+// (6.6), which is let go of in milliseconds, else by perf events, which take about 80 ms each.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "bpf/abi/tls.h"
+#include "sensors/loader.h"
+
+namespace waggle::sensors {
+
+// A place in a file's code, and what it means there.
+struct TlsPlace {
+    std::uint64_t offset;  // in the file
+    wg_tls_site site;
+    std::uint32_t depth;  // of the stack there
+    std::uint64_t cookie() const { return site | static_cast<std::uint64_t>(depth) << WG_TLS_DEPTH_SHIFT; }
+    friend auto operator<=>(const TlsPlace&, const TlsPlace&) = default;
+};
+
+class TlsProbes {
+  public:
+    // Null when it does not load; the report says why.
+    static std::unique_ptr<TlsProbes> start(const LoadOptions& options, SensorReport& report);
+    ~TlsProbes();
+    TlsProbes(const TlsProbes&) = delete;
+    TlsProbes& operator=(const TlsProbes&) = delete;
+
+    // Says which calls the socket hooks are to look for, as soon as the first probe is set. It outlives detach_all().
+    void set_flag(std::uint32_t* has_tls) { has_tls_ = has_tls; }
+    // Probes in this process only, whatever else maps the file; `pid` as the agent numbers it. Any thread.
+    Result<void> attach(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places);
+    struct Gone {
+        std::uint32_t pid;
+        std::uint32_t kernel_tgid;
+    };
+    // Takes the processes' probes, and forgets their sessions.
+    void detach(std::span<const Gone> gone);
+    // Takes all of them; none come after.
+    void detach_all();
+    std::uint64_t missed_runs() const { return sensor_->missed_runs(); }
+
+  private:
+    // One link for all places of a file, or one for each.
+    struct Links {
+        std::vector<Fd> multi;
+        std::vector<bpf_link*> single;
+        void add(Links more);
+        // The kernel waits for its readers at each link: several wait at once.
+        void release();
+    };
+    TlsProbes(std::unique_ptr<Sensor> sensor, bool is_multi) : sensor_(std::move(sensor)), is_multi_(is_multi) {}
+    Result<void> attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places, Links& links);
+
+    std::unique_ptr<Sensor> sensor_;
+    bool is_multi_;
+    std::uint32_t* has_tls_ = nullptr;
+    std::mutex mutex_;
+    bool is_over_ = false;
+    std::map<std::uint32_t, Links> by_pid_;
+};
+
+const SensorSpec& tls_sensor();
+
+}  // namespace waggle::sensors

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What HTTP carries: GraphQL with graphql-yoga, JSON-RPC with jayson (over TCP as well), and the official clients of Elasticsearch and
+OpenSearch against a stand-in of their servers. No variable, parameter or document is ever told."""
+import json
+import os
+import unittest
+
+from databases import PYTHON, DatabaseTest, node_packages, python_packages
+from harness import ROOT, Child, free_port, request, subset
+
+SOURCES = os.path.join(ROOT, "tests/services/http")
+
+
+class HttpCallsTest(DatabaseTest):
+    def start(self, *argv, env=None):
+        self.port = free_port()
+        child = Child([*argv, str(self.port)], env=env).wait_port(self.port)
+        self.addCleanup(child.stop)
+        return child
+
+    def check(self, agent, found):
+        for span in found:
+            subset(span, server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
+            self.assertEqual(span.is_error, span["error.type"] is not None)
+            self.assertNotIn("secret", str(span.attributes))
+        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
+
+    def test_graphql(self):
+        server = self.start("node", os.path.join(SOURCES, "graphql.js"),
+                            env={"NODE_PATH": node_packages("graphql-yoga", "graphql-yoga@5.10.4", "graphql@16.9.0")})
+        agent = self.watch(server)
+
+        def ask(document, **others):
+            status, body = request(self.port, "POST", "/graphql", json.dumps({"query": document, **others}), {"Content-Type": "application/json"})
+            self.assertEqual(status, 200, body)
+        ask("query Cart($id: ID) { cart(id: $id) }", variables={"id": "secret"})
+        ask('mutation Buy { buy(card: "secret") }', operationName="Buy")
+        ask("{ broken }")
+        status, _ = request(self.port, "GET", "/graphql?query=%7Bcart%7D", headers={"Accept": "application/json"})
+        self.assertEqual(status, 200)
+        found = agent.expect_spans(4, lambda s: s["url.path"] == "/graphql")
+        self.check(agent, found)
+        self.assertEqual([(s["graphql.operation.type"], s["graphql.operation.name"], s["error.type"]) for s in found],
+                         [("query", "Cart", None), ("mutation", "Buy", None), ("query", None, "graphql_error"), ("query", None, None)])
+        self.assertEqual([s.name for s in found], ["POST /graphql"] * 3 + ["GET /graphql"])
+
+    def rpc(self, way):
+        env = {"NODE_PATH": node_packages("jayson", "jayson@4.1.3")}
+        self.start("node", os.path.join(SOURCES, "rpc.js"), "server", way, env=env)
+        agent = self.run_client("node", os.path.join(SOURCES, "rpc.js"), "client", way, str(self.port), env=env)
+        found = agent.expect_spans(7, lambda s: s["rpc.system.name"] == "jsonrpc")
+        self.check(agent, found)
+        self.assertEqual({s.kind for s in found}, {"client"})
+        self.assertEqual(sorted((s["rpc.method"], s["rpc.response.status_code"]) for s in found if s["error.type"]),
+                         [("fail", "501"), ("nowhere", "-32601")])
+        self.assertEqual(sorted(s["rpc.method"] for s in found), ["fail", "nowhere", "slow", "slow", "sum", "sum", "sum"])
+        return agent, found
+
+    def test_jsonrpc_over_http(self):
+        _, found = self.rpc("http")
+        for span in found:
+            subset(span, http__request__method="POST", jsonrpc__protocol__version="2.0")
+
+    def test_jsonrpc_over_tcp(self):
+        agent, found = self.rpc("tcp")
+        self.assertEqual({s.name for s in found}, {"sum", "slow", "fail", "nowhere"})
+        self.assertEqual(agent.metric_sum("rpc_client_call_duration_seconds_count", rpc_system_name="jsonrpc"), 7)
+
+    def search(self, engine, package):
+        self.start(PYTHON, os.path.join(SOURCES, "search.py"), "server")
+        agent = self.run_client(PYTHON, os.path.join(SOURCES, "search.py"), engine, str(self.port),
+                                env={"PYTHONPATH": python_packages(engine, package)})
+        found = agent.expect_spans(8, lambda s: s["db.system.name"])
+        self.check(agent, found)
+        self.assertEqual([(s.name, s["db.operation.name"], s["db.collection.name"], s["error.type"]) for s in found], [
+            ("indices.create orders", "indices.create", "orders", None), ("index orders", "index", "orders", None),
+            ("get orders", "get", "orders", None), ("search orders", "search", "orders", None), ("bulk", "bulk", None, None),
+            ("count", "count", None, None), ("cluster.health", "cluster.health", None, None), ("get nothing", "get", "nothing", "404")])
+        self.assertEqual({s.kind for s in found}, {"client"})
+        self.check_metrics(agent, found, found[0]["db.system.name"])
+
+    def test_elasticsearch(self):
+        self.search("elasticsearch", "elasticsearch==8.15.1")
+
+    def test_opensearch(self):
+        self.search("opensearch", "opensearch-py==2.7.1")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

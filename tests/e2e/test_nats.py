@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""NATS with its clients for Python, Node and Go, at both ends: messages, requests and their answers, streams, complaints; no payload
+is ever told."""
+import os
+import subprocess
+import unittest
+
+import brokers
+from artefacts import OUT, _make
+from databases import PYTHON, DatabaseTest, node_packages, python_packages
+from harness import ROOT, Child, subset, wait_for
+
+SOURCES = os.path.join(ROOT, "tests/services/nats")
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+STREAMS = "$JS.API."
+CALLS = [("publish orders.new", "send", None), ("deliver orders.new", "receive", None), ("publish orders.paid", "send", None),
+         ("deliver orders.paid", "receive", None), ("publish orders.large", "send", None), ("deliver orders.large", "receive", None),
+         ("request price", "send", None), ("deliver price", "receive", None), ("reply", "send", None), ("request nobody", "send", "503"),
+         ("request parcels.1", "send", None), ("deliver parcels.1", "receive", None), ("ack", "settle", None),
+         ("publish forbidden", "send", None), ("error forbidden", None, "permissions_violation")]
+
+
+def go_client():
+    source = os.path.join(SOURCES, "gonats")
+    return _make(source, os.path.join(OUT, "gonats/gonats"), ["go", "-C", source, "build", "-o", os.path.join(OUT, "gonats/gonats"), "."],
+                 env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
+
+
+class NatsTest(DatabaseTest):
+    def setUp(self):
+        self.broker = brokers.Nats()
+        self.addCleanup(self.broker.stop)
+        self.port = self.broker.port
+
+    def expect(self, agent, count):
+        """All but what JetStream is asked of itself."""
+        found = agent.expect_spans(count, lambda s: s["messaging.system"] and not (s["messaging.destination.name"] or "").startswith(STREAMS))
+        for span in found:
+            subset(span, messaging__system="nats", server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
+            self.assertEqual(span.is_error, span["error.type"] is not None)
+            self.assertNotIn("secret", str(span.attributes))
+        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
+        return found
+
+    def by_python(self):
+        return (PYTHON, os.path.join(SOURCES, "client.py"), str(self.port)), {"PYTHONPATH": python_packages("nats", "nats-py==2.9.0")}
+
+    def check_calls(self, found):
+        # Two of one connection and one instant have no order.
+        self.assertEqual(sorted((s.name, s["messaging.operation.type"] or "", s["error.type"] or "") for s in found),
+                         sorted((name, kind or "", error or "") for name, kind, error in CALLS))
+        by_name = {s.name: s for s in found}
+        self.assertEqual(by_name["publish orders.paid"].trace_id, TRACE)
+        self.assertEqual([link["traceId"] for link in by_name["deliver orders.paid"].links], [TRACE])
+        self.assertEqual(by_name["deliver orders.new"]["messaging.consumer.group.name"], "workers")
+        self.assertIsNone(by_name["deliver price"]["messaging.consumer.group.name"])
+        price, reply = by_name["request price"], by_name["reply"]
+        self.assertTrue(price.start <= reply.start and reply.end <= price.end, (price.start, reply.start, reply.end, price.end))
+
+    def test_python(self):
+        argv, env = self.by_python()
+        agent = self.run_client(*argv, env=env)
+        found = self.expect(agent, len(CALLS))
+        self.check_calls(found)
+        self.assertEqual({s.kind for s in found if s["messaging.operation.type"] == "send"}, {"producer"})
+        self.assertEqual({s.kind for s in found if s["messaging.operation.type"] != "send"}, {"client"})
+        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count", messaging_system="nats",
+                                          messaging_destination_name="orders.new"), 2)
+
+    def test_broker(self):
+        argv, env = self.by_python()
+        agent = self.watch(self.broker)
+        client = Child(list(argv), stdin=subprocess.PIPE, env=env)
+        self.addCleanup(client.stop)
+        client.process.stdin.write(b"go\n")
+        client.process.stdin.flush()
+        wait_for(lambda: "done" in client.output() or client.process.poll(), "the client")
+        self.assertIsNone(client.process.poll(), client.output())
+        found = self.expect(agent, len(CALLS))
+        self.check_calls(found)
+        self.assertEqual({s.kind for s in found}, {"server"})
+        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)
+
+    def test_node(self):
+        """Twenty requests under way at once: each is answered once."""
+        agent = self.run_client("node", os.path.join(SOURCES, "client.js"), str(self.port),
+                                env={"NODE_PATH": node_packages("nats", "nats@2.28.2")})
+        names = [s.name for s in self.expect(agent, 60)]
+        self.assertEqual([names.count(name) for name in ("request price", "deliver price", "reply")], [20, 20, 20])
+
+    def test_go(self):
+        """A client that asks for +OK: a publish ends with it."""
+        agent = self.run_client(go_client(), str(self.port))
+        found = self.expect(agent, 13)
+        names = [s.name for s in found]
+        self.assertEqual([names.count(name) for name in ("publish orders.new", "request price", "deliver price", "reply")], [10, 1, 1, 1])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A server and a client that know the true number of requests and the status of each: whatever happens to the agent, what
+it exports and what it says it missed are that number, and no status is wrong."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from artefacts import go_program
+from harness import Agent, Child, free_port, wait_for
+
+REQUESTS = 100000
+CONNECTIONS = 16
+STATUS = (200, 201, 404, 500, 503)  # of request n: STATUS[n % 5]
+DURATION = "http_server_request_duration_seconds_count"
+
+
+class Oracle(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.port = free_port()
+        cls.server = Child([go_program(), str(cls.port)]).wait_port(cls.port)
+        cls.client = Child([go_program(), "load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.stop()
+        cls.server.stop()
+
+    def agent(self, config=""):
+        agent = Agent(services=[{"pids": [self.server.pid]}], traces=False, config=config)
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the server to be watched")
+        return agent
+
+    def begin(self, requests=REQUESTS):
+        self.client.process.stdin.write(f"http://127.0.0.1:{self.port}/numbered/x {CONNECTIONS} {requests}\n".encode())
+        self.client.process.stdin.flush()
+
+    def end(self):
+        self.assertEqual(self.client.process.stdout.readline(), b"done\n", self.client.output())
+
+    def account(self, agent, requests=REQUESTS):
+        """Waits until every request is accounted for, as exported or as lost."""
+        books = {}
+
+        def balanced():
+            # A stream that is torn may begin like another protocol's.
+            http = agent.metric_sum("waggle_requests_exported_total", protocol="http")
+            books.update(exported=http, strays=agent.metric_sum("waggle_requests_exported_total") - http,
+                         missed=agent.metric_sum("waggle_requests_missed_total"),
+                         unread=agent.metric_sum("waggle_turns_lost_total", cause="parse_invalid"),
+                         holes=agent.metric_sum("waggle_turns_lost_total", cause="hole"),
+                         counted=agent.metric_sum(DURATION),
+                         dropped=agent.metric_sum("waggle_requests_ended_total", end="channel_full"))
+            # Go reads the first byte of some requests by itself: what was told in part is a hole.
+            in_part = requests - books["exported"] - books["strays"] - books["missed"] - books["unread"]
+            return 0 <= in_part <= min(books["holes"], requests / 1000) and books["counted"] + books["dropped"] == books["exported"]
+        try:
+            wait_for(balanced, f"{requests} requests in the books", 60)
+        except AssertionError as error:
+            losses = {k: v for k, v in agent.metrics().items() if v and (k[0].startswith("waggle_") or k[0] == DURATION)}
+            raise AssertionError(f"{error}: {books}; {losses}") from None
+        self.assertLessEqual(books["strays"], 2)
+        books["lost_bytes"] = agent.metric_sum("waggle_capture_lost_bytes_total")
+        books["gap_bytes"] = agent.metric_sum("waggle_capture_gap_bytes_total")
+        books["statuses"] = [agent.metric_sum(DURATION, http_response_status_code=str(s)) for s in STATUS]
+        # Each request that has a status has its own.
+        for told, status in zip(books["statuses"], STATUS):
+            self.assertLessEqual(told, requests / len(STATUS), (status, books))
+        return books
+
+    def check_whole(self, books):
+        self.assertEqual((books["missed"], books["unread"], books["strays"], books["dropped"], books["lost_bytes"], books["gap_bytes"]), (0,) * 6)
+        self.assertEqual(books["statuses"], [REQUESTS / len(STATUS)] * len(STATUS))
+
+    def test_nothing_in_the_way(self):
+        agent = self.agent("memory_limit: 1GiB\nebpf: {ring_bytes: 134217728}\n")
+        self.begin()
+        self.end()
+        self.check_whole(self.account(agent))
+
+    def test_four_rings(self):
+        agent = self.agent("memory_limit: 1GiB\nebpf: {rings: 4, ring_bytes: 67108864}\n")
+        self.begin()
+        self.end()
+        self.check_whole(self.account(agent))
+
+    def test_rings_too_small(self):
+        for size in (16384, 65536):
+            with self.subTest(ring_bytes=size):
+                agent = self.agent(f"ebpf: {{ring_bytes: {size}}}\n")
+                self.begin()
+                self.end()
+                books = self.account(agent)
+                self.assertGreater(books["missed"], 0)
+                self.assertLessEqual(books["gap_bytes"], books["lost_bytes"])
+                agent.stop()
+
+    def test_agent_stopped(self):
+        """Its heartbeat is stale after two seconds: then calls are counted, and nothing is copied."""
+        agent = self.agent()
+        requests = 4 * REQUESTS
+        self.begin(requests)
+        os.kill(agent.child.pid, signal.SIGSTOP)
+        try:
+            time.sleep(4)
+        finally:
+            os.kill(agent.child.pid, signal.SIGCONT)
+        self.end()
+        books = self.account(agent, requests)
+        self.assertGreater(agent.metric_sum("waggle_requests_missed_total", cause="agent_stopped"), 0)
+        self.assertLessEqual(books["gap_bytes"], books["lost_bytes"])
+
+    def test_agent_starved(self):
+        agent = self.agent()
+        self.begin()
+        os.set_blocking(self.client.process.stdout.fileno(), False)
+        try:
+            while not self.client.process.stdout.readline():  # runs a tenth of the time
+                os.kill(agent.child.pid, signal.SIGSTOP)
+                time.sleep(0.045)
+                os.kill(agent.child.pid, signal.SIGCONT)
+                time.sleep(0.005)
+        finally:
+            os.kill(agent.child.pid, signal.SIGCONT)
+            os.set_blocking(self.client.process.stdout.fileno(), True)
+        self.account(agent)
+
+    def test_started_in_the_middle(self):
+        self.begin()
+        agent = self.agent("memory_limit: 1GiB\nebpf: {ring_bytes: 134217728}\n")
+        self.end()
+        self.begin()
+        self.end()
+        total = agent.metric_sum
+        wait_for(lambda: total("waggle_events_emitted_total") == total("waggle_events_read_total")
+                 and total("waggle_exchanges_open") == 0
+                 and total(DURATION) == total("waggle_requests_exported_total") >= REQUESTS, "all to be over", 60)
+        self.assertLessEqual(total(DURATION), 2 * REQUESTS)
+        self.assertEqual(agent.metric_sum("waggle_requests_missed_total"), 0)
+        for status in STATUS:
+            told = agent.metric_sum(DURATION, http_response_status_code=str(status))
+            self.assertTrue(REQUESTS / len(STATUS) <= told <= 2 * REQUESTS / len(STATUS), (status, told))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""RabbitMQ with pika and amqplib, at both ends: publishes, confirmed or not, deliveries, gets and settlements; no body is told."""
+import os
+import subprocess
+import unittest
+
+import brokers
+from databases import PYTHON, DatabaseTest, node_packages, python_packages
+from harness import ROOT, Child, subset, wait_for
+
+SOURCES = os.path.join(ROOT, "tests/services/rabbitmq")
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+CALLS = [("publish orders:new", "send", None), ("publish packing", "send", None), ("get packing", "receive", None),
+         ("ack", "settle", None), ("get packing", "receive", None), ("nack", "settle", None), ("publish orders:new", "send", None),
+         ("publish orders:nobody's", "send", "312"), ("deliver orders:new", "receive", None), ("ack", "settle", None),
+         ("publish no such exchange:new", "send", "404")]
+
+
+class RabbitmqTest(DatabaseTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = brokers.Rabbitmq()
+        cls.addClassCleanup(cls.broker.stop)
+        cls.port = cls.broker.port
+
+    def expect(self, agent, count):
+        found = agent.expect_spans(count, lambda s: s["messaging.system"])
+        for span in found:
+            subset(span, messaging__system="rabbitmq", server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
+            self.assertEqual(span.is_error, span["error.type"] is not None)
+            self.assertNotIn("secret", str(span.attributes))
+        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
+        return found
+
+    def by_pika(self):
+        return (PYTHON, os.path.join(SOURCES, "client.py"), str(self.port)), {"PYTHONPATH": python_packages("pika", "pika==1.3.2")}
+
+    def check_calls(self, found):
+        self.assertEqual([(s.name, s["messaging.operation.type"], s["error.type"]) for s in found], CALLS)
+        self.assertEqual([s["messaging.rabbitmq.destination.routing_key"] for s in found],
+                         ["new", "packing", "new", None, "packing", None, "new", "nobody's", "new", None, "new"])
+        self.assertEqual(found[0].trace_id, TRACE)
+        self.assertEqual([link["traceId"] for link in found[2].links], [TRACE])
+
+    def test_pika(self):
+        argv, env = self.by_pika()
+        agent = self.run_client(*argv, env=env)
+        found = self.expect(agent, len(CALLS))
+        self.check_calls(found)
+        self.assertEqual([s.kind for s in found], ["producer" if kind == "send" else "client" for _, kind, _ in CALLS])
+        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count", messaging_system="rabbitmq"), len(CALLS))
+        # By the rows of messages sent and given; the settlements are neither.
+        counts = [agent.metric_sum(f"messaging_client_{name}_messages_total", messaging_system="rabbitmq") for name in ("sent", "consumed")]
+        self.assertEqual(counts, [sum(kind == "send" for _, kind, _ in CALLS), sum(kind == "receive" for _, kind, _ in CALLS)])
+
+    def test_broker(self):
+        argv, env = self.by_pika()
+        agent = self.watch(self.broker)
+        client = Child(list(argv), stdin=subprocess.PIPE, env=env)
+        self.addCleanup(client.stop)
+        client.process.stdin.write(b"go\n")
+        client.process.stdin.flush()
+        wait_for(lambda: "done" in client.output() or client.process.poll(), "the client")
+        self.assertIsNone(client.process.poll(), client.output())
+        found = self.expect(agent, len(CALLS))
+        self.check_calls(found)
+        self.assertEqual({s.kind for s in found}, {"server"})
+        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)
+
+    def test_amqplib(self):
+        """Two channels on one connection, their frames mixed: each message is told once as sent and once as delivered."""
+        agent = self.run_client("node", os.path.join(SOURCES, "client.js"), str(self.port),
+                                env={"NODE_PATH": node_packages("amqplib", "amqplib@0.10.4")})
+        found = self.expect(agent, 40)
+        names = [s.name for s in found]
+        self.assertEqual((names.count("publish parcels"), names.count("deliver parcels")), (20, 20))
+        self.assertEqual({s["error.type"] for s in found}, {None})
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

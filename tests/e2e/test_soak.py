@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The soak test (make soak), for a short time: each thing that it does is done a few times."""
+import os
+import sys
+import unittest
+
+from harness import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "tests/soak"))
+import soak  # noqa: E402
+
+
+class Short(unittest.TestCase):
+    def test_soak(self):
+        soak.main(15)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

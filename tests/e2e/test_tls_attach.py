@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Where probes are and where they are not: libraries that come late or are deleted, processes that begin later, kernels
+with the older kind of probe; nothing in a process that is not selected, nothing left behind."""
+import http.client
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from harness import WAGGLE, Agent, Child, free_port, request, server_is, wait_for
+from privileges import NOBODY, as_user, public_copy, public_file
+from talk import service_folder
+from test_explain import explain
+from tls import certificate, client_context, key, nginx_tls
+
+PYTHON = "/usr/bin/python3"
+BREAKPOINT = 0xCC
+YOUNG = 2.5  # seconds; a little more than how long a new process is looked at again and again
+
+
+def get(port, path):
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=client_context())
+    try:
+        return request(port, path=path, connection=connection)
+    finally:
+        connection.close()
+
+
+def workers(nginx):
+    with open(f"/proc/{nginx.pid}/task/{nginx.pid}/children") as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+def function_bytes(pid, symbol="SSL_read", size=96):
+    """The machine code of the function as the process has it, and as its file has it."""
+    with open(f"/proc/{pid}/maps") as maps:
+        lines = [line.split() for line in maps if "/libssl.so" in line]
+    base = int(lines[0][0].split("-")[0], 16)
+    library = lines[0][5]
+    table = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout
+    address = int(re.search(rf"^(\w+) T {symbol}@", table, re.M)[1], 16)
+    with open(f"/proc/{pid}/mem", "rb") as memory, open(library, "rb") as file:
+        memory.seek(base + address)
+        file.seek(address)
+        return memory.read(size), file.read(size)
+
+
+def is_probed(pid):
+    there, original = function_bytes(pid)
+    return there != original and BREAKPOINT in there
+
+
+class Attach(unittest.TestCase):
+    def check_spans(self, agent, port, count=5):
+        for i in range(count):
+            get(port, f"/checked/{i}")
+        agent.expect_spans(count, lambda s: server_is(s, port) and s["url.path"].startswith("/checked/"))
+
+    def test_a_server_that_begins_after_the_agent(self):
+        port = free_port()
+        with Agent(services=[{"open_ports": str(port)}]) as agent:
+            server, _ = nginx_tls(port=port, workers=2)
+            try:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 3, "nginx and its workers to be read")
+                self.check_spans(agent, port)
+                # A worker that is made in place of one that died is read as well.
+                before = workers(server)
+                os.kill(before[0], signal.SIGKILL)
+                os.kill(before[1], signal.SIGKILL)
+                wait_for(lambda: len(workers(server)) == 2 and not set(workers(server)) & set(before), "new workers")
+                wait_for(lambda: all(is_probed(pid) for pid in workers(server)), "probes in the new workers")
+                get(port, "/second")
+                agent.expect_spans(1, lambda s: s["url.path"] == "/second")
+            finally:
+                server.stop()
+
+    def test_a_library_that_is_loaded_late(self):
+        port = free_port()
+        server = Child([PYTHON, service_folder("tls/late.py"), str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            server.wait_port(port)
+            with Agent(services=[{"open_ports": str(port)}]) as agent:
+                watched_since = time.monotonic()
+                wait_for(lambda: time.monotonic() - watched_since > YOUNG, "the process to be no longer new")
+                self.assertEqual(agent.metric_sum("waggle_tls_processes"), 0)
+                server.process.stdin.write(f"{certificate()} {key()}\n".encode())
+                server.process.stdin.flush()
+                self.assertEqual(server.process.stdout.readline(), b"ready\n")
+                get(port, "/first")  # by this the agent sees that the process speaks TLS
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+                self.check_spans(agent, port)
+        finally:
+            server.stop()
+
+    def test_a_library_that_was_deleted(self):
+        folder = tempfile.mkdtemp(prefix="waggle-libssl-")
+        port = free_port()
+        original = function_library()
+        shutil.copy(original, os.path.join(folder, "libssl.so.3"))
+        server = Child([PYTHON, "-m", "uvicorn", "asgi:app", "--port", str(port), "--ssl-certfile", certificate(), "--ssl-keyfile",
+                        key(), "--log-level", "warning"], cwd=service_folder("tls"), env={"LD_LIBRARY_PATH": folder}).wait_port(port)
+        try:
+            with open(f"/proc/{server.pid}/maps") as maps:
+                self.assertIn(folder + "/libssl.so.3", maps.read())
+            shutil.rmtree(folder)
+            with Agent(services=[{"open_ports": str(port)}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+                self.check_spans(agent, port)
+        finally:
+            server.stop()
+
+    def test_probes_by_perf_events(self):
+        """As before kernel 6.6: threads and workers alike, and gone at the end."""
+        server, port = nginx_tls(workers=2)
+        try:
+            with Agent(services=[{"open_ports": str(port)}], config="ebpf: {disable: [uprobe_multi]}\n") as agent:
+                self.assertIn("tls: by uprobe\n", re.sub(r".*\] ", "", agent.child.output()))
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 3, "nginx and its workers to be read")
+                self.check_spans(agent, port)
+            wait_for(lambda: not any(is_probed(pid) for pid in (server.pid, *workers(server))), "the probes to be gone")
+        finally:
+            server.stop()
+
+    def test_under_a_filter_of_system_calls(self):
+        """As services have it: the calls by which the kernel's return probes and its faster ones come back kill it."""
+        self.assertEqual(subprocess.run([PYTHON, service_folder("tls/filtered.py"), "die"]).returncode, -signal.SIGSYS)
+        port = free_port()
+        server = Child([PYTHON, service_folder("tls/filtered.py"), str(port), certificate(), key()]).wait_port(port)
+        try:
+            with Agent(services=[{"open_ports": str(port)}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+                self.check_spans(agent, port)
+            self.assertEqual(get(port, "/after")[0], 200)
+            self.assertIsNone(server.process.poll())
+        finally:
+            server.stop()
+
+    def test_threads_other_than_the_first(self):
+        """A blocking server with a thread for each connection."""
+        port = free_port()
+        code = ("import http.server, ssl, sys\n"
+                "class H(http.server.BaseHTTPRequestHandler):\n"
+                "    protocol_version = 'HTTP/1.1'\n"
+                "    def do_GET(self):\n"
+                "        self.send_response(200); self.send_header('Content-Length', '2'); self.end_headers(); self.wfile.write(b'hi')\n"
+                "s = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), H)\n"
+                "c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); c.load_cert_chain(sys.argv[2], sys.argv[3])\n"
+                "s.socket = c.wrap_socket(s.socket, server_side=True)\ns.serve_forever()\n")
+        server = Child([PYTHON, "-c", code, str(port), certificate(), key()]).wait_port(port)
+        try:
+            with Agent(services=[{"open_ports": str(port)}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+                self.check_spans(agent, port, 20)
+        finally:
+            server.stop()
+
+
+def function_library():
+    return os.path.realpath(subprocess.run([PYTHON, "-c", "import _ssl; print(next(l.split()[-1] for l in open('/proc/self/maps')"
+                                            " if 'libssl.so' in l))"], check=True, capture_output=True, text=True).stdout.strip())
+
+
+class OtherUsers(unittest.TestCase):
+    def test_a_process_of_another_user_needs_ptrace(self):
+        """The agent's own user's processes are read with CAP_BPF and CAP_PERFMON alone."""
+        program = public_copy()
+        app = public_file("asgi.py", open(service_folder("tls/asgi.py")).read())
+        servers = {}
+        for name, uid in (("own", NOBODY), ("other", NOBODY - 1)):
+            port = free_port()
+            argv = [PYTHON, "-m", "uvicorn", "asgi:app", "--port", str(port), "--ssl-certfile", certificate(), "--ssl-keyfile", key(),
+                    "--log-level", "warning"]
+            servers[name] = (Child([*as_user((), uid), *argv], cwd=os.path.dirname(app)).wait_port(port), port)
+        try:
+            for capabilities, seen in ((("bpf", "perfmon"), {"own"}), (("bpf", "perfmon", "sys_ptrace", "dac_read_search"), set(servers))):
+                with self.subTest(capabilities), Agent(services=[{"pids": [child.pid for child, _ in servers.values()]}],
+                                                       command=[*as_user(capabilities), program]) as agent:
+                    wait_for(lambda: agent.metric_sum("waggle_tls_processes") == len(seen), f"{seen} to be read")
+                    for name, (_, port) in servers.items():
+                        get(port, "/" + name)
+                    spans = agent.expect_spans(len(seen))
+                    self.assertEqual({span["url.path"][1:] for span in spans}, seen)
+                    wait_for(lambda: agent.metric_sum("waggle_turns_lost_total", cause="encrypted") == len(servers) - len(seen),
+                             "the other one to be counted")
+        finally:
+            for child, _ in servers.values():
+                child.stop()
+
+
+class Unselected(unittest.TestCase):
+    def test_nothing_of_a_process_that_is_not_selected(self):
+        """It has the library's same file mapped, and talks to one that is selected: of its own memory nothing is read."""
+        server, port = nginx_tls()
+        other, other_port = nginx_tls()
+        folder = tempfile.mkdtemp(prefix="waggle-leak-")
+        path = os.path.join(folder, "all.wgl")
+        recorder = Child([WAGGLE, "record", path, "--unmasked", "--open-port", str(port)], env={"ASAN_OPTIONS": "detect_leaks=0"})
+        try:
+            wait_for(lambda: all(is_probed(pid) for pid in workers(server)), "the selected one's probes")
+            get(port, "/of-the-selected-one")
+            get(other_port, "/of-the-other-one")
+            for pid in (other.pid, *workers(other)):
+                self.assertFalse(is_probed(pid))
+            def has_seen():
+                with open(path, "rb") as file:
+                    return b"GET /of-the-selected-one" in file.read()
+            wait_for(has_seen, "the selected one's request in the file")
+            recorder.stop(signal.SIGINT, wait=20)
+            with open(path, "rb") as file:
+                content = file.read()
+            self.assertNotIn(b"of-the-other-one", content)
+        finally:
+            recorder.stop()
+            server.stop()
+            other.stop()
+            shutil.rmtree(folder)
+
+    def test_nothing_is_left_behind(self):
+        server, port = nginx_tls()
+        try:
+            for sig in (signal.SIGTERM, signal.SIGKILL):
+                agent = Agent(services=[{"open_ports": str(port)}])
+                wait_for(lambda: all(is_probed(pid) for pid in workers(server)), "probes")
+                agent.stop(sig)
+                agent.sink.stop()
+                wait_for(lambda: not any(is_probed(pid) for pid in workers(server)), "the probes to be gone")
+                self.assertEqual(get(port, "/after")[0], 200)
+        finally:
+            server.stop()
+
+    def test_a_masked_record_has_no_secrets(self):
+        server, port = nginx_tls()
+        folder = tempfile.mkdtemp(prefix="waggle-mask-")
+        path = os.path.join(folder, "masked.wgl")
+        recorder = Child([WAGGLE, "record", path, "--open-port", str(port)], env={"ASAN_OPTIONS": "detect_leaks=0"})
+        try:
+            wait_for(lambda: all(is_probed(pid) for pid in workers(server)), "probes")
+            get(port, "/kept?token=SecretInTheQuery")
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=client_context())
+            request(port, method="POST", path="/kept", body=b"SecretInTheBody", headers={"Authorization": "SecretInAHeader"},
+                    connection=connection)
+            connection.close()
+            def has_seen():
+                with open(path, "rb") as file:
+                    return b"POST /kept" in file.read()
+            wait_for(has_seen, "the requests in the file")
+            recorder.stop(signal.SIGINT, wait=20)
+            with open(path, "rb") as file:
+                self.assertNotIn(b"SecretIn", file.read())
+            replayed = subprocess.run([WAGGLE, "replay", path], capture_output=True, text=True, timeout=60,
+                                      env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+            self.assertEqual(replayed.stdout.count("/kept"), 2, replayed)
+        finally:
+            recorder.stop()
+            server.stop()
+            shutil.rmtree(folder)
+
+    def test_explain_names_the_library(self):
+        server, port = nginx_tls()
+        try:
+            _, lines = explain(server.pid)
+            self.assertTrue(any(re.fullmatch(r"TLS: read through /.*/libssl\.so\.3 \(openssl\)", line) for line in lines), lines)
+            _, lines = explain(server.pid, config="ebpf: {tls: false}\n")
+            self.assertIn("TLS: switched off (ebpf.tls)", lines)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""TLS on memory BIOs (asyncio, uvicorn, Node), where the library never sees a socket: of 64 connections that talk in
+turns, every span is its own connection's, at both ends."""
+import subprocess
+import unittest
+
+from harness import Agent, Child, free_port, server_is, wait_for
+from talk import service_folder
+from tls import CONNECTIONS, REQUESTS, certificate, drive, key, nginx_tls
+
+PYTHON = "/usr/bin/python3"
+
+
+def uvicorn():
+    port = free_port()
+    return Child([PYTHON, "-m", "uvicorn", "asgi:app", "--port", str(port), "--ssl-certfile", certificate(), "--ssl-keyfile", key(),
+                  "--log-level", "warning", "--loop", "asyncio", "--timeout-keep-alive", "120"], cwd=service_folder("tls")).wait_port(port), port
+
+
+def node():
+    port = free_port()
+    return Child(["node", service_folder("tls/server.mjs"), str(port), certificate(), key()]).wait_port(port), port
+
+
+def asyncio_client(stdout=subprocess.PIPE):
+    return Child([PYTHON, service_folder("tls/asyncio_client.py")], stdin=subprocess.PIPE, stdout=stdout)
+
+
+def node_client(stdout=subprocess.PIPE):
+    return Child(["node", service_folder("tls/client.mjs")], stdin=subprocess.PIPE, stdout=stdout)
+
+
+class MemoryBio(unittest.TestCase):
+    def check_server(self, start):
+        server, port = start()
+        client = asyncio_client()
+        try:
+            with Agent(services=[{"pids": [server.pid]}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the server's library to be read")
+                ports = drive(client, port)
+                spans = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: server_is(s, port))
+                for span in spans:
+                    name = span["url.path"].split("/")[2]
+                    self.assertEqual(span["network.peer.port"], ports[name], span)
+                    self.assertEqual((span["url.scheme"], span["http.response.status_code"], span["http.response.body.size"]),
+                                     ("https", 200, 5))
+                self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
+                self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+                self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+        finally:
+            client.stop()
+            server.stop()
+
+    def test_uvicorn(self):
+        self.check_server(uvicorn)
+
+    def test_node(self):
+        self.check_server(node)
+
+    def check_client(self, start):
+        server, port = nginx_tls()
+        client = start()
+        try:
+            with Agent(services=[{"pids": [client.pid]}, {"open_ports": str(port)}]) as agent:
+                # The client, nginx and its worker.
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 3, "the libraries to be read")
+                ports = drive(client, port)
+                servers = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: s.kind == "server")
+                clients = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: s.kind == "client")
+                by_id = {span.span_id: span for span in clients}
+                for span in servers:
+                    self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]])
+                    caller = by_id.get(span.parent)
+                    self.assertIsNotNone(caller, span)
+                    self.assertEqual(caller["url.full"].split("/", 3)[3], span["url.path"][1:])
+                    self.assertEqual(caller.trace_id, span.trace_id)
+                    self.assertEqual(caller["url.scheme"], "https")
+                self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+        finally:
+            client.stop()
+            server.stop()
+
+    def test_asyncio_client(self):
+        self.check_client(asyncio_client)
+
+    def test_node_client(self):
+        self.check_client(node_client)
+
+    def test_connections_older_than_the_agent(self):
+        """Nothing is known of their handshake; from the agent's start on they are read."""
+        server, port = uvicorn()
+        try:
+            import http.client
+            from tls import client_context
+            connections = [http.client.HTTPSConnection("127.0.0.1", port, context=client_context(), timeout=10) for _ in range(8)]
+            for number, connection in enumerate(connections):
+                connection.request("GET", f"/before/{number}")
+                connection.getresponse().read()
+            with Agent(services=[{"pids": [server.pid]}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the server's library to be read")
+                for turn in range(3):
+                    for number, connection in enumerate(connections):
+                        connection.request("GET", f"/after/{number}/{turn}")
+                        connection.getresponse().read()
+                spans = agent.expect_spans(24, lambda s: server_is(s, port))
+                for span in spans:
+                    local = connections[int(span["url.path"].split("/")[2])].sock.getsockname()[1]
+                    self.assertEqual(span["network.peer.port"], local)
+            for connection in connections:
+                connection.close()
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()

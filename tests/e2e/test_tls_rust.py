@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""rustls in a release build with its symbols: a server by hyper and tokio, whose connections go from thread to thread, and
+a client that blocks; without symbols it is counted as encrypted."""
+import http.client
+import subprocess
+import unittest
+
+from artefacts import rust_tls
+from harness import Agent, Child, free_port, request, server_is, wait_for
+from test_explain import explain
+from test_tls_memory import asyncio_client
+from tls import CONNECTIONS, REQUESTS, certificate, client_context, drive, issued, key, nginx_tls
+
+BIG = 300_000
+
+
+def serve(program):
+    port = free_port()
+    return Child([program, "serve", str(port), certificate(), key()]).wait_port(port), port
+
+
+class Server(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server, cls.port = serve(rust_tls()[0])
+        cls.agent = Agent(services=[{"pids": [cls.server.pid]}])
+        wait_for(lambda: cls.agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.agent.stop()
+        cls.agent.sink.stop()
+        cls.server.stop()
+
+    def spans(self, count, beginning):
+        return self.agent.expect_spans(count, lambda s: server_is(s, self.port) and s["url.path"].startswith(beginning))
+
+    def check_books(self):
+        self.assertEqual(self.agent.metric_sum("waggle_tls_unbound_total"), 0)
+        self.assertEqual(self.agent.metric_sum("waggle_turns_lost_total"), 0)
+
+    def test_every_connection_has_its_own_spans(self):
+        client = asyncio_client()
+        try:
+            ports = drive(client, self.port)
+        finally:
+            client.stop()
+        spans = self.spans(CONNECTIONS * REQUESTS, "/c")
+        for span in spans:
+            self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]], span)
+            self.assertEqual((span["url.scheme"], span["http.response.status_code"], span["http.response.body.size"]), ("https", 200, 5))
+        self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
+        self.check_books()
+
+    def test_short_connections_one_after_the_other(self):
+        """Memory is used again by the next connection."""
+        for number in range(20):
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=client_context())
+            request(self.port, path=f"/short/{number}", connection=connection)
+            connection.close()
+        spans = self.spans(20, "/short/")
+        self.assertEqual(len({(s["url.path"], s["network.peer.port"]) for s in spans}), 20)
+        self.check_books()
+
+    def test_large_bodies_and_errors(self):
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=client_context())
+        request(self.port, path="/broken", connection=connection)
+        self.assertEqual(request(self.port, "POST", "/echo", body=b"b" * BIG, connection=connection)[1], b"b" * BIG)
+        connection.close()
+        broken, = self.spans(1, "/broken")
+        echo, = self.spans(1, "/echo")
+        self.assertEqual((broken["http.response.status_code"], broken.is_error), (500, True))
+        self.assertEqual((echo["http.request.body.size"], echo["http.response.body.size"]), (BIG, BIG))
+        self.check_books()
+
+    def test_http2(self):
+        done = subprocess.run(["curl", "-s", "--http2", "--cacert", certificate(), "-w", "%{http_version}\n", "-o", "/dev/null",
+                               f"https://127.0.0.1:{self.port}/two/[1-10]"], check=True, capture_output=True, text=True)
+        self.assertEqual(set(done.stdout.split()), {"2"})
+        for span in self.spans(10, "/two/"):
+            self.assertEqual((span["network.protocol.version"], span["http.response.status_code"], span["http.response.body.size"]),
+                             ("2", 200, 5))
+        self.check_books()
+
+    def test_explain(self):
+        _, lines = explain(self.server.pid)
+        self.assertTrue(any(line.startswith("TLS: read through ") and "(rustls)" in line for line in lines), lines)
+
+
+class Client(unittest.TestCase):
+    def test_every_call_is_on_its_own_connection(self):
+        server, port = nginx_tls(certificate=issued())
+        client = Child([rust_tls()[0], "call"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            with Agent(services=[{"pids": [client.pid]}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+                ports = drive(client, port)
+                spans = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: s.kind == "client")
+                self.assertEqual(len({s["url.full"] for s in spans}), CONNECTIONS * REQUESTS)
+                self.assertEqual(len(ports), CONNECTIONS)
+                for span in spans:
+                    self.assertEqual((span["server.port"], span["url.scheme"], span["http.response.status_code"]), (port, "https", 200))
+                self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+        finally:
+            client.stop()
+            server.stop()
+
+
+class Stripped(unittest.TestCase):
+    def test_it_is_counted_as_encrypted(self):
+        server, port = serve(rust_tls()[1])
+        try:
+            with Agent(services=[{"pids": [server.pid]}]) as agent:
+                connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=client_context())
+                request(port, path="/x", connection=connection)
+                connection.close()
+                wait_for(lambda: agent.metric_sum("waggle_turns_lost_total", cause="encrypted") == 1, "one encrypted connection")
+                self.assertEqual(agent.spans(), [])
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()

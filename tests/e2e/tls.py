@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates and servers that speak TLS, for the tests of encrypted traffic."""
+import atexit
+import os
+import shutil
+import ssl
+import subprocess
+import tempfile
+
+from harness import Child, free_port
+from services import nginx
+
+CONNECTIONS = 64
+REQUESTS = 5
+_folder = None
+
+
+def folder():
+    """A folder with key.pem and cert.pem (for localhost and 127.0.0.1), made once."""
+    global _folder
+    if _folder is None:
+        _folder = tempfile.mkdtemp(prefix="waggle-tls-")
+        atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+        os.chmod(_folder, 0o755)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", f"{_folder}/key.pem",
+                        "-out", f"{_folder}/cert.pem"], check=True, capture_output=True)
+        os.chmod(f"{_folder}/key.pem", 0o644)
+    return _folder
+
+
+def key():
+    return os.path.join(folder(), "key.pem")
+
+
+def certificate():
+    return os.path.join(folder(), "cert.pem")
+
+
+def issued(name="server"):
+    """A certificate that cert.pem has issued for the same key: for those who take no authority's own for a server's, and for
+    clients that are asked for one."""
+    path = os.path.join(folder(), f"{name}.pem")
+    if not os.path.exists(path):
+        request, extensions = path + ".csr", path + ".ext"
+        with open(extensions, "w") as file:
+            file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n")
+        subprocess.run(["openssl", "req", "-new", "-key", key(), "-subj", f"/CN={name}", "-out", request], check=True, capture_output=True)
+        subprocess.run(["openssl", "x509", "-req", "-in", request, "-CA", certificate(), "-CAkey", key(), "-CAcreateserial",
+                        "-days", "2", "-extfile", extensions, "-out", path], check=True, capture_output=True)
+        os.chmod(path, 0o644)
+    return path
+
+
+def keys_for_java():
+    """Both in one file, its password "secret"."""
+    path = os.path.join(folder(), "keys.p12")
+    if not os.path.exists(path):
+        subprocess.run(["openssl", "pkcs12", "-export", "-in", certificate(), "-inkey", key(), "-passout", "pass:secret",
+                        "-out", path], check=True, capture_output=True)
+    return path
+
+
+def gnutls_server():
+    """GnuTLS's own test server: its page tells of the connection."""
+    port = free_port()
+    return Child(["gnutls-serv", "--http", "--quiet", "-p", str(port), "--x509certfile", certificate(), "--x509keyfile", key()]
+                 ).wait_port(port), port
+
+
+def client_context(**options):
+    context = ssl.create_default_context(cafile=certificate())
+    for name, value in options.items():
+        setattr(context, name, value)
+    return context
+
+
+def nginx_tls(locations="location / { return 200 'hello'; }", options="", **others):
+    port = others.pop("port", None) or free_port()
+    shown = others.pop("certificate", None) or certificate()
+    listen = (f"listen 127.0.0.1:{port} ssl {options}; ssl_certificate {shown}; "
+              f"ssl_certificate_key {key()}; ssl_protocols TLSv1.2 TLSv1.3;")
+    return nginx(locations, listen=listen, port=port, **others)
+
+
+def drive(client, port, connections=CONNECTIONS, requests=REQUESTS):
+    """Runs the client to its end; the local port of each of its connections."""
+    out, _ = client.process.communicate(f"{port} {certificate()} {connections} {requests}\n".encode(), timeout=60)
+    assert client.process.returncode == 0, client.output()
+    return {name: int(local) for name, local in (line.split() for line in out.decode().splitlines())}

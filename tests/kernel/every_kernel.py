@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`make test-kernels`: the kernels that are not Debian 12's own. Every BPF object is relocated against each of them, arm64's
+included, and all of on_kernel.py runs on each by every hook it has."""
+import unittest
+
+from kernels import VERSIONS
+from on_kernel import TYPED, OnKernel
+from relocation import Relocation
+
+# Newer kernels' first choice, and what is left without it.
+TRACEPOINTS = {"tp_btf": "", "fentry": "tp_btf", **{hook: f"tp_btf, {others}" for hook, others in TYPED.items()}}
+
+
+class Debian11(OnKernel, unittest.TestCase):
+    version = "5.10"
+    hooks = {"fentry_plain": "", "kprobe": "fentry_plain"}
+    has_mptcp = has_async = has_tls = False
+
+
+class Debian13(OnKernel, unittest.TestCase):
+    version = "6.12"
+    hooks = TRACEPOINTS
+
+
+class Newest(OnKernel, unittest.TestCase):
+    version = "newest"
+    hooks = TRACEPOINTS
+
+
+for each in VERSIONS:
+    name = "Relocation" + each.replace(".", "_")
+    globals()[name] = type(name, (Relocation, unittest.TestCase), {"version": each, "archs": ("amd64", "arm64")})
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

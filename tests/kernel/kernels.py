@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's kernels: finds the newest package of a version in the archive that this host's apt uses, and keeps its image and
+its BTF in a cache outside the tree."""
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+from private_apt import configure, update  # noqa: E402
+
+CACHE = pathlib.Path(os.environ.get("WAGGLE_KERNEL_CACHE", pathlib.Path.home() / ".cache/waggle-kernels"))
+# Which suites have a version; "newest" is whatever the last ones have.
+SUITES = {"5.10": ("bullseye", "bullseye-security"), "6.1": ("bookworm", "bookworm-security"),
+          "6.12": ("trixie", "trixie-security"), "newest": ("trixie-backports", "sid", "experimental")}
+VERSIONS = tuple(SUITES)
+
+
+def package_names(environment, version, arch):
+    names = subprocess.run(["apt-cache", "pkgnames", "linux-image-"], capture_output=True, text=True, check=True,
+                           env=environment).stdout.split()
+    wanted = r"\d+\.\d+" if version == "newest" else re.escape(version)
+    # Release candidates and packages that only name another have no number after the version.
+    return [n for n in names if re.fullmatch(rf"linux-image-{wanted}[.]\d[\d.+a-z-]*-cloud-{arch}", n)]
+
+
+def number(name):
+    return [int(x) for x in re.findall(r"\d+", name.removesuffix("amd64").removesuffix("arm64"))]
+
+
+def packages(version, arch):
+    """(names, newest first; environment for apt-get download)."""
+    folder = CACHE / "apt" / f"{version}-{arch}"
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = configure(folder, SUITES[version], arch)
+    update(folder, environment)
+    names = package_names(environment, version, arch)
+    if not names:
+        sys.exit(f"no cloud kernel {version} for {arch} in {', '.join(SUITES[version])}: the test cannot run")
+    return sorted(names, key=number, reverse=True), environment
+
+
+def download(name, environment, image):
+    """Puts the package's kernel at `image`; else returns why not."""
+    with tempfile.TemporaryDirectory() as work:
+        # Since 7.0 or so the image is in a package of its own.
+        own = name.replace("linux-image-", "linux-binary-")
+        has_own = subprocess.run(["apt-cache", "show", own], env=environment, capture_output=True).returncode == 0
+        done = subprocess.run(["apt-get", "download", "-qq", own if has_own else name], cwd=work, env=environment,
+                              capture_output=True, text=True)
+        found = list(pathlib.Path(work).glob("*.deb"))
+        if done.returncode or not found:
+            return done.stderr.strip() or "nothing was downloaded"
+        files = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(found[0])], stdout=subprocess.PIPE)
+        subprocess.run(["tar", "-x", "-C", work, "--wildcards", "./*/vmlinuz*"], stdin=files.stdout, check=True)
+        files.stdout.close()
+        files.wait()
+        image.parent.mkdir(parents=True, exist_ok=True)
+        part = image.with_suffix(".part")
+        shutil.copy(next(path for path in pathlib.Path(work).rglob("vmlinuz*")), part)
+        part.rename(image)
+    return ""
+
+
+def find_kernel(version, arch="amd64"):
+    """The image of the newest cloud kernel of this version."""
+    names, environment = packages(version, arch)
+    why = ""
+    # The lists of an old suite name packages that the archive has dropped since.
+    for name in names[:12]:
+        image = CACHE / name / "vmlinuz"
+        if image.exists():
+            return str(image)
+        why = download(name, environment, image)
+        if not why:
+            return str(image)
+    sys.exit(f"kernel {version} for {arch} cannot be downloaded: {why}")
+
+
+# ---- BTF, from the image
+
+def unpack(packed):
+    """The kernel itself, as one of the ways that kernels are packed by gives it."""
+    for magic, program in ((b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\x1f\x8b\x08", "gzip"), (b"\x02\x21\x4c\x18", "lz4")):
+        if packed.startswith(magic):
+            return subprocess.run([program, "-dcq"], input=packed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return packed
+
+
+def raw_image(data):
+    """The kernel itself: an ELF file (x86), or arm64's own image."""
+    if data[514:518] == b"HdrS":  # x86's boot protocol says where the packed kernel stands; its size is the last word
+        offset, size = struct.unpack_from("<II", data, 584)
+        begin = (data[497] + 1) * 512 + offset
+        return unpack(data[begin:begin + size - 4])
+    if data[4:8] == b"zimg":  # EFI's
+        offset, size = struct.unpack_from("<II", data, 8)
+        return unpack(data[offset:offset + size])
+    return unpack(data)
+
+
+def find_btf(image):
+    """The kernel's own BTF, by its header: the first that holds together and has the size of a kernel's."""
+    at = image.find(b"\x9f\xeb\x01\x00\x18\x00\x00\x00")
+    while at >= 0:
+        header, types_at, types, strings_at, strings = struct.unpack_from("<IIIII", image, at + 4)
+        begin = at + header + strings_at
+        if types > 1 << 20 and types_at == 0 and begin + strings <= len(image) and image[begin] == 0:
+            return image[at:begin + strings]
+        at = image.find(b"\x9f\xeb\x01\x00\x18\x00\x00\x00", at + 1)
+    sys.exit("the kernel's image has no BTF")
+
+
+def btf_of(version, arch="amd64"):
+    """A file with the BTF of the newest kernel of this version."""
+    kernel = pathlib.Path(find_kernel(version, arch))
+    path = kernel.parent / "btf"
+    if not path.exists():
+        data = find_btf(raw_image(kernel.read_bytes()))
+        part = path.with_suffix(".part")
+        part.write_bytes(data)
+        part.rename(path)
+    return str(path)
+
+
+def main():
+    arch = sys.argv[2] if len(sys.argv) > 2 else "amd64"
+    print(find_kernel(sys.argv[1], arch), btf_of(sys.argv[1], arch))
+
+
+if __name__ == "__main__":
+    main()

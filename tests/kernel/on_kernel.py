@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold on every kernel, by every hook that it has: one boot, in which the agent is started once for each hook. Every
+way to move bytes is seen once at each end with its text; threads that were blocked in a read when the agent came; nginx, plain and
+over TLS; a service and a short-lived program that begin later."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import guest  # noqa: E402
+from harness import Sink  # noqa: E402
+from test_ways import FAMILIES, READS, WAYS, WRITES  # noqa: E402
+
+WAGGLE = os.environ.get("WAGGLE_BINARY", str(guest.ROOT / "build/dev/waggle"))
+COUNT = 2
+THREADS, ROUNDS = 64, 2
+# {hook: what is switched off, so that it is the best one left}
+TYPED = {"fentry_plain": "fentry", "kprobe": "fentry, fentry_plain"}
+PREPARE = r"""
+wait_for() {
+    until=$(($(date +%s) + 240))
+    until eval "$1"; do [ $(date +%s) -gt $until ] && echo "WAITED $hook for $1" && break; sleep 0.2; done
+}
+metrics() { curl -s http://127.0.0.1:9464/metrics; }
+mkdir -p /var/www /sink/cgi-bin; echo hello > /var/www/file; chmod -R a+rX /var
+cat > /nginx.conf <<'END'
+worker_processes 1; error_log stderr; pid /run/nginx.pid; events { }
+http { access_log off; ssl_certificate /certificate; ssl_certificate_key /key;
+       server { listen 8080; listen [::]:8080; listen 8443 ssl; location = /ok { return 200 'hello'; }
+                location = /secure { return 200 'secret'; } location / { root /var/www; } } }
+END
+nginx -c /nginx.conf
+cat > /waggle.yaml <<'END'
+discovery:
+  poll_interval: 1s
+  services:
+    - open_ports: "8080-8081,8443"
+    - exe_path: /ways$
+otel_traces_export: {endpoint: "http://127.0.0.1:4318/cgi-bin/traces", protocol: http/json, compression: none, batch_timeout: 200ms}
+prometheus_export: {port: 9464}
+END
+cat > /sink/cgi-bin/traces <<'END'
+#!/bin/sh
+head -c "$CONTENT_LENGTH" >> /spans; echo >> /spans
+printf 'Content-Type: application/json\r\n\r\n{}'
+END
+chmod +x /sink/cgi-bin/traces
+httpd -p 127.0.0.1:4318 -h /sink
+export ASAN_OPTIONS=detect_leaks=0
+"""
+# One hook's turn. Threads block in a read before the agent begins.
+TURN = r"""
+hook=HOOK
+echo "AT $hook $(cut -d. -f1 /proc/uptime)"
+rm -f /spans /answers /commands; touch /spans; mkfifo /commands
+ways < /commands > /answers &
+exec 3> /commands
+echo "crowd THREADS ROUNDS crowd" >&3
+wait_for 'grep -q "blocked\|failed" /answers'
+waggle run --config /waggle.yaml --set 'ebpf.disable=DISABLE' > /dev/null 2> /log &
+agent=$!
+wait_for 'curl -s -o /dev/null --fail http://127.0.0.1:9464/readyz'
+wait_for 'metrics | grep -q "^waggle_processes_watched [3-9]"'
+echo >&3
+wait_for 'grep -q "done\|failed" /answers'
+curl -s -o /dev/null "http://127.0.0.1:8080/ok?n=1" "http://[::1]:8080/file"
+curl -s -o /dev/null -d body http://127.0.0.1:8080/missing
+MORE
+COMMANDS
+exec 3>&-
+wait_for '[ $(grep -c "done\|failed" /answers) -ge NUMBER ]'
+wait_for '[ $(grep -o traceId /spans | wc -l) -ge SPANS ]'
+metrics | grep -E '^waggle_(turns|spans|requests|events|capture|tls)' | grep -v ' 0$' | sed "s/^/METRIC $hook /"
+kill -TERM $agent; wait $agent; echo "AGENT-STATUS $hook $?"
+echo "PROBES-LEFT $hook $(grep -c waggle /sys/kernel/tracing/kprobe_events)"
+sed "s/^/LOG $hook /" /log; grep failed /answers | sed "s/^/ANSWER $hook /"
+sed "s/^/SPAN $hook /" /spans
+"""
+TLS = r"""
+wait_for 'metrics | grep -q "^waggle_tls_processes [2-9]"'
+curl -s -k -o /dev/null https://127.0.0.1:8443/secure
+"""
+# A service that makes a process for every connection, and a program that lives for a moment.
+LATE = r"""
+httpd -f -p 8081 -h /var/www & late=$!
+wait_for 'curl -s -o /dev/null http://127.0.0.1:8081/begun'
+curl -s -o /dev/null http://127.0.0.1:8081/late
+echo "ipv4 read write 100 COUNT short" | ways > /dev/null
+kill $late
+"""
+
+
+def certificate(folder):
+    files = {name: os.path.join(folder, name) for name in ("certificate", "key")}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=guest", "-keyout",
+                    files["key"], "-out", files["certificate"]], check=True, capture_output=True)
+    return {"/" + name: path for name, path in files.items()}
+
+
+class OnKernel:
+    version = ""
+    arch = "amd64"
+    hooks = {"fentry": "", **TYPED}  # {hook: the hooks that are switched off}
+    has_mptcp = True
+    has_async = True  # io_uring's workers are threads of the process (5.12)
+    has_tls = True
+    roots = ("/",)
+    waggle, ways = WAGGLE, WAYS
+    extra = {}
+
+    @classmethod
+    def rows(cls, hook):
+        """(family, read, write, body): every read and write once, every family, pages and io_uring."""
+        rows = [("ipv4", READS[i % len(READS)], WRITES[i % len(WRITES)], 3000) for i in range(max(len(READS), len(WRITES)))]
+        families = [family for family in FAMILIES if cls.has_mptcp or family != "mptcp"]
+        rows += [(family, "recvmsg", "sendmsg", 20000) for family in families]
+        rows += [("ipv4", "splice_read", "sendfile", 100000), ("ipv4", "read", "splice_write", 100000), ("unix", "read", "sendfile", 50000)]
+        if cls.has_mptcp:
+            rows.append(("mptcp", "read", "sendfile", 50000))
+        forms = [("uring_read", "uring_write"), ("uring_recv", "uring_send")]
+        if cls.has_async:
+            forms.append(("uring_recv_async", "uring_send_async"))
+        if hook != "tp_btf":  # what it does not see as text
+            forms += [("uring_recvmsg", "uring_sendmsg"), ("uring_readv", "uring_writev")]
+            rows.append(("unix", "splice_read", "sendfile", 50000))
+        return rows + [("ipv4", read, write, 3000) for read, write in forms] + [("unix", "uring_read", "uring_write", 3000)]
+
+    @classmethod
+    def finds_late(cls, hook):
+        return "tp_btf" not in cls.hooks[hook]
+
+    @classmethod
+    def reads_tls(cls, hook):
+        return cls.has_tls and hook in ("tp_btf", "fentry")
+
+    @classmethod
+    def turn(cls, hook):
+        rows = cls.rows(hook)
+        commands = "".join(f'echo "{f} {r} {w} {b} {COUNT} t{i}" >&3\n' for i, (f, r, w, b) in enumerate(rows))
+        spans = 3 + 2 * COUNT * len(rows) + 2 * THREADS * ROUNDS + cls.reads_tls(hook) + (2 + 2 * COUNT) * cls.finds_late(hook)
+        more = (TLS if cls.reads_tls(hook) else "") + (LATE if cls.finds_late(hook) else "")
+        replaced = {"HOOK": hook, "DISABLE": cls.hooks[hook], "MORE": more, "COMMANDS": commands, "NUMBER": str(1 + len(rows)),
+                    "SPANS": str(spans), "THREADS": str(THREADS), "ROUNDS": str(ROUNDS), "COUNT": str(COUNT)}
+        text = TURN
+        for name, value in replaced.items():
+            text = text.replace(name, value)
+        return text
+
+    @classmethod
+    def setUpClass(cls):
+        script = PREPARE + "".join(cls.turn(hook) for hook in cls.hooks)
+        with tempfile.TemporaryDirectory() as folder:
+            cls.log = guest.run(cls.version, script, pathlib.Path(cls.waggle), extra={cls.ways: "/usr/bin/ways", **cls.extra},
+                                files=certificate(folder), memory=2048, seconds=int(os.environ.get("WAGGLE_GUEST_SECONDS", 300)) * len(cls.hooks), arch=cls.arch, roots=cls.roots)
+        cls.spans = {}
+        for hook in cls.hooks:
+            sink = Sink()
+            for line in cls.log.splitlines():
+                if line.startswith(f"SPAN {hook} {{"):
+                    sink.take(json.loads(line.split(" ", 2)[2]))
+            sink.stop()
+            cls.spans[hook] = sink.spans
+
+    def of(self, hook, path):
+        return [span for span in self.spans[hook] if span["url.path"] == path]
+
+    def tail(self, hook):
+        """What the guest said of the hook's turn, but for spans."""
+        lines = [line for line in self.log.splitlines() if not line.startswith("SPAN")]
+        return "\n".join(line[:300] for line in lines if f" {hook} " in line or not line.split(" ")[0].isupper())[-6000:]
+
+    def check_exchange(self, hook, path, body, request=100):
+        spans = self.of(hook, path)
+        self.assertEqual(sorted(span.kind for span in spans), ["client", "server"], f"{self.version} {hook} {path}")
+        for span in spans:
+            self.assertEqual(span["http.response.status_code"], 200)
+            self.assertEqual(span["http.request.body.size"], request)
+            self.assertEqual(span["http.response.body.size"], body)
+
+    def test_the_agent_runs_and_ends_clean(self):
+        for hook in self.hooks:
+            self.assertIn(f"sockets: by {hook}\n", self.log, self.tail(hook))
+            self.assertIn(f"AGENT-STATUS {hook} 0\n", self.log, self.tail(hook))
+            self.assertIn(f"PROBES-LEFT {hook} 0\n", self.log, self.tail(hook))
+            self.assertNotIn(f"WAITED {hook} ", self.log, self.tail(hook))
+            self.assertNotIn(f"ANSWER {hook} ", self.log, self.tail(hook))
+
+    def test_nginx(self):
+        for hook in self.hooks:
+            for path, status in (("/ok", 200), ("/file", 200), ("/missing", 404)):
+                spans = self.of(hook, path)
+                self.assertEqual(len(spans), 1, f"{self.version} {hook} {path}")
+                span = spans[0]
+                self.assertEqual(span["http.response.status_code"], status, f"{hook} {span}\n{self.tail(hook)}")
+                self.assertEqual(span["server.port"], 8080)
+
+    def test_every_way(self):
+        for hook in self.hooks:
+            for i, (family, read, write, body) in enumerate(self.rows(hook)):
+                for number in range(COUNT):
+                    with self.subTest(kernel=self.version, hook=hook, family=family, read=read, write=write, number=number):
+                        self.check_exchange(hook, f"/t{i}/{number}", body)
+
+    def test_threads_that_were_blocked_in_a_read(self):
+        for hook in self.hooks:
+            for number in range(THREADS * ROUNDS):
+                self.check_exchange(hook, f"/crowd/{number}", 10)
+
+    def test_tls(self):
+        for hook in self.hooks:
+            if self.reads_tls(hook):
+                spans = self.of(hook, "/secure")
+                self.assertEqual(len(spans), 1, f"{self.version} {hook} /secure")
+                span = spans[0]
+                self.assertEqual((span.kind, span["url.scheme"], span["http.response.status_code"]), ("server", "https", 200))
+
+    def test_what_begins_later(self):
+        for hook in self.hooks:
+            if not self.finds_late(hook):
+                continue
+            span, = self.of(hook, "/late")
+            self.assertEqual((span.kind, span["server.port"], span["http.response.status_code"]), ("server", 8081, 404))
+            for number in range(COUNT):
+                self.check_exchange(hook, f"/short/{number}", 100)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes many messages with long bodies between them by one call, and reads all answers: HTTP/2 (http2 PORT), PostgreSQL
+(postgres PORT). A small burst first; each begins with a line on standard input."""
+import socket
+import struct
+import sys
+
+BODY = 1 << 20
+VALUE = 64 << 10
+
+
+def read_exactly(connection, size):
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
+
+
+class Http2:
+    """Requests on odd streams; a server with a large window."""
+
+    def __init__(self, port):
+        self.port = port
+        self.next_stream = 1
+        self.connection = socket.create_connection(("127.0.0.1", port))
+        self.connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + self.frame(4, 0, 0, b""))
+        seen_window = False
+        while not seen_window:  # the connection's, after SETTINGS
+            kind, flags, stream, _ = self.read()
+            if kind == 4 and not flags & 1:
+                self.connection.sendall(self.frame(4, 1, 0, b""))
+            seen_window = kind == 8 and stream == 0
+
+    @staticmethod
+    def frame(kind, flags, stream, payload):
+        return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+    def read(self):
+        header = read_exactly(self.connection, 9)
+        payload = read_exactly(self.connection, int.from_bytes(header[:3], "big"))
+        return header[3], header[4], int.from_bytes(header[5:], "big"), payload
+
+    def request(self, path, body):
+        stream, self.next_stream = self.next_stream, self.next_stream + 2
+        path = path.encode()
+        block = bytes([0x83 if body else 0x82, 0x86, 0x04, len(path)]) + path + b"\x01\x09localhost"
+        out = [self.frame(1, 4 if body else 5, stream, block)]
+        for at in range(0, body, 16384):
+            size = min(16384, body - at)
+            out.append(self.frame(0, at + size == body, stream, b"x" * size))
+        return stream, b"".join(out)
+
+    def burst(self, plan):
+        requests = [self.request(path, body) for path, body in plan]
+        self.connection.sendall(b"".join(text for _, text in requests))
+        waiting = {stream for stream, _ in requests}
+        while waiting:
+            kind, flags, stream, _ = self.read()
+            if kind in (0, 1) and flags & 1 or kind == 3:
+                waiting.discard(stream)
+
+    def run(self):
+        sys.stdin.readline()
+        self.burst([("/small?n=1", 0), ("/small?n=2", 0)])
+        sys.stdin.readline()
+        self.burst([("/small?n=3", 0), ("/small?n=4", BODY), ("/small?n=5", 0), ("/small?n=6", BODY + 1000), ("/small?n=7", 0),
+                    ("/small?n=8", 10), ("/small?n=9", 0)])
+
+
+class Postgres:
+    def __init__(self, port):
+        self.connection = socket.create_connection(("127.0.0.1", port))
+        startup = struct.pack(">I", 196608) + b"user\0shop\0database\0shop\0\0"
+        self.connection.sendall(struct.pack(">I", len(startup) + 4) + startup)
+        self.until_ready()
+
+    def until_ready(self):
+        while True:
+            kind = read_exactly(self.connection, 1)
+            read_exactly(self.connection, struct.unpack(">I", read_exactly(self.connection, 4))[0] - 4)
+            if kind == b"Z":
+                return
+
+    @staticmethod
+    def message(kind, body=b""):
+        return kind + struct.pack(">I", len(body) + 4) + body
+
+    def statement(self, text, value=None):
+        values = struct.pack(">H", 0) if value is None else struct.pack(">HI", 1, len(value)) + value
+        return (self.message(b"P", b"\0" + text.encode() + b"\0" + struct.pack(">H", 0)) +
+                self.message(b"B", b"\0\0" + struct.pack(">H", 0) + values + struct.pack(">H", 0)) +
+                self.message(b"E", b"\0" + struct.pack(">I", 0)))
+
+    def burst(self, *statements):
+        self.connection.sendall(b"".join(s + self.message(b"S") for s in statements))
+        for _ in statements:
+            self.until_ready()
+
+    def run(self):
+        sys.stdin.readline()
+        for _ in range(3):
+            self.burst(self.statement("SELECT 1"), self.statement("SELECT 1"))
+        sys.stdin.readline()
+        value = b"v" * VALUE
+        self.burst(self.statement("SELECT length($1) AS a", value), self.statement("SELECT b FROM pg_class, (SELECT 2 AS b) AS t"),
+                   self.statement("SELECT length($1) AS c", value), self.statement("SELECT missing"),
+                   self.statement("SELECT repeat('x', 200000)"), self.statement("SELECT relname FROM pg_class LIMIT 1"))
+
+
+{"http2": Http2, "postgres": Postgres}[sys.argv[1]](int(sys.argv[2])).run()
+print("done", flush=True)
+sys.stdin.read()

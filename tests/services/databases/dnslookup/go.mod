@@ -1,0 +1,3 @@
+module dnslookup
+
+go 1.21

@@ -54,11 +54,11 @@ soak:                 ## churn, kills, hostile peers for SECONDS (3600); SEED re
 	@ninja -C build/dev -j $(JOBS) waggle crowd
 	@SECONDS=$(or $(SECONDS),3600) SEED=$(SEED) WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$${WAGGLE_BINARY:-$(CURDIR)/build/dev/waggle} python3 tests/soak/soak.py
 
-fuzz:                 ## every fuzz target for SECONDS (10)
+fuzz:                 ## every fuzz target for SECONDS (10) or RUNS inputs
 	@tools/setup test
 	@cmake --preset fuzz >/dev/null
 	@ninja -C build/fuzz -j $(JOBS) fuzzers
-	@tools/fuzz_smoke build/fuzz $(or $(SECONDS),10)
+	@tools/fuzz_smoke build/fuzz $(or $(SECONDS),10) $(RUNS)
 
 check-tsan:           ## the unit tests of folders with threads, under the thread sanitizer
 	@tools/setup test

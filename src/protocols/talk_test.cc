@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "protocols/testing/requests.h"
 #include "protocols/testing/socket.h"
 #include "protocols/testing/talk.h"
 #include "spans/certainty.h"
@@ -98,8 +99,7 @@ class Play {
     // Of each protocol: what was seen is open or a span, and each span is known as one of its own.
     void check_protocols(const spans::SpanBatch& batch) {
         std::vector<std::uint64_t> spans(all().size() + 1);
-        for (const spans::Span& span : batch)
-            if (span.span_class != spans::SpanClass::Connection) ++spans[counted_as(span.protocol)];
+        for (const spans::Span* span : requests_in(batch)) ++spans[counted_as(span->protocol)];
         const std::vector<std::uint64_t> open = host_.tracker().unreported();
         for (std::size_t i = 0; i < all().size(); ++i) {
             const Counts& counts = host_.tracker().counts()[i];

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "protocols/testing/requests.h"
 #include "protocols/testing/socket.h"
 #include "protocols/tracker.h"
 
@@ -15,12 +16,6 @@ using namespace waggle::protocols;
 
 void require(bool is_true) {
     if (!is_true) std::abort();
-}
-
-// What is told of connections that nobody can read is no request's.
-std::size_t requests_in(const waggle::spans::SpanBatch& batch) {
-    const auto is_request = [](const auto& span) { return span.span_class != waggle::spans::SpanClass::Connection; };
-    return static_cast<std::size_t>(std::count_if(batch.begin(), batch.end(), is_request));
 }
 
 class Input {
@@ -153,7 +148,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             continue;
         } else {
             tracker.on_tick(now += std::uint64_t{input.byte()} * 200'000'000, batch);
-            exported += requests_in(batch);
+            exported += testing::requests_in(batch).size();
             batch.clear();
             tracker.rule_changes().clear();
             tracker.gone_rules().clear();
@@ -165,7 +160,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         tracker.on_event(std::as_bytes(std::span(bytes)), batch);
     }
     tracker.finish(now, batch);
-    exported += requests_in(batch);
+    exported += testing::requests_in(batch).size();
     require(tracker.connections() == 0 && tracker.open_exchanges() == 0);
     const Counts counts = testing::sum(tracker.counts());
     require(counts.seen == counts.exported);

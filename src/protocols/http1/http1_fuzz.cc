@@ -7,6 +7,7 @@
 
 #include "protocols/http/target.h"
 #include "protocols/http1/describe.h"
+#include "protocols/testing/requests.h"
 #include "protocols/testing/socket.h"
 
 namespace {
@@ -80,8 +81,9 @@ void play(std::string_view text, wg_role role) {
     host.tick(now += 5'000'000);
     host.tick(now += 5'000'000);
     const Counts counts = testing::sum(host.tracker().counts());
-    require(counts.seen == counts.exported && counts.exported == host.batch().size());
-    for (const waggle::spans::Span& span : host.batch()) require(span.end_ns >= span.start_ns);
+    const auto requests = testing::requests_in(host.batch());
+    require(counts.seen == counts.exported && counts.exported == requests.size());
+    for (const waggle::spans::Span* span : requests) require(span->end_ns >= span->start_ns);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "protocols/http2/hpack.h"
 #include "protocols/http2/huffman.h"
 #include "protocols/testing/frames.h"
+#include "protocols/testing/requests.h"
 #include "protocols/testing/socket.h"
 
 namespace {
@@ -87,8 +88,9 @@ void play(std::string_view text, wg_role role, bool is_attached) {
     host.tick(now += 5'000'000);
     host.tick(now += 5'000'000);
     const Counts counts = testing::sum(host.tracker().counts());
-    require(counts.seen == counts.exported && counts.exported == host.batch().size());
-    for (const waggle::spans::Span& span : host.batch()) require(span.end_ns >= span.start_ns);
+    const auto requests = testing::requests_in(host.batch());
+    require(counts.seen == counts.exported && counts.exported == requests.size());
+    for (const waggle::spans::Span* span : requests) require(span->end_ns >= span->start_ns);
 }
 
 }  // namespace

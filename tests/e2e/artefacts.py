@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the programs of tests/services that need a compiler, under build/services, when their sources are newer."""
+import contextlib
+import fcntl
 import os
 import subprocess
 
@@ -14,37 +16,48 @@ def _is_newer(source, product):
     return not os.path.exists(product) or max(map(os.path.getmtime, paths)) > os.path.getmtime(product)
 
 
-def _run(commands, cwd=None, env=None):
+def run(commands, cwd=None, env=None):
     for command in commands:
         done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
-def _make(source, product, *commands, cwd=None, env=None):
+@contextlib.contextmanager
+def alone(product):
+    """Tests may run beside each other: one of them builds, the others wait for it."""
+    folder = os.path.join(ROOT, "build/tools/locks")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, os.path.relpath(product, ROOT).replace("/", "-")), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def make(source, product, *commands, cwd=None, env=None):
     os.makedirs(os.path.dirname(product), exist_ok=True)
-    if _is_newer(source, product):
-        _run(commands, cwd, env)
+    with alone(product):
+        if _is_newer(source, product):
+            run(commands, cwd, env)
     return product
 
 
 def go_program():
     """Its file is called server, so that only Go's own build information can name it."""
     product = os.path.join(OUT, "go/server")
-    return _make(os.path.join(SOURCES, "go"), product, ["go", "build", "-o", product, "."],
+    return make(os.path.join(SOURCES, "go"), product, ["go", "build", "-o", product, "."],
                  cwd=os.path.join(SOURCES, "go"), env={"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"})
 
 
 def go_http2():
     product = os.path.join(OUT, "go/depot")
     source = os.path.join(SOURCES, "go-http2")
-    return _make(source, product, ["go", "build", "-o", product, "."], cwd=source, env={"GOPROXY": "off", "GOTOOLCHAIN": "local"})
+    return make(source, product, ["go", "build", "-o", product, "."], cwd=source, env={"GOPROXY": "off", "GOTOOLCHAIN": "local"})
 
 
 def go_tls(name, *options):
     """HTTPS server and client; `options` of the build make each name another program."""
     product = os.path.join(OUT, "go", name)
     source = os.path.join(SOURCES, "go-tls")
-    return _make(source, product, ["go", "build", *options, "-o", product, "."], cwd=source,
+    return make(source, product, ["go", "build", *options, "-o", product, "."], cwd=source,
                  env={"GOPROXY": "off", "GOTOOLCHAIN": "local"})
 
 
@@ -53,7 +66,7 @@ def go_grpc():
     source = os.path.join(SOURCES, "go-grpc")
     product = os.path.join(OUT, "go/switchboard")
     copy = os.path.join(OUT, "go-grpc-source")
-    return _make(source, product, ["rm", "-rf", copy], ["cp", "-r", source, copy], ["go", "-C", copy, "mod", "tidy"],
+    return make(source, product, ["rm", "-rf", copy], ["cp", "-r", source, copy], ["go", "-C", copy, "mod", "tidy"],
                  ["go", "-C", copy, "build", "-o", product, "."],
                  env={"GONOSUMDB": "*", "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"})
 
@@ -63,7 +76,7 @@ def java_grpc():
     source = os.path.join(SOURCES, "java-grpc")
     folder = os.path.join(OUT, "java/grpc")
     archives = os.path.join(folder, "archives")
-    _make(source, os.path.join(folder, "Board.class"), ["rm", "-rf", folder],
+    make(source, os.path.join(folder, "Board.class"), ["rm", "-rf", folder],
           ["mvn", "-q", "-B", "-f", source + "/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory=" + archives],
           ["javac", "-nowarn", "-cp", archives + "/*", "-d", folder, source + "/Board.java"])
     return folder + ":" + archives + "/*"
@@ -74,21 +87,21 @@ def java_class(source, name, classpath=""):
     folder = os.path.join(OUT, "java", name.replace(".", "-").lower())
     product = os.path.join(folder, name.replace(".", "/") + ".class")
     path = os.path.join(SOURCES, "java", source)
-    _make(path, product, ["javac", "-nowarn", "-cp", classpath, "-d", folder, path])
+    make(path, product, ["javac", "-nowarn", "-cp", classpath, "-d", folder, path])
     return folder
 
 
 def java_archive(source, name, archive):
     product = os.path.join(OUT, "java", archive)
     folder = java_class(source, name)
-    return _make(os.path.join(SOURCES, "java", source), product, ["jar", "cfe", product, name, "-C", folder, "."])
+    return make(os.path.join(SOURCES, "java", source), product, ["jar", "cfe", product, name, "-C", folder, "."])
 
 
 def erlang_module(name):
     """The folder with the module."""
     source = os.path.join(SOURCES, "erlang", name + ".erl")
     folder = os.path.join(OUT, "erlang")
-    _make(source, os.path.join(folder, name + ".beam"), ["erlc", "-o", folder, source])
+    make(source, os.path.join(folder, name + ".beam"), ["erlc", "-o", folder, source])
     return folder
 
 
@@ -98,7 +111,7 @@ def rust_program():
     target = os.path.join(OUT, "rust")
     # Cargo writes its lock file beside the manifest, which must not be the tree's.
     copy = os.path.join(OUT, "rust-source")
-    return _make(source, os.path.join(target, "debug/parcels"),
+    return make(source, os.path.join(target, "debug/parcels"),
                  ["rm", "-rf", copy], ["cp", "-r", source, copy],
                  ["cargo", "build", "--offline", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target,
                   "--config", "source.crates-io.replace-with='debian'",
@@ -110,20 +123,22 @@ def rust_tls():
     source = os.path.join(SOURCES, "rust-tls")
     target = os.path.join(OUT, "rust-tls")
     copy = os.path.join(OUT, "rust-tls-source")
-    product = _make(source, os.path.join(target, "release/vault"),
+    product = make(source, os.path.join(target, "release/vault"),
                     ["rm", "-rf", copy], ["cp", "-r", source, copy],
                     ["cargo", "build", "--release", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target])
     stripped = os.path.join(target, "release/vault-stripped")
-    return product, _make(product, stripped, ["strip", "-o", stripped, product])
+    return product, make(product, stripped, ["strip", "-o", stripped, product])
 
 
 def from_index(package, options=()):
     """The folder with a package of Python's index in it, and what it needs: what no distribution has."""
     folder = os.path.join(ROOT, "build/tools", package.replace("==", "-"))
     mark = os.path.join(folder, "installed")
-    if not os.path.exists(mark):
+    with alone(folder):
+        if os.path.exists(mark):
+            return folder
         pip = ["/usr/bin/python3", "-m", "pip", "install", "--quiet", *options, "--target"]
-        _run([["rm", "-rf", folder], [*pip, folder, package], ["touch", mark]])
+        run([["rm", "-rf", folder], [*pip, folder, package], ["touch", mark]])
     return folder
 
 
@@ -135,7 +150,7 @@ def zig_program():
     source = os.path.join(SOURCES, "zig/kiosk.zig")
     product = os.path.join(OUT, "zig/kiosk")
     compiler = os.path.join(_from_index("ziglang==0.13.0"), "ziglang/zig")
-    return _make(source, product, [compiler, "build-exe", "-O", "ReleaseSafe", "-femit-bin=" + product, source],
+    return make(source, product, [compiler, "build-exe", "-O", "ReleaseSafe", "-femit-bin=" + product, source],
                  env={"ZIG_GLOBAL_CACHE_DIR": os.path.join(OUT, "zig/cache"), "ZIG_LOCAL_CACHE_DIR": os.path.join(OUT, "zig/cache")})
 
 
@@ -148,7 +163,7 @@ def dotnet_program():
     product = os.path.join(OUT, "dotnet/warehouse.dll")
     libraries = [f"-r:{framework}/{name}" for name in sorted(os.listdir(framework))
                  if name.startswith("System.") and name.endswith(".dll") and "WindowsRuntime" not in name]
-    _make(source, product, ["cp", os.path.join(source, "warehouse.runtimeconfig.json"), os.path.dirname(product)],
+    make(source, product, ["cp", os.path.join(source, "warehouse.runtimeconfig.json"), os.path.dirname(product)],
           ["mcs", "-nostdlib", "-noconfig", *libraries, "-out:" + product, os.path.join(source, "Warehouse.cs")])
     return os.path.join(runtime, "dotnet"), product
 
@@ -166,8 +181,13 @@ def collector():
     """OpenTelemetry's Collector, built by its own builder with the parts that the tests need."""
     folder = os.path.join(ROOT, "build/tools", "collector-" + COLLECTOR)
     product = os.path.join(folder, "otelcol")
-    if os.path.exists(product):
-        return product
+    with alone(folder):
+        if not os.path.exists(product):
+            _build_collector(folder, product)
+    return product
+
+
+def _build_collector(folder, product):
     os.makedirs(folder, exist_ok=True)
     parts = os.path.join(folder, "parts.yaml")
     with open(parts, "w") as file:
@@ -175,7 +195,6 @@ def collector():
     # The checksum database is not reachable everywhere; go.sum still pins what was fetched. The builder
     # asks for the newest toolchain it knows: the one that is here will do.
     env = {"GONOSUMDB": "*", "GOFLAGS": "-mod=mod", "GOBIN": folder, "CGO_ENABLED": "0"}
-    _run([["go", "install", f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR}"],
+    run([["go", "install", f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR}"],
           [os.path.join(folder, "builder"), "--config", parts],
           ["mv", os.path.join(folder, "source/otelcol"), product]], cwd=folder, env=env)
-    return product

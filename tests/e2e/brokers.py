@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import uuid
 
-from artefacts import _make, _run
+from artefacts import make, run
 from databases import PYTHON, TOOLS, python_packages
 from harness import ROOT, Child, free_port, wait_for
 
@@ -33,7 +33,7 @@ def archives():
     folder = os.path.join(TOOLS, "kafka-3.9.1")
     source = os.path.join(SOURCES, "broker/pom.xml")
     mark = os.path.join(folder, "installed")
-    _make(source, mark, ["rm", "-rf", folder],
+    make(source, mark, ["rm", "-rf", folder],
           ["mvn", "-q", "-B", "-f", source, "dependency:copy-dependencies", "-DoutputDirectory=" + folder], ["touch", mark])
     return folder + "/*"
 
@@ -52,7 +52,7 @@ class Kafka:
         java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", archives()]
         # Sixteen bytes in base64, of which the first letter is no "-", which the tool would take for an option.
         cluster = base64.urlsafe_b64encode(b"w" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-        _run([[*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", settings]], cwd=self.folder)
+        run([[*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", settings]], cwd=self.folder)
         self.child = Child([*java, "kafka.Kafka", settings], cwd=self.folder).wait_port(self.port, deadline=90)
         done = subprocess.run([PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), "topics", *topics],
                               env={**os.environ, **confluent()}, capture_output=True, text=True, timeout=90)

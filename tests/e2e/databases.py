@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from artefacts import OUT, _run
+from artefacts import OUT, alone, make, run
 from harness import ROOT, Agent, Child, free_port, wait_for
 
 TOOLS = os.path.join(ROOT, "build/tools")
@@ -25,7 +25,7 @@ class Postgres:
         shutil.chown(self.folder, "postgres", "postgres")
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         data = os.path.join(self.folder, "data")
-        _run([[*as_user, self.programs + "/initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8",
+        run([[*as_user, self.programs + "/initdb", "-D", data, "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8",
                "--locale", "C"]], cwd=self.folder)
         options = ["fsync=off", f"unix_socket_directories={self.folder}", "listen_addresses=127.0.0.1",
                    "autovacuum=off", "max_wal_senders=0", "wal_level=minimal", *settings]
@@ -61,7 +61,7 @@ class Mariadb:
         self.socket = os.path.join(self.folder, "socket")
         shutil.chown(self.folder, "mysql", "mysql")
         data = os.path.join(self.folder, "data")
-        _run([["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=mysql", "--auth-root-authentication-method=normal",
+        run([["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=mysql", "--auth-root-authentication-method=normal",
                "--skip-test-db"]], cwd=self.folder)
         self.child = Child(["/usr/sbin/mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--port={self.port}",
                             f"--socket={self.socket}", "--bind-address=127.0.0.1", "--skip-log-bin", "--local-infile=1",
@@ -128,10 +128,11 @@ def python_packages(name, *packages):
     folder = os.path.join(TOOLS, "python-" + name)
     mark = os.path.join(folder, "installed")
     wanted = " ".join(packages)
-    if _read(mark) != wanted:
-        _run([["rm", "-rf", folder], [PYTHON, "-m", "pip", "install", "--quiet", "--target", folder, *packages]])
-        with open(mark, "w") as file:
-            file.write(wanted)
+    with alone(folder):
+        if _read(mark) != wanted:
+            run([["rm", "-rf", folder], [PYTHON, "-m", "pip", "install", "--quiet", "--target", folder, *packages]])
+            with open(mark, "w") as file:
+                file.write(wanted)
     return folder
 
 
@@ -140,11 +141,12 @@ def node_packages(name, *packages):
     folder = os.path.join(TOOLS, "node-" + name)
     mark = os.path.join(folder, "installed")
     wanted = " ".join(packages)
-    if _read(mark) != wanted:
-        _run([["rm", "-rf", folder], ["mkdir", "-p", folder],
-              ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *packages]])
-        with open(mark, "w") as file:
-            file.write(wanted)
+    with alone(folder):
+        if _read(mark) != wanted:
+            run([["rm", "-rf", folder], ["mkdir", "-p", folder],
+                  ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *packages]])
+            with open(mark, "w") as file:
+                file.write(wanted)
     return os.path.join(folder, "node_modules")
 
 
@@ -152,12 +154,8 @@ def go_client(name):
     """A program of tests/services/databases/<name>: modules come through the proxy, go.sum pins them."""
     product = os.path.join(OUT, "databases", name)
     source = os.path.join(SOURCES, name)
-    newest = max(os.path.getmtime(path) for path in glob.glob(source + "/*"))
-    if not os.path.exists(product) or newest > os.path.getmtime(product):
-        os.makedirs(os.path.dirname(product), exist_ok=True)
-        _run([["go", "build", "-o", product, "."]], cwd=source,
-             env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
-    return product
+    return make(source, product, ["go", "build", "-o", product, "."], cwd=source,
+                env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
 
 
 class DatabaseTest(unittest.TestCase):

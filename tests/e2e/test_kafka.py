@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 import brokers
-from artefacts import OUT, _make
+from artefacts import OUT, make
 from brokers import SOURCES
 from databases import PYTHON, DatabaseTest, node_packages
 from harness import Child, subset, wait_for
@@ -19,14 +19,14 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 def java_client():
     folder = os.path.join(OUT, "java/kafkaclient")
     source = os.path.join(SOURCES, "java/KafkaClient.java")
-    _make(source, os.path.join(folder, "KafkaClient.class"), ["javac", "-cp", brokers.archives(), "-d", folder, source])
+    make(source, os.path.join(folder, "KafkaClient.class"), ["javac", "-cp", brokers.archives(), "-d", folder, source])
     return ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", folder + ":" + brokers.archives(), "KafkaClient"]
 
 
 def go_client():
     source = os.path.join(SOURCES, "kafkago")
     product = os.path.join(OUT, "kafkago/kafkago")
-    return _make(source, product, ["go", "-C", source, "build", "-o", product, "."],
+    return make(source, product, ["go", "-C", source, "build", "-o", product, "."],
                  env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
 
 

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import brokers
-from artefacts import OUT, _make
+from artefacts import OUT, make
 from databases import PYTHON, DatabaseTest, node_packages, python_packages
 from harness import ROOT, Child, subset, wait_for
 
@@ -23,7 +23,7 @@ CALLS = [("publish orders.new", "send", None), ("deliver orders.new", "receive",
 
 def go_client():
     source = os.path.join(SOURCES, "gonats")
-    return _make(source, os.path.join(OUT, "gonats/gonats"), ["go", "-C", source, "build", "-o", os.path.join(OUT, "gonats/gonats"), "."],
+    return make(source, os.path.join(OUT, "gonats/gonats"), ["go", "-C", source, "build", "-o", os.path.join(OUT, "gonats/gonats"), "."],
                  env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
 
 

@@ -25,7 +25,7 @@ test:                 ## sanitizer build and every test
 	@cmake --preset dev >/dev/null
 	@ninja -C build/dev -j $(JOBS)
 	@ctest --test-dir build/dev --output-on-failure -j 2 -R '^unit|^kernel.guest'
-	@ctest --test-dir build/dev --output-on-failure -j 1 -E '^unit|^kernel.guest'
+	@ctest --test-dir build/dev --output-on-failure -j 2 -E '^unit|^kernel.guest'
 
 test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in reach, in QEMU
 	@tools/setup test

@@ -22,6 +22,7 @@ test:                 ## sanitizer build and every test
 	@tools/setup test
 	@tools/check_layers
 	@tools/check_size
+	@tools/check_format
 	@cmake --preset dev >/dev/null
 	@ninja -C build/dev -j $(JOBS)
 	@ctest --test-dir build/dev --output-on-failure -j 2 -R '^unit|^kernel.guest'

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// calls: what system calls cost, one after the other in one thread. calls SECONDS: each kind for so long; a line a kind: its
-// name, a tab, nanoseconds per call (the median of many short runs: others that run meanwhile hardly move it).
+// calls: what system calls cost, one after the other in one thread. calls SECONDS: each kind for so long; a line a
+// kind: its name, a tab, nanoseconds per call (the median of many short runs: others that run meanwhile hardly move
+// it).
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -63,7 +64,9 @@ Pair tcp_pair() {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof(address);
     auto* const plain = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(listener, plain, length) != 0 || ::listen(listener, 1) != 0 || ::getsockname(listener, plain, &length) != 0) fail("listen");
+    if (::bind(listener, plain, length) != 0 || ::listen(listener, 1) != 0 ||
+        ::getsockname(listener, plain, &length) != 0)
+        fail("listen");
     Pair pair;
     pair.one = ::socket(AF_INET, SOCK_STREAM, 0);
     if (::connect(pair.one, plain, length) != 0) fail("connect");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// load: a small HTTP/1.1 server, and a client of HTTP/1.1 or Redis that sends at a given rate, for bench/run. Plain epoll, one
-// thread each, so that what they cost themselves stays small and even.
+// load: a small HTTP/1.1 server, and a client of HTTP/1.1 or Redis that sends at a given rate, for bench/run. Plain
+// epoll, one thread each, so that what they cost themselves stays small and even.
 //   load serve PORT BODY              answers every request with BODY bytes
 //   load pace PORT RATE SECONDS CONNECTIONS
 //                                     RATE requests a second over keep-alive connections; prints one line:
@@ -109,13 +109,14 @@ struct Talk {
     std::size_t (*answer_size)(std::string_view begin);  // 0: not the answer that was expected
 };
 
-constexpr Talk kHttp = {
-    "GET /items/42?page=3 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n", [](std::string_view text) {
-        const std::size_t head = text.find("\r\n\r\n");
-        const std::size_t length = text.find("Content-Length: ");
-        if (head == std::string_view::npos || length == std::string_view::npos) return std::size_t{0};
-        return head + 4 + std::strtoul(text.data() + length + 16, nullptr, 10);
-    }};
+constexpr Talk kHttp = {"GET /items/42?page=3 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n",
+                        [](std::string_view text) {
+                            const std::size_t head = text.find("\r\n\r\n");
+                            const std::size_t length = text.find("Content-Length: ");
+                            if (head == std::string_view::npos || length == std::string_view::npos)
+                                return std::size_t{0};
+                            return head + 4 + std::strtoul(text.data() + length + 16, nullptr, 10);
+                        }};
 
 constexpr Talk kRedis = {"*2\r\n$3\r\nGET\r\n$4\r\nnone\r\n", [](std::string_view text) {
                              constexpr std::string_view kNothing = "$-1\r\n";
@@ -137,7 +138,8 @@ int pace(const Talk& talk, int port, std::uint64_t rate, std::uint64_t seconds, 
     }
     // A millisecond's worth at a time: a timer per request would be the load itself.
     const int timer = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    const itimerspec every{.it_interval = {.tv_sec = 0, .tv_nsec = 1'000'000}, .it_value = {.tv_sec = 0, .tv_nsec = 1'000'000}};
+    const itimerspec every{.it_interval = {.tv_sec = 0, .tv_nsec = 1'000'000},
+                           .it_value = {.tv_sec = 0, .tv_nsec = 1'000'000}};
     ::timerfd_settime(timer, 0, &every, nullptr);
     watch(epoll, timer);
     std::vector<std::uint64_t> latencies;
@@ -188,7 +190,11 @@ int pace(const Talk& talk, int port, std::uint64_t rate, std::uint64_t seconds, 
     }
     std::sort(latencies.begin(), latencies.end());
     const auto at = [&](double share) {
-        return latencies.empty() ? 0.0 : static_cast<double>(latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))]) / 1000;
+        return latencies.empty()
+                   ? 0.0
+                   : static_cast<double>(
+                         latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))]) /
+                         1000;
     };
     std::printf("%zu %.3f %.1f %.1f\n", latencies.size(), static_cast<double>(now - begin) / 1e9, at(0.5), at(0.99));
     return 0;
@@ -200,8 +206,8 @@ int main(int argc, char** argv) {
     const std::string_view command = argc > 1 ? argv[1] : "";
     if (command == "serve" && argc == 4) return serve(std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10));
     if ((command == "pace" || command == "pace-redis") && argc == 6)
-        return pace(command == "pace" ? kHttp : kRedis, std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10), std::strtoul(argv[4], nullptr, 10),
-                    std::strtoul(argv[5], nullptr, 10));
+        return pace(command == "pace" ? kHttp : kRedis, std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10),
+                    std::strtoul(argv[4], nullptr, 10), std::strtoul(argv[5], nullptr, 10));
     std::fprintf(stderr, "load serve PORT BODY | load pace|pace-redis PORT RATE SECONDS CONNECTIONS\n");
     return 2;
 }

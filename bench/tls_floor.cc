@@ -29,14 +29,15 @@ int main(int argc, char** argv) {
         for (const agent::OpenTlsFile& found : files.of(pid)) {
             std::vector<std::uint64_t> offsets;
             for (const sensors::TlsPlace& place : found.file->places) offsets.push_back(place.offset);
-            links.emplace_back(sensors::link_multi(sensor->program_fd("count_call"), found.open_path().c_str(), pid, offsets,
-                                                   std::vector<std::uint64_t>(offsets.size())));
+            links.emplace_back(sensors::link_multi(sensor->program_fd("count_call"), found.open_path().c_str(), pid,
+                                                   offsets, std::vector<std::uint64_t>(offsets.size())));
             if (!links.back().is_open()) std::perror(found.path.c_str());
         }
     }
     if (links.empty()) std::fprintf(stderr, "no place found\n");
     std::printf("ready %zu\n", links.size());
     std::fflush(stdout);
-    for (char byte = 0; ::read(0, &byte, 1) > 0;) {}
+    for (char byte = 0; ::read(0, &byte, 1) > 0;) {
+    }
     return links.empty() ? 1 : 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // waggle: the command line. Exit status 0 for a clean stop, 2 for a usage or configuration error, 1 for a failure
-// at run time (doctor: 1 when a feature is missing, 3 when no request could be seen; doctor --live: 1 when no agent answers,
-// 3 when something was lost; stop: 3 when no agent runs); called as Beyla is called (-config, no subcommand), 255 for any.
+// at run time (doctor: 1 when a feature is missing, 3 when no request could be seen; doctor --live: 1 when no agent
+// answers, 3 when something was lost; stop: 3 when no agent runs); called as Beyla is called (-config, no subcommand),
+// 255 for any.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -46,7 +47,7 @@ Examples:
 struct CommandLine {
     std::string config_path;
     config::Flags flags;
-    bool is_beyla = false;   // called as Beyla is: by its flag, or by its variables without a subcommand
+    bool is_beyla = false;  // called as Beyla is: by its flag, or by its variables without a subcommand
     bool has_beyla_flag = false;
     std::string checked_path;  // waggle config check FILE: this one, whatever the environment says
 };
@@ -64,15 +65,16 @@ void add_options(CLI::App& app, CommandLine& line) {
     app.add_option("--log-level", line.flags.log_level, "debug, info, warn or error");
     app.add_option("--profile", line.flags.profile, "metric names: otel or beyla");
     app.add_option_function<std::vector<std::string>>(
-        "--set",
-        [&line](const std::vector<std::string>& pairs) {
-            for (const std::string& pair : pairs) {
-                const std::size_t equals = pair.find('=');
-                if (equals == std::string::npos) throw CLI::ValidationError("--set", "'" + pair + "' is not key=value");
-                line.flags.set.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
-            }
-        },
-        "any setting: --set ebpf.tick=10ms")
+           "--set",
+           [&line](const std::vector<std::string>& pairs) {
+               for (const std::string& pair : pairs) {
+                   const std::size_t equals = pair.find('=');
+                   if (equals == std::string::npos)
+                       throw CLI::ValidationError("--set", "'" + pair + "' is not key=value");
+                   line.flags.set.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+               }
+           },
+           "any setting: --set ebpf.tick=10ms")
         ->allow_extra_args(false);  // else a subcommand after it would be its value
 }
 
@@ -215,12 +217,14 @@ int main(int argc, char** argv) {
     double patience_s = 30;
     CLI::App* run_command = app.add_subcommand("run", "watch and report (the default)");
     CLI::App* doctor_command = app.add_subcommand("doctor", "what this kernel and these privileges let Waggle do");
-    doctor_command->footer("Exit status: 0 everything is there; 1 a feature is missing; 2 bad usage or configuration;\n"
-                           "3 no request could be seen. With --live: 0 nothing is lost; 1 no agent answers; 3 something is lost.");
+    doctor_command->footer(
+        "Exit status: 0 everything is there; 1 a feature is missing; 2 bad usage or configuration;\n"
+        "3 no request could be seen. With --live: 0 nothing is lost; 1 no agent answers; 3 something is lost.");
     doctor_command->add_flag("--json", as_json, "as JSON");
     doctor_command->add_flag("--live", is_live, "ask the running agent what it has seen, exported and lost");
     CLI::App* stop_command = app.add_subcommand("stop", "end the running agent; capture ends at once");
-    stop_command->footer("Exit status: 0 it has ended; 1 it could not be stopped; 2 bad usage or configuration; 3 no agent runs.");
+    stop_command->footer(
+        "Exit status: 0 it has ended; 1 it could not be stopped; 2 bad usage or configuration; 3 no agent runs.");
     stop_command->add_option("--pid", pid, "this one, where several run");
     stop_command->add_option("--timeout", patience_s, "seconds to wait for its end")
         ->check(CLI::Range(0.0, 86400.0))

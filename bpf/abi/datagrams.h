@@ -9,7 +9,8 @@ enum wg_datagram_flags : __u8 {
     WG_DATAGRAM_CONNECTED = 2,  // the socket has one peer
 };
 
-// One message on a UDP socket that a known port is at an end of. The first `captured` of `size` bytes follow the struct.
+// One message on a UDP socket that a known port is at an end of. The first `captured` of `size` bytes follow the
+// struct.
 struct wg_datagram_event {
     struct wg_event head;  // time: when the call returned
     __u64 socket;          // cookie

@@ -62,7 +62,7 @@ struct wg_connection_event {
     __u8 family;      // AF_INET, AF_INET6, AF_UNIX
     __u8 from_start;  // bit per direction: nothing was moved before the first data event
     __u32 padding;
-    __u64 next[2];    // by direction: position of the first byte that is told of from now on
+    __u64 next[2];  // by direction: position of the first byte that is told of from now on
     struct wg_tuple tuple;
     char unix_path[WG_UNIX_PATH];  // bound path of the server's end; an abstract name starts with '@'
     __u32 padding2;
@@ -84,7 +84,7 @@ struct wg_plain_event {
     enum wg_source source;
     __u8 from_start;  // positions count from the connection's first bytes, else from a random one
     __u8 padding[6];
-    __u64 next[2];    // as in wg_connection_event; not known: all bits
+    __u64 next[2];  // as in wg_connection_event; not known: all bits
 };
 
 enum wg_data_flags : __u8 {
@@ -125,9 +125,9 @@ struct wg_data_event {
 struct wg_close_event {
     struct wg_event head;
     __u64 connection;
-    __u64 bytes[2];       // by wg_direction, all that was seen
-    __u64 end[2];         // end position
-    __u64 end_ns[2];      // time of the last byte
+    __u64 bytes[2];   // by wg_direction, all that was seen
+    __u64 end[2];     // end position
+    __u64 end_ns[2];  // time of the last byte
     __u8 tail[2][8];
     __u32 turns[2];
     __u32 error;  // sk_err: ECONNRESET, ETIMEDOUT … or 0
@@ -148,8 +148,8 @@ struct wg_process_event {
     __u32 parent_pid;
     __u32 parent_kernel_tgid;
     __u32 netns;
-    __u16 port;        // listen only
-    __u16 args_size;   // exec only
+    __u16 port;          // listen only
+    __u16 args_size;     // exec only
     __u32 target_flags;  // what the kernel side holds the process for after the event; 0: no target
     char path[WG_PATH_MAX];
     char args[WG_ARGS_MAX];  // NUL-separated

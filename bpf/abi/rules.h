@@ -6,10 +6,10 @@
 #include "bpf/abi/types.h"
 
 enum wg_rule_mode : __u8 {
-    WG_RULE_HEAD = 0,   // the first `bytes` of each turn
-    WG_RULE_WHOLE = 1,  // everything, at most `bytes` a call
-    WG_RULE_MUTE = 2,   // nothing: bytes and turns are only counted
-    WG_RULE_FRAMED = 3, // every frame's front by its framing; where that cannot be followed, as WHOLE
+    WG_RULE_HEAD = 0,    // the first `bytes` of each turn
+    WG_RULE_WHOLE = 1,   // everything, at most `bytes` a call
+    WG_RULE_MUTE = 2,    // nothing: bytes and turns are only counted
+    WG_RULE_FRAMED = 3,  // every frame's front by its framing; where that cannot be followed, as WHOLE
 };
 
 struct wg_rule {
@@ -56,17 +56,17 @@ enum wg_tls_kinds : __u32 { WG_TLS_OF_THREADS = 1, WG_TLS_OF_GOROUTINES = 2 };
 
 // Shared page: user space writes, programs read.
 struct wg_state {
-    __u64 heartbeat_ns;     // programs copy nothing when it is stale
-    __u64 rule_generation;  // moves after a batch of rules was written
-    __u32 is_off;           // kill switch
-    __u32 has_io_uring;     // its completions are watched: text comes with them
-    __u32 select_execs;     // a process that starts a program is a target until user space has judged it
-    __u32 select_listeners; // a process that listens on TCP becomes a target at once
-    __u32 target_generation; // moves when a target was taken away; the kernel side moves it, too
-    __u32 has_tls;          // wg_tls_kinds of calls that are watched: whose socket they use is noted
-    __u32 max_bytes;        // of a call that are copied at most, 0: as its rule says
-    __u32 is_counting;      // overload: exchanges are counted and timed here, nothing is copied
-    __u64 listen_ports[1024]; // bit per port: a process that listens there becomes a target at once
+    __u64 heartbeat_ns;        // programs copy nothing when it is stale
+    __u64 rule_generation;     // moves after a batch of rules was written
+    __u32 is_off;              // kill switch
+    __u32 has_io_uring;        // its completions are watched: text comes with them
+    __u32 select_execs;        // a process that starts a program is a target until user space has judged it
+    __u32 select_listeners;    // a process that listens on TCP becomes a target at once
+    __u32 target_generation;   // moves when a target was taken away; the kernel side moves it, too
+    __u32 has_tls;             // wg_tls_kinds of calls that are watched: whose socket they use is noted
+    __u32 max_bytes;           // of a call that are copied at most, 0: as its rule says
+    __u32 is_counting;         // overload: exchanges are counted and timed here, nothing is copied
+    __u64 listen_ports[1024];  // bit per port: a process that listens there becomes a target at once
 };
 
 // Constants of one load (each object's .rodata).
@@ -78,12 +78,12 @@ struct wg_settings {
     __u32 request_bytes;
     __u32 response_bytes;
     __u32 unknown_bytes;
-    __u32 has_queue_time;  // arrivals are watched
+    __u32 has_queue_time;     // arrivals are watched
     __u16 datagram_ports[4];  // of UDP that is looked at, 0: none
 };
 
-// Where calls are passed over three counters follow each other: calls, their bytes, and the turns of requests (what a server
-// receives and a client sends) that began with them.
+// Where calls are passed over three counters follow each other: calls, their bytes, and the turns of requests (what a
+// server receives and a client sends) that began with them.
 enum wg_counter : __u32 {
     WG_COUNT_EVENTS,
     WG_COUNT_RING_FULL,
@@ -104,14 +104,14 @@ enum wg_counter : __u32 {
     WG_COUNT_RING_FULL_CONNECTION,  // the connection is reported with its next event
     WG_COUNT_RING_FULL_CLOSE,
     WG_COUNT_RING_FULL_PROCESS,
-    WG_COUNT_STORAGE_FAILED,   // socket storage could not be created
-    WG_COUNT_READ_FAILED,      // user memory could not be read
-    WG_COUNT_UNREADABLE,       // sendfile, splice …: calls without text
-    WG_COUNT_TAIL_FAILED,      // tail map full
-    WG_COUNT_TARGET_FAILED,    // target map full
+    WG_COUNT_STORAGE_FAILED,  // socket storage could not be created
+    WG_COUNT_READ_FAILED,     // user memory could not be read
+    WG_COUNT_UNREADABLE,      // sendfile, splice …: calls without text
+    WG_COUNT_TAIL_FAILED,     // tail map full
+    WG_COUNT_TARGET_FAILED,   // target map full
     WG_COUNT_MUTED_BYTES,
-    WG_COUNT_TALLY_FAILED,     // the map of tallies is full: the exchange is in none
-    WG_COUNT_SAMPLED_RUNS,     // runs whose time was taken
+    WG_COUNT_TALLY_FAILED,  // the map of tallies is full: the exchange is in none
+    WG_COUNT_SAMPLED_RUNS,  // runs whose time was taken
     WG_COUNT_SAMPLED_NS,
     WG_COUNTERS,
 };

@@ -31,7 +31,7 @@ struct io_cqe {
 };
 // The command of each kind of request lies over the beginning of the request.
 struct io_kiocb {
-    struct file *file;
+    struct file* file;
     u8 opcode;
     struct io_cqe cqe;
 };
@@ -39,7 +39,7 @@ struct io_rw {
     u64 addr;
 };
 struct io_sr_msg {
-    void *buf;
+    void* buf;
 };
 #pragma clang attribute pop
 
@@ -48,24 +48,24 @@ WG_INLINE bool wg_is_receive(u8 opcode) {
            opcode == IORING_OP_RECVMSG_ || opcode == IORING_OP_READV_;
 }
 
-WG_INLINE u64 wg_request_buffer(struct io_kiocb *request, u8 opcode) {
+WG_INLINE u64 wg_request_buffer(struct io_kiocb* request, u8 opcode) {
     switch (opcode) {
         case IORING_OP_READ_:
         case IORING_OP_READ_FIXED_:
         case IORING_OP_WRITE_:
         case IORING_OP_WRITE_FIXED_:
-            return BPF_CORE_READ((struct io_rw *)request, addr);
+            return BPF_CORE_READ((struct io_rw*)request, addr);
         case IORING_OP_SEND_:
         case IORING_OP_SEND_ZC_:
         case IORING_OP_RECV_:
-            return (u64)BPF_CORE_READ((struct io_sr_msg *)request, buf);
+            return (u64)BPF_CORE_READ((struct io_sr_msg*)request, buf);
         default:
             return 0;
     }
 }
 
-WG_INLINE void wg_complete(struct wg_pending *waiting, u64 buffer, struct wg_scratch *s, u32 slot) {
-    struct wg_data_event *event = &s->event;
+WG_INLINE void wg_complete(struct wg_pending* waiting, u64 buffer, struct wg_scratch* s, u32 slot) {
+    struct wg_data_event* event = &s->event;
     *event = waiting->event;
     s->text.kind = WG_TEXT_FLAT;
     s->text.base = buffer;
@@ -87,22 +87,22 @@ WG_INLINE void wg_complete(struct wg_pending *waiting, u64 buffer, struct wg_scr
 
 // 5.19 and later: the second argument is the request, whatever follows it.
 SEC("tp_btf/io_uring_complete")
-int BPF_PROG(io_complete, void *context, void *argument) {
-    struct io_kiocb *request = argument;
+int BPF_PROG(io_complete, void* context, void* argument) {
+    struct io_kiocb* request = argument;
     if (!request || !wg_is_target(bpf_get_current_pid_tgid() >> 32)) return 0;
-    struct file *file = BPF_CORE_READ(request, file);
+    struct file* file = BPF_CORE_READ(request, file);
     if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT_) != S_IFSOCK_) return 0;
-    struct socket *socket = BPF_CORE_READ(file, private_data);
+    struct socket* socket = BPF_CORE_READ(file, private_data);
     const u8 opcode = BPF_CORE_READ(request, opcode);
     const u32 direction = wg_is_receive(opcode) ? WG_RECEIVE : WG_SEND;
     const struct wg_tail_key key = {.connection = BPF_CORE_READ(socket, sk, __sk_common.skc_cookie.counter),
                                     .direction = direction};
-    struct wg_pending *waiting = bpf_map_lookup_elem(&pending, &key);
+    struct wg_pending* waiting = bpf_map_lookup_elem(&pending, &key);
     if (!waiting) return 0;
     const u64 buffer = wg_request_buffer(request, opcode);
     const s32 result = BPF_CORE_READ(request, cqe.res);
     const u32 slot = 2 * bpf_get_smp_processor_id() + direction;
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
     if (!s || s->is_busy || !buffer || result != (s32)waiting->event.size) {
         wg_emit_unread(waiting);
     } else {

@@ -4,9 +4,9 @@
 // Never a return probe. Plaintext streams count for themselves; whose socket is beneath, the socket hooks tell.
 #define WG_PLAIN
 #define WG_UPROBES
+#include "bpf/abi/tls.h"
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
-#include "bpf/abi/tls.h"
 #include "bpf/core/arch.h"
 #include "bpf/core/kernel.h"
 #include "bpf/core/ring.h"
@@ -20,15 +20,15 @@
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 // The call has moved `size` bytes of plaintext.
-WG_COLD int wg_tls_moved(const struct wg_tls_call *call, const struct wg_tls_key *of, u32 size, u32 is_go) {
+WG_COLD int wg_tls_moved(const struct wg_tls_call* call, const struct wg_tls_key* of, u32 size, u32 is_go) {
     if (!call || !of) return 0;
     const struct wg_tls_key own = *of;  // before 6.2 an argument is no key
-    const struct wg_tls_key *key = &own;
+    const struct wg_tls_key* key = &own;
     const u64 beneath = call->beneath == WG_TLS_AMBIGUOUS ? 0 : call->beneath;
-    const struct wg_state *page = wg_get_state();
+    const struct wg_state* page = wg_get_state();
     if (!page) return 0;
     const u64 now = bpf_ktime_get_ns();
-    struct wg_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+    struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     // A session that goes on with another socket was cleared, and is another connection's.
     if (session && beneath && session->beneath && session->beneath != beneath) {
         bpf_map_delete_elem(&rules, &session->conn.id);
@@ -37,7 +37,7 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call *call, const struct wg_tls_key
     if (!session) session = wg_session_new(key, 0, is_go);
     if (!session) return 0;
     session->is_rust = (call->direction & WG_TLS_RUST) != 0;
-    struct wg_conn *conn = &session->conn;
+    struct wg_conn* conn = &session->conn;
     u32 slot = 0;
     const enum wg_direction direction = call->direction & 1;
     const u64 reserved_until = conn->next[WG_SEND];  // by calls that are under way
@@ -45,9 +45,9 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call *call, const struct wg_tls_key
     const struct wg_send send = {.first_ns = call->began_ns,
                                  .last_ns = call->sent_ns ? call->sent_ns : call->began_ns,
                                  .sequence = call->reserved ? call->position : conn->next[WG_SEND]};
-    const struct wg_send *as_send = direction == WG_SEND ? &send : NULL;
+    const struct wg_send* as_send = direction == WG_SEND ? &send : NULL;
     enum wg_counter cause = wg_obstacle(page, now);
-    struct wg_scratch *s = NULL;
+    struct wg_scratch* s = NULL;
     if (cause == WG_COUNTERS) {
         s = wg_take_scratch(direction, &slot);
         if (!s) cause = WG_COUNT_SCRATCH_BUSY;
@@ -57,7 +57,7 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call *call, const struct wg_tls_key
         if (conn->next[WG_SEND] < reserved_until) conn->next[WG_SEND] = reserved_until;
         return 0;
     }
-    struct task_struct *task = wg_current_task();
+    struct task_struct* task = wg_current_task();
     wg_own(conn, s, slot, key->kernel_tgid, page->target_generation);
     const bool is_bound_now = beneath && session->beneath != beneath;
     if (is_bound_now) session->beneath = beneath;
@@ -74,9 +74,9 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call *call, const struct wg_tls_key
 }
 
 // One buffer of a list.
-WG_INLINE long wg_tls_moved_next(u64 index, struct wg_rust_list *list) {
+WG_INLINE long wg_tls_moved_next(u64 index, struct wg_rust_list* list) {
     struct wg_vector next;
-    if (!list->count || !list->left || bpf_probe_read_user(&next, sizeof(next), (void *)list->user)) return 1;
+    if (!list->count || !list->left || bpf_probe_read_user(&next, sizeof(next), (void*)list->user)) return 1;
     list->count--;
     list->user += sizeof(next);
     if (next.size <= list->skip) {
@@ -92,50 +92,53 @@ WG_INLINE long wg_tls_moved_next(u64 index, struct wg_rust_list *list) {
     return 0;
 }
 
-WG_INLINE int wg_tls_moved_list(struct wg_tls_call *call, const struct wg_tls_key *key, u32 size) {
-    struct wg_rust_list list = {.call = call, .key = key, .user = call->buffer, .count = call->moved, .skip = call->position, .left = size};
+WG_INLINE int wg_tls_moved_list(struct wg_tls_call* call, const struct wg_tls_key* key, u32 size) {
+    struct wg_rust_list list = {
+        .call = call, .key = key, .user = call->buffer, .count = call->moved, .skip = call->position, .left = size};
     WG_LOOP(WG_VECTORS, wg_tls_moved_next, list);
     call->buffer = 0;
     return list.left ? wg_tls_moved(call, key, list.left, false) : 0;
 }
 
 // A handshake is over: the session begins, unless it is the same as before with new keys.
-WG_INLINE int wg_tls_shaken(const struct wg_tls_call *call, const struct wg_tls_key *key) {
+WG_INLINE int wg_tls_shaken(const struct wg_tls_call* call, const struct wg_tls_key* key) {
     const u64 beneath = call->beneath == WG_TLS_AMBIGUOUS ? 0 : call->beneath;
-    struct wg_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+    struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     if (session && beneath && session->beneath == beneath) return 0;
     if (session) bpf_map_delete_elem(&rules, &session->conn.id);
     if ((session = wg_session_new(key, 1, true))) session->beneath = beneath;
     return 0;
 }
 
-WG_INLINE int wg_tls_left(struct wg_tls_call *call, u32 tgid, s32 result, bool is_go) {
+WG_INLINE int wg_tls_left(struct wg_tls_call* call, u32 tgid, s32 result, bool is_go) {
     const struct wg_tls_key key = {.session = call->session, .kernel_tgid = tgid};
     if (call->direction == WG_TLS_HANDSHAKE) return wg_tls_shaken(call, &key);
     if (result < 0) result = 0;
     if (result && call->moved && !(call->direction & WG_TLS_VECTORS)) {
         u64 moved = 0;
-        if (bpf_probe_read_user(&moved, sizeof(moved), (void *)call->moved)) {
+        if (bpf_probe_read_user(&moved, sizeof(moved), (void*)call->moved)) {
             wg_count(WG_COUNT_READ_FAILED, 1);
             return 0;
         }
         result = moved;
     }
     if (result < (s32)call->reserved) wg_tls_give_back(call, &key, result);
-    if (result > 0 && call->direction & WG_TLS_VECTORS) wg_tls_moved_list(call, &key, result);
-    else if (result > 0) wg_tls_moved(call, &key, result, is_go);
+    if (result > 0 && call->direction & WG_TLS_VECTORS)
+        wg_tls_moved_list(call, &key, result);
+    else if (result > 0)
+        wg_tls_moved(call, &key, result, is_go);
     if (is_go && call->reserved) wg_tls_sent(&key);
     return 0;
 }
 
-WG_INLINE int wg_tls_of_thread(struct pt_regs *regs, enum wg_tls_site site, u64 stack, u32 tgid) {
-    struct wg_tls_thread *thread =
+WG_INLINE int wg_tls_of_thread(struct pt_regs* regs, enum wg_tls_site site, u64 stack, u32 tgid) {
+    struct wg_tls_thread* thread =
         bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!thread) {
         wg_count(WG_COUNT_STORAGE_FAILED, 1);
         return 0;
     }
-    struct wg_tls_call *call = &thread->here;
+    struct wg_tls_call* call = &thread->here;
     if (site == WG_TLS_LEAVE || site == WG_TLS_RUST_TAKE) {
         s32 result = wg_function_result(regs);
         if (site == WG_TLS_RUST_TAKE) {
@@ -165,17 +168,17 @@ WG_INLINE int wg_tls_of_thread(struct pt_regs *regs, enum wg_tls_site site, u64 
 }
 
 // A goroutine's stack moves: what stays is how far it is from its end, which runtime.g begins with.
-WG_INLINE int wg_tls_of_goroutine(struct pt_regs *regs, enum wg_tls_site site, u64 stack, u32 tgid) {
+WG_INLINE int wg_tls_of_goroutine(struct pt_regs* regs, enum wg_tls_site site, u64 stack, u32 tgid) {
     const struct wg_go_key key = {.goroutine = wg_goroutine(regs), .kernel_tgid = tgid};
     u64 bounds[2];
-    const bool is_read = bpf_probe_read_user(bounds, sizeof(bounds), (void *)key.goroutine) == 0;
+    const bool is_read = bpf_probe_read_user(bounds, sizeof(bounds), (void*)key.goroutine) == 0;
     if (!is_read) wg_count(WG_COUNT_READ_FAILED, 1);
     if (!is_read || stack < bounds[0] || stack > bounds[1]) return 0;  // not a goroutine's stack
-    stack -= bounds[1];  // wraps, and keeps its order
-    struct wg_tls_thread *thread = bpf_map_lookup_elem(&go_calls, &key);
+    stack -= bounds[1];                                                // wraps, and keeps its order
+    struct wg_tls_thread* thread = bpf_map_lookup_elem(&go_calls, &key);
     if (site == WG_TLS_GO_LEAVE) {
         if (!thread || !wg_tls_leave(thread, stack, &thread->here)) return 0;
-        struct wg_tls_call *left = &thread->here;
+        struct wg_tls_call* left = &thread->here;
         if (left->moved) left->buffer += bounds[1] - left->moved;
         left->moved = 0;
         wg_tls_left(left, tgid, wg_go_argument_1(regs), true);
@@ -183,7 +186,7 @@ WG_INLINE int wg_tls_of_goroutine(struct pt_regs *regs, enum wg_tls_site site, u
         return 0;
     }
     if (!thread) {  // zeros are zeros
-        const struct wg_tls_session *blank = bpf_map_lookup_elem(&blank_session, &(u32){0});
+        const struct wg_tls_session* blank = bpf_map_lookup_elem(&blank_session, &(u32){0});
         if (blank) bpf_map_update_elem(&go_calls, &key, blank, BPF_ANY);
         thread = bpf_map_lookup_elem(&go_calls, &key);
     }
@@ -191,13 +194,15 @@ WG_INLINE int wg_tls_of_goroutine(struct pt_regs *regs, enum wg_tls_site site, u
         wg_count(WG_COUNT_STORAGE_FAILED, 1);
         return 0;
     }
-    struct wg_tls_call *call = &thread->here;
+    struct wg_tls_call* call = &thread->here;
     *call = (struct wg_tls_call){
         .session = wg_go_argument_1(regs),
         .buffer = wg_go_argument_2(regs),
         .stack = stack,
         .began_ns = bpf_ktime_get_ns(),
-        .direction = site == WG_TLS_GO_READ ? WG_RECEIVE : site == WG_TLS_GO_WRITE ? WG_SEND : WG_TLS_HANDSHAKE,
+        .direction = site == WG_TLS_GO_READ    ? WG_RECEIVE
+                     : site == WG_TLS_GO_WRITE ? WG_SEND
+                                               : WG_TLS_HANDSHAKE,
     };
     const struct wg_tls_key session = {.session = call->session, .kernel_tgid = tgid};
     if (call->buffer - bounds[0] < bounds[1] - bounds[0]) call->moved = bounds[1];  // it moves with the stack
@@ -215,7 +220,7 @@ WG_INLINE int wg_tls_made(u64 session, u32 tgid, bool is_fresh) {
 }
 
 SEC("uprobe")
-int tls_site(struct pt_regs *regs) {
+int tls_site(struct pt_regs* regs) {
     const u32 tgid = bpf_get_current_pid_tgid() >> 32;
     if (!wg_is_target(tgid)) return 0;
     const u64 cookie = bpf_get_attach_cookie(regs);
@@ -255,9 +260,9 @@ struct {
 } calls_counted SEC(".maps");
 
 SEC("uprobe")
-int count_call(struct pt_regs *regs) {
+int count_call(struct pt_regs* regs) {
     const u32 zero = 0;
-    u64 *count = bpf_map_lookup_elem(&calls_counted, &zero);
+    u64* count = bpf_map_lookup_elem(&calls_counted, &zero);
     if (count) __sync_fetch_and_add(count, 1);
     return 0;
 }

@@ -27,33 +27,33 @@ enum wg_syscall {
     WG_SYS_IO_URING_ENTER = 426,
 };
 
-WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->orig_ax; }
-WG_INLINE u64 wg_argument_1(struct pt_regs *regs) { return regs->di; }
-WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->si; }
-WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->dx; }
-WG_INLINE u64 wg_argument_5(struct pt_regs *regs) { return regs->r8; }
+WG_INLINE u64 wg_syscall_number(struct pt_regs* regs) { return regs->orig_ax; }
+WG_INLINE u64 wg_argument_1(struct pt_regs* regs) { return regs->di; }
+WG_INLINE u64 wg_argument_2(struct pt_regs* regs) { return regs->si; }
+WG_INLINE u64 wg_argument_3(struct pt_regs* regs) { return regs->dx; }
+WG_INLINE u64 wg_argument_5(struct pt_regs* regs) { return regs->r8; }
 // Of a function of the kernel, at its entry and at its return.
-WG_INLINE u64 wg_function_argument_1(struct pt_regs *regs) { return regs->di; }
-WG_INLINE u64 wg_function_argument_2(struct pt_regs *regs) { return regs->si; }
-WG_INLINE u64 wg_function_argument_4(struct pt_regs *regs) { return regs->cx; }
-WG_INLINE u64 wg_function_result(struct pt_regs *regs) { return regs->ax; }
-WG_INLINE u64 wg_stack_pointer(struct pt_regs *regs) { return regs->sp; }
+WG_INLINE u64 wg_function_argument_1(struct pt_regs* regs) { return regs->di; }
+WG_INLINE u64 wg_function_argument_2(struct pt_regs* regs) { return regs->si; }
+WG_INLINE u64 wg_function_argument_4(struct pt_regs* regs) { return regs->cx; }
+WG_INLINE u64 wg_function_result(struct pt_regs* regs) { return regs->ax; }
+WG_INLINE u64 wg_stack_pointer(struct pt_regs* regs) { return regs->sp; }
 // Of a Go function (ABIInternal); its result stands where its first argument stood.
-WG_INLINE u64 wg_go_argument_1(struct pt_regs *regs) { return regs->ax; }
-WG_INLINE u64 wg_go_argument_2(struct pt_regs *regs) { return regs->bx; }
-WG_INLINE u64 wg_go_argument_3(struct pt_regs *regs) { return regs->cx; }
-WG_INLINE u64 wg_goroutine(struct pt_regs *regs) { return regs->r14; }
+WG_INLINE u64 wg_go_argument_1(struct pt_regs* regs) { return regs->ax; }
+WG_INLINE u64 wg_go_argument_2(struct pt_regs* regs) { return regs->bx; }
+WG_INLINE u64 wg_go_argument_3(struct pt_regs* regs) { return regs->cx; }
+WG_INLINE u64 wg_goroutine(struct pt_regs* regs) { return regs->r14; }
 // By the helper: number and arguments of a system call, by saved registers that are no typed pointer.
-#define WG_READ_SAVED(regs, call)                            \
-    do {                                                     \
-        (call)->number = BPF_CORE_READ(regs, orig_ax);       \
-        (call)->arguments[0] = BPF_CORE_READ(regs, di);      \
-        (call)->arguments[1] = BPF_CORE_READ(regs, si);      \
-        (call)->arguments[2] = BPF_CORE_READ(regs, dx);      \
-        (call)->arguments[3] = BPF_CORE_READ(regs, r10);     \
+#define WG_READ_SAVED(regs, call)                        \
+    do {                                                 \
+        (call)->number = BPF_CORE_READ(regs, orig_ax);   \
+        (call)->arguments[0] = BPF_CORE_READ(regs, di);  \
+        (call)->arguments[1] = BPF_CORE_READ(regs, si);  \
+        (call)->arguments[2] = BPF_CORE_READ(regs, dx);  \
+        (call)->arguments[3] = BPF_CORE_READ(regs, r10); \
     } while (0)
 // TS_COMPAT: an int80 or compat call, whose structures have another shape.
-WG_INLINE bool wg_is_compat(struct task_struct *task) { return task->thread_info.status & 2; }
+WG_INLINE bool wg_is_compat(struct task_struct* task) { return task->thread_info.status & 2; }
 
 #elif defined(__TARGET_ARCH_arm64)
 
@@ -80,21 +80,21 @@ enum wg_syscall {
     WG_SYS_IO_URING_ENTER = 426,
 };
 
-WG_INLINE u64 wg_syscall_number(struct pt_regs *regs) { return regs->syscallno; }
+WG_INLINE u64 wg_syscall_number(struct pt_regs* regs) { return regs->syscallno; }
 // The first register also takes the result; this is what the call came with.
-WG_INLINE u64 wg_argument_1(struct pt_regs *regs) { return regs->orig_x0; }
-WG_INLINE u64 wg_argument_2(struct pt_regs *regs) { return regs->regs[1]; }
-WG_INLINE u64 wg_argument_3(struct pt_regs *regs) { return regs->regs[2]; }
-WG_INLINE u64 wg_argument_5(struct pt_regs *regs) { return regs->regs[4]; }
-WG_INLINE u64 wg_function_argument_1(struct pt_regs *regs) { return regs->regs[0]; }
-WG_INLINE u64 wg_function_argument_2(struct pt_regs *regs) { return regs->regs[1]; }
-WG_INLINE u64 wg_function_argument_4(struct pt_regs *regs) { return regs->regs[3]; }
-WG_INLINE u64 wg_function_result(struct pt_regs *regs) { return regs->regs[0]; }
-WG_INLINE u64 wg_stack_pointer(struct pt_regs *regs) { return regs->sp; }
-WG_INLINE u64 wg_go_argument_1(struct pt_regs *regs) { return regs->regs[0]; }
-WG_INLINE u64 wg_go_argument_2(struct pt_regs *regs) { return regs->regs[1]; }
-WG_INLINE u64 wg_go_argument_3(struct pt_regs *regs) { return regs->regs[2]; }
-WG_INLINE u64 wg_goroutine(struct pt_regs *regs) { return regs->regs[28]; }
+WG_INLINE u64 wg_argument_1(struct pt_regs* regs) { return regs->orig_x0; }
+WG_INLINE u64 wg_argument_2(struct pt_regs* regs) { return regs->regs[1]; }
+WG_INLINE u64 wg_argument_3(struct pt_regs* regs) { return regs->regs[2]; }
+WG_INLINE u64 wg_argument_5(struct pt_regs* regs) { return regs->regs[4]; }
+WG_INLINE u64 wg_function_argument_1(struct pt_regs* regs) { return regs->regs[0]; }
+WG_INLINE u64 wg_function_argument_2(struct pt_regs* regs) { return regs->regs[1]; }
+WG_INLINE u64 wg_function_argument_4(struct pt_regs* regs) { return regs->regs[3]; }
+WG_INLINE u64 wg_function_result(struct pt_regs* regs) { return regs->regs[0]; }
+WG_INLINE u64 wg_stack_pointer(struct pt_regs* regs) { return regs->sp; }
+WG_INLINE u64 wg_go_argument_1(struct pt_regs* regs) { return regs->regs[0]; }
+WG_INLINE u64 wg_go_argument_2(struct pt_regs* regs) { return regs->regs[1]; }
+WG_INLINE u64 wg_go_argument_3(struct pt_regs* regs) { return regs->regs[2]; }
+WG_INLINE u64 wg_goroutine(struct pt_regs* regs) { return regs->regs[28]; }
 #define WG_READ_SAVED(regs, call)                            \
     do {                                                     \
         (call)->number = BPF_CORE_READ(regs, syscallno);     \
@@ -103,11 +103,11 @@ WG_INLINE u64 wg_goroutine(struct pt_regs *regs) { return regs->regs[28]; }
         (call)->arguments[2] = BPF_CORE_READ(regs, regs[2]); \
         (call)->arguments[3] = BPF_CORE_READ(regs, regs[3]); \
     } while (0)
-WG_INLINE bool wg_is_compat(struct task_struct *task) {
+WG_INLINE bool wg_is_compat(struct task_struct* task) {
     struct thread_info___arm64 {
         unsigned long flags;
     } __attribute__((preserve_access_index));
-    return ((struct thread_info___arm64 *)&task->thread_info)->flags & (1 << 22);  // TIF_32BIT
+    return ((struct thread_info___arm64*)&task->thread_info)->flags & (1 << 22);  // TIF_32BIT
 }
 
 #else

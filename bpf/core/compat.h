@@ -16,22 +16,22 @@ struct iov_iter {
     u8 iter_type;
     u64 iov_offset;
     u64 count;
-    const struct wg_vector *__iov;
-    void *ubuf;
+    const struct wg_vector* __iov;
+    void* ubuf;
     unsigned long nr_segs;
 };
 struct iovec {
-    void *iov_base;
+    void* iov_base;
     u64 iov_len;
 };
 struct msghdr {
-    void *msg_name;
+    void* msg_name;
     struct iov_iter msg_iter;
 };
 
 // 5.14 to 6.3: the field is called iov.
 struct iov_iter___iov {
-    const struct wg_vector *iov;
+    const struct wg_vector* iov;
 };
 // Until 5.13 (commit 8cd54c1c8480): type carries flags beside the kind, 4 is a vector of user memory.
 struct iov_iter___typed {
@@ -42,8 +42,8 @@ struct iov_iter___typed {
 
 // The user's buffers behind a message whose call has moved `moved` bytes. The iterator stands after
 // them: walk back, as iov_iter_revert does.
-WG_INLINE void wg_text_from_message(struct wg_text *text, struct msghdr *message, u64 moved) {
-    struct iov_iter *iter = &message->msg_iter;
+WG_INLINE void wg_text_from_message(struct wg_text* text, struct msghdr* message, u64 moved) {
+    struct iov_iter* iter = &message->msg_iter;
     u64 offset = BPF_CORE_READ(iter, iov_offset);
     bool is_vector;
     if (bpf_core_field_exists(iter->iter_type)) {
@@ -57,12 +57,12 @@ WG_INLINE void wg_text_from_message(struct wg_text *text, struct msghdr *message
         }
         is_vector = kind == bpf_core_enum_value(enum iter_type, ITER_IOVEC);
     } else {
-        is_vector = (BPF_CORE_READ((struct iov_iter___typed *)iter, type) & ~1u) == 4;
+        is_vector = (BPF_CORE_READ((struct iov_iter___typed*)iter, type) & ~1u) == 4;
     }
     if (!is_vector) return;
-    const struct wg_vector *vector =
-        bpf_core_field_exists(iter->__iov) ? BPF_CORE_READ(iter, __iov)
-                                           : BPF_CORE_READ((struct iov_iter___iov *)iter, iov);
+    const struct wg_vector* vector = bpf_core_field_exists(iter->__iov)
+                                         ? BPF_CORE_READ(iter, __iov)
+                                         : BPF_CORE_READ((struct iov_iter___iov*)iter, iov);
     u64 left = moved;
     u32 back = 0;
     if (left <= offset) {

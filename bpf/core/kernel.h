@@ -58,12 +58,12 @@ struct net {
     struct ns_common ns;
 };
 typedef struct {
-    struct net *net;
+    struct net* net;
 } possible_net_t;
 
 struct upid {
     int nr;
-    struct pid_namespace *ns;
+    struct pid_namespace* ns;
 };
 struct pid {
     unsigned int level;
@@ -76,44 +76,44 @@ struct super_block {
 struct inode {
     unsigned short i_mode;
     unsigned long i_ino;
-    struct super_block *i_sb;
+    struct super_block* i_sb;
 };
 struct file {
-    struct inode *f_inode;
-    void *private_data;
+    struct inode* f_inode;
+    void* private_data;
 };
 struct fdtable {
     unsigned int max_fds;
-    struct file **fd;
+    struct file** fd;
 };
 struct files_struct {
-    struct fdtable *fdt;
+    struct fdtable* fdt;
 };
 struct io_uring_task;
 struct mm_struct {
     unsigned long start_code, start_brk;
     unsigned long arg_start;
     unsigned long arg_end;
-    struct file *exe_file;
+    struct file* exe_file;
 };
 struct kernfs_node {
     u64 id;
 };
 struct cgroup {
-    struct kernfs_node *kn;
+    struct kernfs_node* kn;
 };
 struct css_set {
-    struct cgroup *dfl_cgrp;
+    struct cgroup* dfl_cgrp;
 };
 typedef struct {
     int counter;
 } atomic_t;
 struct signal_struct {
     atomic_t live;
-    struct pid *pids[4];  // PIDTYPE_TGID = 1
+    struct pid* pids[4];  // PIDTYPE_TGID = 1
 };
 struct nsproxy {
-    struct net *net_ns;
+    struct net* net_ns;
 };
 struct thread_info {
     u32 status;
@@ -123,19 +123,19 @@ struct task_struct {
     unsigned int flags;
     int pid;
     int tgid;
-    struct task_struct *real_parent;
-    struct task_struct *group_leader;
+    struct task_struct* real_parent;
+    struct task_struct* group_leader;
     u64 start_boottime;
-    struct mm_struct *mm;
-    struct signal_struct *signal;
-    struct css_set *cgroups;
-    struct nsproxy *nsproxy;
-    struct files_struct *files;
-    struct io_uring_task *io_uring;
+    struct mm_struct* mm;
+    struct signal_struct* signal;
+    struct css_set* cgroups;
+    struct nsproxy* nsproxy;
+    struct files_struct* files;
+    struct io_uring_task* io_uring;
     char comm[16];
 };
 struct socket {
-    struct sock *sk;
+    struct sock* sk;
 };
 
 struct in6_addr {
@@ -162,13 +162,13 @@ struct sk_buff_head {
 struct sock {
     struct sock_common __sk_common;
     struct sk_buff_head sk_receive_queue;
-    struct socket *sk_socket;
+    struct socket* sk_socket;
     int sk_err;
     u32 sk_max_ack_backlog;
     u8 sk_shutdown;
     u16 sk_type;
     u16 sk_protocol;
-    void *sk_bpf_storage;
+    void* sk_bpf_storage;
 };
 struct tcp_sock {
     u32 rcv_nxt;
@@ -179,7 +179,7 @@ struct tcp_sock {
     u64 bytes_acked;
 };
 struct mptcp_sock {
-    struct sock *first;
+    struct sock* first;
 };
 struct sockaddr_un {
     unsigned short sun_family;
@@ -190,11 +190,11 @@ struct unix_address {
     struct sockaddr_un name[0];
 };
 struct unix_sock {
-    struct unix_address *addr;
-    struct sock *peer;
+    struct unix_address* addr;
+    struct sock* peer;
 };
 struct linux_binprm {
-    const char *filename;
+    const char* filename;
 };
 
 #pragma clang attribute pop
@@ -204,7 +204,7 @@ struct linux_binprm {
 #define WG_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 // What is read anew from a map's value is unknown to the verifier: ways that differ by it only become one.
-#define WG_ANEW(field) (*(volatile __typeof__(field) *)&(field))
+#define WG_ANEW(field) (*(volatile __typeof__(field)*)&(field))
 
 // WG_PLAIN: programs that get no typed pointers (kprobes, and every tracing program before 5.15) read
 // fields by the helper, and what else stands beside a socket stands in a hash (lib/storage.h).
@@ -215,8 +215,9 @@ struct linux_binprm {
 #endif
 
 // What few events need: a function of its own, so that the way of the others is short (their instructions share the
-// processor's cache with the service's) and the verifier looks at it once. It takes numbers and pointers to values of maps,
-// which may be NULL; kernels before 5.12, which load WG_PLAIN, know no pointers there. WG_UPROBES: their cookies need 5.15.
+// processor's cache with the service's) and the verifier looks at it once. It takes numbers and pointers to values of
+// maps, which may be NULL; kernels before 5.12, which load WG_PLAIN, know no pointers there. WG_UPROBES: their cookies
+// need 5.15.
 #if defined(WG_PLAIN) && !defined(WG_UPROBES)
 #define WG_COLD static __always_inline
 #else
@@ -226,35 +227,35 @@ struct linux_binprm {
 // WG_CAST: in objects for 6.2 and later only. Makes a number or pointer one of a kernel type, for reading; the verifier
 // turns it into nothing. (Where a kernel has it not, libbpf looks for it in every module, which takes CAP_SYS_ADMIN.)
 #ifdef WG_CAST
-extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym;
+extern void* bpf_rdonly_cast(const void* object, u32 type) __ksym;
 #endif
 
-WG_INLINE struct task_struct *wg_current_task(void) {
+WG_INLINE struct task_struct* wg_current_task(void) {
 #ifdef WG_PLAIN
-    return (struct task_struct *)bpf_get_current_task();
+    return (struct task_struct*)bpf_get_current_task();
 #else
     return bpf_get_current_task_btf();
 #endif
 }
 
-// Calls step(index, &state) up to `most` times, until it returns 1. From 5.17 on (objects with WG_CAST, or WG_HAS_LOOP) the
-// verifier looks at the step once, before at each turn.
+// Calls step(index, &state) up to `most` times, until it returns 1. From 5.17 on (objects with WG_CAST, or WG_HAS_LOOP)
+// the verifier looks at the step once, before at each turn.
 #if defined(WG_CAST) || defined(WG_HAS_LOOP)
 #define WG_LOOP(most, step, state) bpf_loop(most, step, &(state), 0)
 #else
-#define WG_LOOP(most, step, state) \
-    for (u32 turn_ = 0; turn_ < (most) && !step(turn_, &(state)); turn_++) {}
+#define WG_LOOP(most, step, state)                                           \
+    for (u32 turn_ = 0; turn_ < (most) && !step(turn_, &(state)); turn_++) { \
+    }
 #endif
 
 // Keeps the compiler from forgetting a bound that the verifier has to see.
-#define WG_BOUND(value, limit)            \
-    ({                                    \
-        u64 bound_value_ = (value);       \
-        asm volatile("" : "+r"(bound_value_)); \
+#define WG_BOUND(value, limit)                              \
+    ({                                                      \
+        u64 bound_value_ = (value);                         \
+        asm volatile("" : "+r"(bound_value_));              \
         if (bound_value_ > (limit)) bound_value_ = (limit); \
-        asm volatile("" : "+r"(bound_value_)); \
-        bound_value_;                     \
+        asm volatile("" : "+r"(bound_value_));              \
+        bound_value_;                                       \
     })
-
 
 WG_INLINE u16 bpf_ntohs_(u16 value) { return __builtin_bswap16(value); }

@@ -39,21 +39,21 @@ struct {
 
 WG_INLINE void wg_count(enum wg_counter counter, u64 amount) {
     const u32 key = counter;
-    u64 *value = bpf_map_lookup_elem(&counters, &key);
+    u64* value = bpf_map_lookup_elem(&counters, &key);
     if (value) *value += amount;
 }
 
-WG_INLINE struct wg_state *wg_get_state(void) {
+WG_INLINE struct wg_state* wg_get_state(void) {
     const u32 zero = 0;
     return bpf_map_lookup_elem(&state, &zero);
 }
 
 // False when the record was lost.
-WG_INLINE bool wg_emit(u32 index, void *record, u64 size) {
-    void *ring = bpf_map_lookup_elem(&rings, &index);
+WG_INLINE bool wg_emit(u32 index, void* record, u64 size) {
+    void* ring = bpf_map_lookup_elem(&rings, &index);
     if (!ring) return false;
     const u32 key = WG_COUNT_EVENTS;
-    u64 *events = bpf_map_lookup_elem(&counters, &key);
+    u64* events = bpf_map_lookup_elem(&counters, &key);
     u64 flags = BPF_RB_NO_WAKEUP;
     if (events && (++*events & (WG_RING_CHECK - 1)) == 0 &&
         bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Threads that wait in a receive call when the hooks come: no hook at the function's exit runs for them, since they are past
-// its entry. Listed once (watch/tasks.bpf.c), each is told by tcp_cleanup_rbuf, which every TCP receive ends with. For UNIX
-// and MPTCP nothing tells: that one receive is a gap.
+// Threads that wait in a receive call when the hooks come: no hook at the function's exit runs for them, since they are
+// past its entry. Listed once (watch/tasks.bpf.c), each is told by tcp_cleanup_rbuf, which every TCP receive ends with.
+// For UNIX and MPTCP nothing tells: that one receive is a gap.
 #pragma once
 
 #include "bpf/core/arch.h"
@@ -23,22 +23,22 @@ struct wg_saved {
 enum { WG_STACK_BYTES = 16384 };  // of the kernel, on both processors before 5.15
 
 // `task` is of a type that the helper takes (5.15); `plain` is the same.
-#define WG_SAVED_REGISTERS(task, plain)                                                         \
-    (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)                        \
-         ? (struct pt_regs *)bpf_task_pt_regs(task)                                             \
-         : (struct pt_regs *)((u64)BPF_CORE_READ((struct task_struct___stack *)(plain), stack) + \
-                              WG_STACK_BYTES - bpf_core_type_size(struct pt_regs)))
+#define WG_SAVED_REGISTERS(task, plain)                                                                         \
+    (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)                                        \
+         ? (struct pt_regs*)bpf_task_pt_regs(task)                                                              \
+         : (struct pt_regs*)((u64)BPF_CORE_READ((struct task_struct___stack*)(plain), stack) + WG_STACK_BYTES - \
+                             bpf_core_type_size(struct pt_regs)))
 
 struct task_struct___stack {
-    void *stack;
+    void* stack;
 } __attribute__((preserve_access_index));
 
-WG_INLINE struct pt_regs *wg_own_registers(void) {
+WG_INLINE struct pt_regs* wg_own_registers(void) {
     return WG_SAVED_REGISTERS(bpf_get_current_task_btf(), bpf_get_current_task());
 }
 
 // The flags of a receive call; false: it is another call.
-WG_INLINE bool wg_receive_flags(const struct wg_saved *call, u32 *flags) {
+WG_INLINE bool wg_receive_flags(const struct wg_saved* call, u32* flags) {
     *flags = 0;
     switch (call->number) {
         case WG_SYS_READ:

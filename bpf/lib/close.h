@@ -6,8 +6,8 @@
 
 // What was spliced away has no event on kernels whose socket tracepoints do not see it: TCP's own count
 // tells.
-WG_INLINE void wg_catch_up(struct wg_conn *conn, struct sock *sk) {
-    struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
+WG_INLINE void wg_catch_up(struct wg_conn* conn, struct sock* sk) {
+    struct tcp_sock* tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) return;
     const u64 position = wg_unwrap(conn->next[WG_RECEIVE], wg_read_until(sk, tcp));
     if (position > conn->next[WG_RECEIVE]) conn->next[WG_RECEIVE] = position;
@@ -16,13 +16,13 @@ WG_INLINE void wg_catch_up(struct wg_conn *conn, struct sock *sk) {
 // True when the program can still read what has come: both ends have said that they send no more, and
 // the kernel ends the connection, before the program has got to it. MPTCP keeps what has come in places
 // of its own.
-WG_INLINE bool wg_has_unread(struct sock *sk) {
+WG_INLINE bool wg_has_unread(struct sock* sk) {
     if (!BPF_CORE_READ(sk, sk_socket)) return false;  // closed by the program
     return WG_GET(sk, sk_protocol) == IPPROTO_MPTCP_ || BPF_CORE_READ(sk, sk_receive_queue.qlen) != 0;
 }
 
-WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
-    struct wg_conn *conn = wg_conn_find(sk);
+WG_INLINE int wg_closed(struct sock* sk, bool is_half) {
+    struct wg_conn* conn = wg_conn_find(sk);
     if (conn && !is_half && conn->request_ns) wg_tally_ends(conn, wg_tally_port(conn, sk));
     if (!conn || !conn->is_open || conn->is_unreported || conn->is_closed) return 0;
     if (!is_half) conn->is_closed = 1;
@@ -43,7 +43,7 @@ WG_INLINE int wg_closed(struct sock *sk, bool is_half) {
         event.turns[i] = conn->turns.count[i];
         if (!conn->has_tail[i]) continue;
         const struct wg_tail_key key = {.connection = conn->id, .direction = i};
-        const struct wg_tail *found = bpf_map_lookup_elem(&tails, &key);
+        const struct wg_tail* found = bpf_map_lookup_elem(&tails, &key);
         if (!found) continue;
         __builtin_memcpy(event.tail[i], found->tail, 8);
         if (!is_half) bpf_map_delete_elem(&tails, &key);

@@ -24,22 +24,22 @@ struct wg_conn {
     u64 bytes[2];
     u64 end_ns[2];
     struct wg_send send;
-    u64 arrived_ns;     // queue time: when the first byte came that nobody has read
-    u64 request_ns;     // overload: when the exchange began that is counted, 0: none
-    u32 message_base;   // sendmmsg, recvmmsg: low half of the vector's address, of the call that is under way
+    u64 arrived_ns;    // queue time: when the first byte came that nobody has read
+    u64 request_ns;    // overload: when the exchange began that is counted, 0: none
+    u32 message_base;  // sendmmsg, recvmmsg: low half of the vector's address, of the call that is under way
     u32 message_index;
     struct wg_owner owner;  // the process that moved bytes last
-    u32 owner_generation;  // the owner is a target as long as none has been taken away since
+    u32 owner_generation;   // the owner is a target as long as none has been taken away since
     u8 kind;
     u8 role;
     u8 ring;
     u8 has_tail[2];  // the turn has an entry in tails
     u8 is_open;      // position known, connection reported
     u8 is_closed;
-    u8 is_unreported;  // … not yet: what goes by is counted only
-    u8 is_crowded;   // several threads have sent at once: their sends are in crowded_sends
+    u8 is_unreported;   // … not yet: what goes by is counted only
+    u8 is_crowded;      // several threads have sent at once: their sends are in crowded_sends
     u8 has_pending[2];  // an io_uring operation whose completion brings the text
-    u8 has_early;    // the last receive was told before its call returned (lib/unblocked.h)
+    u8 has_early;       // the last receive was told before its call returned (lib/unblocked.h)
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");
 
@@ -63,7 +63,7 @@ struct {
     __type(value, struct wg_tail);
 } tails SEC(".maps");
 
-WG_INLINE bool wg_is_stream(struct sock *sk, u8 *kind) {
+WG_INLINE bool wg_is_stream(struct sock* sk, u8* kind) {
     const u16 family = WG_GET(sk, __sk_common.skc_family);
     if (family == AF_UNIX) {
         *kind = WG_UNIX;
@@ -77,31 +77,31 @@ WG_INLINE bool wg_is_stream(struct sock *sk, u8 *kind) {
 
 // An accepted TCP socket keeps its listener's backlog, a client has 0. A UNIX socket that was
 // accepted carries the listener's address; where both ends or none are bound nothing is known.
-WG_INLINE u8 wg_role_of(struct sock *sk, u8 kind) {
+WG_INLINE u8 wg_role_of(struct sock* sk, u8 kind) {
     if (kind == WG_UNIX) {
-        const bool is_bound = BPF_CORE_READ((struct unix_sock *)sk, addr) != 0;
-        struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
-        const bool is_peer_bound = peer && BPF_CORE_READ((struct unix_sock *)peer, addr) != 0;
+        const bool is_bound = BPF_CORE_READ((struct unix_sock*)sk, addr) != 0;
+        struct sock* peer = BPF_CORE_READ((struct unix_sock*)sk, peer);
+        const bool is_peer_bound = peer && BPF_CORE_READ((struct unix_sock*)peer, addr) != 0;
         if (is_bound == is_peer_bound) return WG_ROLE_UNKNOWN;
         return is_bound ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
     }
     u32 backlog = WG_GET(sk, sk_max_ack_backlog);
     // Kernels may be built without MPTCP.
-    if (kind == WG_MPTCP && !backlog && bpf_core_field_exists(((struct mptcp_sock *)sk)->first)) {
-        struct sock *first = BPF_CORE_READ((struct mptcp_sock *)sk, first);
+    if (kind == WG_MPTCP && !backlog && bpf_core_field_exists(((struct mptcp_sock*)sk)->first)) {
+        struct sock* first = BPF_CORE_READ((struct mptcp_sock*)sk, first);
         if (first) backlog = BPF_CORE_READ(first, sk_max_ack_backlog);
     }
     return backlog ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
 }
 
-WG_INLINE void wg_map_ipv4(u8 *to, u32 address) {
+WG_INLINE void wg_map_ipv4(u8* to, u32 address) {
     __builtin_memset(to, 0, 10);
     to[10] = 0xff;
     to[11] = 0xff;
     __builtin_memcpy(to + 12, &address, 4);
 }
 
-WG_INLINE void wg_fill_tuple(struct sock *sk, struct wg_tuple *tuple) {
+WG_INLINE void wg_fill_tuple(struct sock* sk, struct wg_tuple* tuple) {
     tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
     const u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
     if (family == AF_UNIX) return;
@@ -117,17 +117,17 @@ WG_INLINE void wg_fill_tuple(struct sock *sk, struct wg_tuple *tuple) {
 }
 
 // The path that the server's end is bound to, whichever end this is.
-WG_INLINE void wg_fill_unix_path(struct sock *sk, char *path) {
-    struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
+WG_INLINE void wg_fill_unix_path(struct sock* sk, char* path) {
+    struct unix_address* address = BPF_CORE_READ((struct unix_sock*)sk, addr);
     if (!address) {
-        struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
-        if (peer) address = BPF_CORE_READ((struct unix_sock *)peer, addr);
+        struct sock* peer = BPF_CORE_READ((struct unix_sock*)sk, peer);
+        if (peer) address = BPF_CORE_READ((struct unix_sock*)peer, addr);
     }
     if (!address) return;
     const s32 length = BPF_CORE_READ(address, len);
     if (length <= 2) return;
     const u64 size = WG_BOUND((u64)(length - 2), WG_UNIX_PATH);
-    char *from = (char *)address + bpf_core_field_offset(struct unix_address, name) +
+    char* from = (char*)address + bpf_core_field_offset(struct unix_address, name) +
                  bpf_core_field_offset(struct sockaddr_un, sun_path);
     bpf_probe_read_kernel(path, size, from);
     if (path[0] == 0) path[0] = '@';
@@ -135,15 +135,15 @@ WG_INLINE void wg_fill_unix_path(struct sock *sk, char *path) {
 
 // How far the program has read. A FIN that was read counts one; that one has come is told by SOCK_DONE,
 // since shutdown and reset set RCV_SHUTDOWN as well.
-WG_INLINE u32 wg_read_until(struct sock *sk, struct tcp_sock *tcp) {
+WG_INLINE u32 wg_read_until(struct sock* sk, struct tcp_sock* tcp) {
     const u32 end = WG_GET(tcp, copied_seq);
     const bool has_fin = WG_GET(sk, __sk_common.skc_flags) & (1ul << SOCK_DONE_);
     return has_fin && end == WG_GET(tcp, rcv_nxt) ? end - 1 : end;
 }
 
 // Where the streams stand before the first event: TCP by its sequence numbers, others from 0.
-WG_INLINE u8 wg_open_positions(struct wg_conn *conn, struct sock *sk, u64 moved[2]) {
-    struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
+WG_INLINE u8 wg_open_positions(struct wg_conn* conn, struct sock* sk, u64 moved[2]) {
+    struct tcp_sock* tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     if (!tcp) return 0;
     const u64 epoch = 1ull << 32;
     conn->next[WG_SEND] = epoch + (u32)(WG_GET(tcp, write_seq) - (u32)moved[WG_SEND]);
@@ -158,7 +158,7 @@ WG_INLINE u8 wg_open_positions(struct wg_conn *conn, struct sock *sk, u64 moved[
     return from_start;
 }
 
-WG_INLINE void wg_default_rules(struct wg_conn *conn) {
+WG_INLINE void wg_default_rules(struct wg_conn* conn) {
     const u32 receive = conn->role == WG_ROLE_SERVER   ? settings.request_bytes
                         : conn->role == WG_ROLE_CLIENT ? settings.response_bytes
                                                        : settings.unknown_bytes;
@@ -170,22 +170,22 @@ WG_INLINE void wg_default_rules(struct wg_conn *conn) {
 }
 
 // Looks for a new rule when user space has written any since.
-WG_INLINE void wg_refresh_rules(struct wg_conn *conn, const struct wg_state *page) {
+WG_INLINE void wg_refresh_rules(struct wg_conn* conn, const struct wg_state* page) {
     const u64 generation = page->rule_generation;
     if (WG_LIKELY(conn->rule_generation == generation)) return;
     conn->rule_generation = generation;
-    const struct wg_connection_rules *found = bpf_map_lookup_elem(&rules, &conn->id);
+    const struct wg_connection_rules* found = bpf_map_lookup_elem(&rules, &conn->id);
     if (!found) return;
     conn->rule[WG_SEND] = found->by_direction[WG_SEND];
     conn->rule[WG_RECEIVE] = found->by_direction[WG_RECEIVE];
 }
 
-WG_COLD int wg_flush_pending(struct wg_conn *conn) {
+WG_COLD int wg_flush_pending(struct wg_conn* conn) {
     for (u32 i = 0; conn && i < 2; i++) {
         if (!conn->has_pending[i]) continue;
         conn->has_pending[i] = 0;
         const struct wg_tail_key key = {.connection = conn->id, .direction = i};
-        struct wg_pending *waiting = bpf_map_lookup_elem(&pending, &key);
+        struct wg_pending* waiting = bpf_map_lookup_elem(&pending, &key);
         if (!waiting) continue;  // its completion took it up
         wg_emit_unread(waiting);
         bpf_map_delete_elem(&pending, &key);
@@ -194,8 +194,8 @@ WG_COLD int wg_flush_pending(struct wg_conn *conn) {
 }
 
 // False when it cannot wait: no completions are watched, or the map is full.
-WG_INLINE bool wg_keep_pending(struct wg_conn *conn, const struct wg_data_event *event, u64 wanted,
-                               const struct wg_state *page) {
+WG_INLINE bool wg_keep_pending(struct wg_conn* conn, const struct wg_data_event* event, u64 wanted,
+                               const struct wg_state* page) {
     if (!page->has_io_uring) return false;
     const struct wg_tail_key key = {.connection = conn->id, .direction = event->direction};
     struct wg_pending waiting = {.event = *event, .wanted = wanted, .ring = conn->ring};
@@ -205,7 +205,7 @@ WG_INLINE bool wg_keep_pending(struct wg_conn *conn, const struct wg_data_event 
 }
 
 // How long what is read now has waited; starts anew for what is left.
-WG_INLINE u32 wg_take_queue_time(struct wg_conn *conn, u64 now) {
+WG_INLINE u32 wg_take_queue_time(struct wg_conn* conn, u64 now) {
     const u64 arrived = conn->arrived_ns;
     conn->arrived_ns = 0;
     if (!arrived || arrived > now) return 0;
@@ -214,11 +214,11 @@ WG_INLINE u32 wg_take_queue_time(struct wg_conn *conn, u64 now) {
 }
 
 // The receive was told by tcp_cleanup_rbuf (lib/unblocked.h): nothing has been read since.
-WG_INLINE bool wg_was_told(struct wg_conn *conn, struct sock *sk) {
+WG_INLINE bool wg_was_told(struct wg_conn* conn, struct sock* sk) {
 #ifdef WG_EXITS
     if (WG_LIKELY(!conn || !conn->has_early)) return false;
     conn->has_early = 0;
-    struct tcp_sock *tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
+    struct tcp_sock* tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
     return tcp && wg_unwrap(conn->next[WG_RECEIVE], wg_read_until(sk, tcp)) == conn->next[WG_RECEIVE];
 #else
     return false;

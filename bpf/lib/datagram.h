@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 // Datagrams: the messages of UDP sockets that have a known port (settings.datagram_ports) at an end, each whole up to
-// WG_DATAGRAM_BYTES. Other UDP sockets are turned away by their ports; one without a peer, by the address that each send
-// names. Where a message that such a socket has received came from, only the message's own header tells, which tracepoints do not
-// have. Only for objects with WG_CAST.
+// WG_DATAGRAM_BYTES. Other UDP sockets are turned away by their ports; one without a peer, by the address that each
+// send names. Where a message that such a socket has received came from, only the message's own header tells, which
+// tracepoints do not have. Only for objects with WG_CAST.
 #pragma once
 
 #include "bpf/abi/datagrams.h"
@@ -13,7 +13,8 @@
 
 #ifndef WG_CAST
 
-WG_INLINE bool wg_maybe_datagram(struct sock *sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr *message) {
+WG_INLINE bool wg_maybe_datagram(struct sock* sk, enum wg_direction direction, s64 result, u32 flags,
+                                 struct msghdr* message) {
     return false;
 }
 
@@ -52,41 +53,45 @@ struct wg_address {
 };
 
 // False: unreadable, or of another family.
-WG_INLINE bool wg_read_address(struct wg_address *address, u64 from, bool is_kernel) {
+WG_INLINE bool wg_read_address(struct wg_address* address, u64 from, bool is_kernel) {
     enum { FRONT = 8 };
     if (!from) return false;
-    if (is_kernel ? bpf_probe_read_kernel(address, FRONT, (void *)from) : bpf_probe_read_user(address, FRONT, (void *)from)) return false;
+    if (is_kernel ? bpf_probe_read_kernel(address, FRONT, (void*)from)
+                  : bpf_probe_read_user(address, FRONT, (void*)from))
+        return false;
     if (address->family == AF_INET) return true;
     if (address->family != AF_INET6) return false;
-    return (is_kernel ? bpf_probe_read_kernel(address->ipv6, 16, (void *)(from + FRONT))
-                      : bpf_probe_read_user(address->ipv6, 16, (void *)(from + FRONT))) == 0;
+    return (is_kernel ? bpf_probe_read_kernel(address->ipv6, 16, (void*)(from + FRONT))
+                      : bpf_probe_read_user(address->ipv6, 16, (void*)(from + FRONT))) == 0;
 }
 
 // Where the call has its address: of `message` in the kernel, else of the system call's registers.
-WG_INLINE u64 wg_datagram_name(struct msghdr *message, struct pt_regs *regs, u32 index) {
+WG_INLINE u64 wg_datagram_name(struct msghdr* message, struct pt_regs* regs, u32 index) {
     if (message) return (u64)BPF_CORE_READ(message, msg_name);
     const u64 number = wg_syscall_number(regs);
     if (number == WG_SYS_SENDTO) return wg_argument_5(regs);
     u64 header = wg_argument_2(regs);
-    if (number == WG_SYS_SENDMMSG) header += index * 64ull;
-    else if (number != WG_SYS_SENDMSG) return 0;
+    if (number == WG_SYS_SENDMMSG)
+        header += index * 64ull;
+    else if (number != WG_SYS_SENDMSG)
+        return 0;
     u64 name = 0;
-    if (bpf_probe_read_user(&name, sizeof(name), (void *)header)) return 0;
+    if (bpf_probe_read_user(&name, sizeof(name), (void*)header)) return 0;
     return name;
 }
 
 // A send on a socket without a peer. Of several messages the first one tells.
 __noinline u32 wg_names_datagram_port(u64 message) {
     struct wg_address address = {};
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    struct task_struct* task = bpf_get_current_task_btf();
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
     if (!message && wg_is_compat(task)) return 0;
-    const u64 name = wg_datagram_name((struct msghdr *)message, regs, 0);
+    const u64 name = wg_datagram_name((struct msghdr*)message, regs, 0);
     return wg_read_address(&address, name, message != 0) && wg_is_datagram_port(bpf_ntohs_(address.port));
 }
 
 // Which message of the call this is. A call that ends before its last message says so by an error.
-WG_INLINE u32 wg_datagram_index(struct wg_datagrams *socket, struct pt_regs *regs) {
+WG_INLINE u32 wg_datagram_index(struct wg_datagrams* socket, struct pt_regs* regs) {
     const u64 number = wg_syscall_number(regs);
     if (number != WG_SYS_SENDMMSG && number != WG_SYS_RECVMMSG) {
         socket->message_base = 0;
@@ -101,11 +106,11 @@ WG_INLINE u32 wg_datagram_index(struct wg_datagrams *socket, struct pt_regs *reg
 }
 
 // Finds the text of s->sk's message and fills in who is at the other end. Returns how much of it there is to copy.
-WG_INLINE u64 wg_find_datagram(struct wg_scratch *s, struct wg_datagrams *socket, enum wg_direction direction, u64 size,
-                               struct wg_datagram_event *event) {
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-    struct msghdr *message = (struct msghdr *)s->message;
+WG_INLINE u64 wg_find_datagram(struct wg_scratch* s, struct wg_datagrams* socket, enum wg_direction direction, u64 size,
+                               struct wg_datagram_event* event) {
+    struct task_struct* task = bpf_get_current_task_btf();
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
+    struct msghdr* message = (struct msghdr*)s->message;
     u64 limit = size;
     u32 index = 0;
     s->text.kind = WG_TEXT_NONE;
@@ -139,14 +144,14 @@ WG_INLINE u64 wg_find_datagram(struct wg_scratch *s, struct wg_datagrams *socket
 }
 
 // A message that s->sk has moved, or the error (result < 0) that says what became of one.
-__noinline int wg_report_datagram(struct wg_datagrams *socket, u32 slot, u32 direction, s32 result) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+__noinline int wg_report_datagram(struct wg_datagrams* socket, u32 slot, u32 direction, s32 result) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!socket || !s) return 0;
     if (result < 0) socket->message_base = 0;
     if (result < 0 && result != -WG_ECONNREFUSED && result != -WG_EHOSTUNREACH && result != -WG_ENETUNREACH) return 0;
-    struct sock *sk = (struct sock *)s->sk;
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct wg_datagram_event *event = (struct wg_datagram_event *)&s->event;
+    struct sock* sk = (struct sock*)s->sk;
+    struct task_struct* task = bpf_get_current_task_btf();
+    struct wg_datagram_event* event = (struct wg_datagram_event*)&s->event;
     __builtin_memset(event, 0, sizeof(*event));
     event->head.type = WG_EVENT_DATAGRAM;
     event->head.version = WG_EVENT_VERSION;
@@ -157,8 +162,10 @@ __noinline int wg_report_datagram(struct wg_datagrams *socket, u32 slot, u32 dir
     event->pid = wg_current_agent_pid(task);
     event->direction = direction & 1;
     wg_fill_tuple(sk, &event->tuple);
-    if (event->tuple.remote_port) event->flags = WG_DATAGRAM_PEER | WG_DATAGRAM_CONNECTED;
-    else __builtin_memset(event->tuple.remote_address, 0, 16);
+    if (event->tuple.remote_port)
+        event->flags = WG_DATAGRAM_PEER | WG_DATAGRAM_CONNECTED;
+    else
+        __builtin_memset(event->tuple.remote_address, 0, 16);
     u64 captured = 0;
     if (result < 0) {
         event->error = result;
@@ -184,10 +191,11 @@ __noinline int wg_report_datagram(struct wg_datagrams *socket, u32 slot, u32 dir
 }
 
 // What the current process moved at a UDP socket.
-WG_INLINE void wg_datagram(struct sock *sk, enum wg_direction direction, s64 result, struct msghdr *message) {
+WG_INLINE void wg_datagram(struct sock* sk, enum wg_direction direction, s64 result, struct msghdr* message) {
     if (!wg_is_target(wg_current_tgid(wg_current_task()))) return;
-    struct wg_datagrams *socket = NULL;
-    if (!bpf_core_field_exists(sk->sk_bpf_storage) || sk->sk_bpf_storage) socket = bpf_sk_storage_get(&datagram_sockets, sk, 0, 0);
+    struct wg_datagrams* socket = NULL;
+    if (!bpf_core_field_exists(sk->sk_bpf_storage) || sk->sk_bpf_storage)
+        socket = bpf_sk_storage_get(&datagram_sockets, sk, 0, 0);
     if (!socket) {
         if (result <= 0) return;
         const u16 remote = bpf_ntohs_(sk->__sk_common.skc_dport);
@@ -201,11 +209,11 @@ WG_INLINE void wg_datagram(struct sock *sk, enum wg_direction direction, s64 res
         }
         socket->id = bpf_get_socket_cookie(sk);
     }
-    const struct wg_state *page = wg_get_state();
+    const struct wg_state* page = wg_get_state();
     if (!page) return;
     enum wg_counter cause = wg_obstacle(page, bpf_ktime_get_ns());
     u32 slot = 0;
-    struct wg_scratch *s = NULL;
+    struct wg_scratch* s = NULL;
     if (cause == WG_COUNTERS) {
         s = wg_take_scratch(direction, &slot);
         if (!s) cause = WG_COUNT_SCRATCH_BUSY;
@@ -223,7 +231,8 @@ WG_INLINE void wg_datagram(struct sock *sk, enum wg_direction direction, s64 res
 }
 
 // True when this is such a socket, of which nothing else is to be seen.
-WG_INLINE bool wg_maybe_datagram(struct sock *sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr *message) {
+WG_INLINE bool wg_maybe_datagram(struct sock* sk, enum wg_direction direction, s64 result, u32 flags,
+                                 struct msghdr* message) {
     if (WG_LIKELY(sk->sk_protocol != IPPROTO_UDP_)) return false;
     if (direction == WG_SEND || !(flags & (MSG_PEEK_ | MSG_ERRQUEUE_))) wg_datagram(sk, direction, result, message);
     return true;

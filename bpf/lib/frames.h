@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 // Frames: follows a connection's framing through a call and reports the front of each frame; what lies between is
-// not copied. One call becomes as many events as there are runs of bytes worth copying. Knows no protocol: where frames were
-// lost, or the framing is wrong, bytes are copied as the WHOLE rule would, and the next call is taken to begin with a frame.
-// Only for objects with WG_CAST: older kernels have no bpf_loop.
+// not copied. One call becomes as many events as there are runs of bytes worth copying. Knows no protocol: where frames
+// were lost, or the framing is wrong, bytes are copied as the WHOLE rule would, and the next call is taken to begin
+// with a frame. Only for objects with WG_CAST: older kernels have no bpf_loop.
 #pragma once
 
 #include "bpf/abi/events.h"
@@ -38,9 +38,9 @@ struct {
 } frames_of_sockets SEC(".maps");
 
 // Reports the bytes from w->from to `end`.
-WG_INLINE void wg_flush_frames(struct wg_scratch *s, u32 slot, u64 end) {
-    struct wg_walk *w = &s->walk;
-    struct wg_data_event *event = &s->event;
+WG_INLINE void wg_flush_frames(struct wg_scratch* s, u32 slot, u64 end) {
+    struct wg_walk* w = &s->walk;
+    struct wg_data_event* event = &s->event;
     u64 captured = 0;
     u64 wanted = w->until > w->from ? w->until - w->from : 0;
     if (wanted) {
@@ -68,8 +68,8 @@ WG_INLINE void wg_flush_frames(struct wg_scratch *s, u32 slot, u64 end) {
 }
 
 // Copies what stands from `at` to `end` with the next event.
-WG_INLINE void wg_want(struct wg_scratch *s, u32 slot, u64 at, u64 end) {
-    struct wg_walk *w = &s->walk;
+WG_INLINE void wg_want(struct wg_scratch* s, u32 slot, u64 at, u64 end) {
+    struct wg_walk* w = &s->walk;
     if (end > w->size) end = w->size;
     if ((at > w->until && at - w->until > WG_FRAME_GAP) || end > w->from + WG_TEXT_MAX) {
         if (at > w->from) wg_flush_frames(s, slot, at);
@@ -80,27 +80,27 @@ WG_INLINE void wg_want(struct wg_scratch *s, u32 slot, u64 at, u64 end) {
 }
 
 // Reads `size` bytes of the call at `at` to what is known of the header.
-WG_INLINE bool wg_read_header(struct wg_scratch *s, u32 slot, u64 at, u64 size) {
-    struct wg_walk *w = &s->walk;
+WG_INLINE bool wg_read_header(struct wg_scratch* s, u32 slot, u64 at, u64 size) {
+    struct wg_walk* w = &s->walk;
     size = WG_BOUND(size, WG_FRAME_HEADER);
     const u64 have = WG_BOUND((u64)w->frames.have, WG_FRAME_HEADER);
-    u8 *to = w->frames.header + have;
+    u8* to = w->frames.header + have;
     if (at + size <= w->have) {
         const u64 from = WG_BOUND(at, WG_TEXT_MAX);
         return bpf_probe_read_kernel(to, size, s->data + from) == 0;
     }
-    if (s->text.kind == WG_TEXT_FLAT) return bpf_probe_read_user(to, size, (void *)(s->text.base + w->skip + at)) == 0;
+    if (s->text.kind == WG_TEXT_FLAT) return bpf_probe_read_user(to, size, (void*)(s->text.base + w->skip + at)) == 0;
     w->have = 0;
     s->text.skip = w->skip + at;
     return wg_copy_text(slot, size) == size && bpf_probe_read_kernel(to, size, s->data) == 0;
 }
 
-static long wg_walk_frame(u64 index, u32 *place) {
+static long wg_walk_frame(u64 index, u32* place) {
     const u32 slot = *place;
-    struct wg_scratch *s = wg_scratch_at(slot);
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!s) return 1;
-    struct wg_walk *w = &s->walk;
-    struct wg_frames *frames = &w->frames;
+    struct wg_walk* w = &s->walk;
+    struct wg_frames* frames = &w->frames;
     const u64 at = w->at;
     if (at >= w->size) return 1;
     const u64 have = frames->have;
@@ -110,7 +110,8 @@ static long wg_walk_frame(u64 index, u32 *place) {
     if (is_split) missing = w->size - at;
     u64 total;
     u64 wanted;
-    if (!wg_read_header(s, slot, at, missing) || (!is_split && !wg_read_frame(&w->framing, frames->header, &total, &wanted))) {
+    if (!wg_read_header(s, slot, at, missing) ||
+        (!is_split && !wg_read_frame(&w->framing, frames->header, &total, &wanted))) {
         frames->is_followed = 0;
         return 1;
     }
@@ -128,27 +129,28 @@ static long wg_walk_frame(u64 index, u32 *place) {
     return 0;
 }
 
-// Where the socket's frames stand, and in *wanted how much of the call's front is to be copied first: nothing, where no frame
-// begins in it. NULL: frames cannot be followed, *wanted stays.
-WG_INLINE struct wg_frames *wg_follow_frames(struct sock *sk, enum wg_direction direction, u64 position, u64 size, bool is_new_turn,
-                                             u64 *wanted) {
-    struct wg_frames_of_socket *both = bpf_sk_storage_get(&frames_of_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+// Where the socket's frames stand, and in *wanted how much of the call's front is to be copied first: nothing, where no
+// frame begins in it. NULL: frames cannot be followed, *wanted stays.
+WG_INLINE struct wg_frames* wg_follow_frames(struct sock* sk, enum wg_direction direction, u64 position, u64 size,
+                                             bool is_new_turn, u64* wanted) {
+    struct wg_frames_of_socket* both = bpf_sk_storage_get(&frames_of_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!both) return NULL;
-    struct wg_frames *frames = &both->by_direction[direction];
-    const bool is_inside = frames->is_followed && frames->position == position && !frames->have && !frames->wanted && frames->left >= size;
+    struct wg_frames* frames = &both->by_direction[direction];
+    const bool is_inside =
+        frames->is_followed && frames->position == position && !frames->have && !frames->wanted && frames->left >= size;
     *wanted = is_inside && !is_new_turn ? 0 : size < WG_FRAME_PREFIX ? size : WG_FRAME_PREFIX;
     return frames;
 }
 
 // Reports the call of s->event, of which the first s->captured bytes are in s->data. Text is known.
-__noinline u32 wg_report_frames(struct wg_conn *conn, struct wg_frames *frames, u32 slot) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+__noinline u32 wg_report_frames(struct wg_conn* conn, struct wg_frames* frames, u32 slot) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!conn || !frames || !s) return 0;
-    struct wg_data_event *event = &s->event;
+    struct wg_data_event* event = &s->event;
     const u32 framing = conn->rule[event->direction & 1].framing;
-    const struct wg_framing *found = bpf_map_lookup_elem(&framings, &framing);
+    const struct wg_framing* found = bpf_map_lookup_elem(&framings, &framing);
     if (!found) return 0;
-    struct wg_walk *w = &s->walk;
+    struct wg_walk* w = &s->walk;
     __builtin_memset(w, 0, sizeof(*w));
     w->framing = *found;
     w->frames = *frames;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Framing: what a frame's header says of its length, and how much of the frame is worth copying. Pure: also compiled and
-// tested natively.
+// Framing: what a frame's header says of its length, and how much of the frame is worth copying. Pure: also compiled
+// and tested natively.
 #pragma once
 
 #include <linux/types.h>
@@ -21,10 +21,11 @@ struct wg_frames {
     __u8 header[2 * WG_FRAME_HEADER];
 };
 
-// Before a call: a framing whose headers do not prove themselves is followed from where a turn begins, any other one from
-// where a call does.
-static inline __attribute__((always_inline)) void wg_frames_begin(struct wg_frames *frames, const struct wg_framing *framing,
-                                                                  __u64 position, bool is_new_turn) {
+// Before a call: a framing whose headers do not prove themselves is followed from where a turn begins, any other one
+// from where a call does.
+static inline __attribute__((always_inline)) void wg_frames_begin(struct wg_frames* frames,
+                                                                  const struct wg_framing* framing, __u64 position,
+                                                                  bool is_new_turn) {
     const bool is_weak = framing->types == 0 || framing->types > 32;
     if (frames->is_followed && frames->position == position && !(is_weak && is_new_turn)) return;
     frames->left = 0;
@@ -34,8 +35,8 @@ static inline __attribute__((always_inline)) void wg_frames_begin(struct wg_fram
 }
 
 // False: this is no header.
-static inline __attribute__((always_inline)) bool wg_read_frame(const struct wg_framing *framing, const __u8 *header,
-                                                                __u64 *total, __u64 *wanted) {
+static inline __attribute__((always_inline)) bool wg_read_frame(const struct wg_framing* framing, const __u8* header,
+                                                                __u64* total, __u64* wanted) {
     __u32 length = 0;
     for (__u32 i = 0; i < 4; i++) {
         if (i >= framing->length_bytes) break;
@@ -44,7 +45,8 @@ static inline __attribute__((always_inline)) bool wg_read_frame(const struct wg_
     }
     const __u8 type = header[framing->type_at & (WG_FRAME_HEADER - 1)];
     const __s64 size = (__s64)length + framing->length_adds;
-    if (length > framing->max_length || size < (__s64)framing->header || (framing->types && type >= framing->types)) return false;
+    if (length > framing->max_length || size < (__s64)framing->header || (framing->types && type >= framing->types))
+        return false;
     const bool is_whole = framing->whole_types >> (type & 31) & 1;
     const __u64 most = is_whole ? (__u64)WG_FRAME_MOST : framing->front;
     const __u64 most_of_frame = framing->header + most;

@@ -46,9 +46,9 @@ struct wg_user_msghdr {
     u32 padding2;
 };
 
-WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count) {
+WG_INLINE void wg_text_vectors(struct wg_text* text, u64 user_vectors, u64 count) {
     const u64 n = WG_BOUND(count, WG_VECTORS);
-    if (bpf_probe_read_user(text->vectors, n * sizeof(struct wg_vector), (void *)user_vectors)) return;
+    if (bpf_probe_read_user(text->vectors, n * sizeof(struct wg_vector), (void*)user_vectors)) return;
     text->count = n;
     text->more = count > n && count <= WG_VECTORS_MAX ? count - n : 0;
     text->user_vectors = user_vectors;
@@ -64,7 +64,7 @@ WG_INLINE void wg_text_vectors(struct wg_text *text, u64 user_vectors, u64 count
 #ifndef WG_PLAIN
 // The buffer of the system call that the current task is in. sendmmsg and recvmmsg: `message` is the
 // index of the message within the call.
-WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *task, struct pt_regs *regs,
+WG_INLINE void wg_text_from_registers(struct wg_text* text, struct task_struct* task, struct pt_regs* regs,
                                       u32 message) {
     text->kind = WG_TEXT_NONE;
     text->skip = 0;
@@ -87,14 +87,13 @@ WG_INLINE void wg_text_from_registers(struct wg_text *text, struct task_struct *
             return;
         case WG_SYS_SENDMSG:
         case WG_SYS_RECVMSG:
-            if (bpf_probe_read_user(&header, sizeof(header), (void *)wg_argument_2(regs))) return;
+            if (bpf_probe_read_user(&header, sizeof(header), (void*)wg_argument_2(regs))) return;
             wg_text_vectors(text, header.vectors, header.count);
             return;
         case WG_SYS_SENDMMSG:
         case WG_SYS_RECVMMSG:
             // struct mmsghdr: a msghdr, the length, and padding to 64 bytes
-            if (bpf_probe_read_user(&header, sizeof(header), (void *)wg_argument_2(regs) + message * 64ull))
-                return;
+            if (bpf_probe_read_user(&header, sizeof(header), (void*)wg_argument_2(regs) + message * 64ull)) return;
             wg_text_vectors(text, header.vectors, header.count);
             return;
         default:
@@ -108,19 +107,19 @@ struct wg_copy_more {
     u64 more;
     u64 copied;
     u64 want;
-    u8 *to;
+    u8* to;
 };
 
-static long wg_copy_next(u64 index, struct wg_copy_more *c) {
+static long wg_copy_next(u64 index, struct wg_copy_more* c) {
     struct wg_vector next;
-    if (!c->more || c->copied >= c->want || bpf_probe_read_user(&next, sizeof(next), (void *)c->user)) return 1;
+    if (!c->more || c->copied >= c->want || bpf_probe_read_user(&next, sizeof(next), (void*)c->user)) return 1;
     u64 size = next.size;
     if (size > c->want - c->copied) size = c->want - c->copied;
     size = WG_BOUND(size, WG_TEXT_MAX);
     u64 at = c->copied;
     asm volatile("" : "+r"(at));
     at &= WG_TEXT_MAX - 1;
-    if (bpf_probe_read_user(c->to + at, size, (void *)next.base)) return 1;
+    if (bpf_probe_read_user(c->to + at, size, (void*)next.base)) return 1;
     c->copied = at + size;
     c->user += sizeof(struct wg_vector);
     c->more--;
@@ -128,7 +127,7 @@ static long wg_copy_next(u64 index, struct wg_copy_more *c) {
 }
 
 // Goes on with vectors that were not fetched with the first ones: some programs give every field one of its own.
-WG_INLINE u32 wg_text_copy_more(const struct wg_text *text, u64 copied, u64 want, u8 *to) {
+WG_INLINE u32 wg_text_copy_more(const struct wg_text* text, u64 copied, u64 want, u8* to) {
     struct wg_copy_more c = {.user = text->user_vectors + WG_VECTORS * sizeof(struct wg_vector),
                              .more = text->more,
                              .copied = copied,
@@ -139,11 +138,10 @@ WG_INLINE u32 wg_text_copy_more(const struct wg_text *text, u64 copied, u64 want
 }
 
 // Copies the first `want` bytes to `to` (room for 2 * WG_TEXT_MAX) and returns how many it got.
-WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
+WG_INLINE u32 wg_text_copy(const struct wg_text* text, u64 want, u8* to) {
     want = WG_BOUND(want, WG_TEXT_MAX);
     if (!want) return 0;
-    if (WG_IS_FLAT(text))
-        return bpf_probe_read_user(to, want, (void *)(text->base + text->skip)) ? 0 : want;
+    if (WG_IS_FLAT(text)) return bpf_probe_read_user(to, want, (void*)(text->base + text->skip)) ? 0 : want;
     if (text->kind != WG_TEXT_VECTORS) return 0;
     u64 copied = 0;
     u64 skip = text->skip;
@@ -164,7 +162,7 @@ WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
         u64 at = copied;
         asm volatile("" : "+r"(at));
         at &= WG_TEXT_MAX - 1;
-        if (bpf_probe_read_user(to + at, size, (void *)base)) return copied;
+        if (bpf_probe_read_user(to + at, size, (void*)base)) return copied;
         copied = at + size;
     }
     if (text->more && copied < want && !skip) return wg_text_copy_more(text, copied, want, to);
@@ -172,13 +170,13 @@ WG_INLINE u32 wg_text_copy(const struct wg_text *text, u64 want, u8 *to) {
 }
 
 struct wg_seek {
-    struct wg_text *text;
+    struct wg_text* text;
     u64 end;
 };
 
-static long wg_seek_half(u64 index, struct wg_seek *c) {
+static long wg_seek_half(u64 index, struct wg_seek* c) {
     enum { HALF = WG_VECTORS / 2 };
-    struct wg_text *text = c->text;
+    struct wg_text* text = c->text;
     u64 first_half = 0;
     u64 second_half = 0;
     for (u32 k = 0; k < HALF; k++) {
@@ -191,7 +189,7 @@ static long wg_seek_half(u64 index, struct wg_seek *c) {
     text->user_vectors += HALF * sizeof(struct wg_vector);
     text->more -= fresh;
     text->count = HALF + fresh;
-    if (bpf_probe_read_user(text->vectors, (HALF + fresh) * sizeof(struct wg_vector), (void *)text->user_vectors)) {
+    if (bpf_probe_read_user(text->vectors, (HALF + fresh) * sizeof(struct wg_vector), (void*)text->user_vectors)) {
         text->count = 0;
         return 1;
     }
@@ -200,13 +198,13 @@ static long wg_seek_half(u64 index, struct wg_seek *c) {
 
 // Moves the fetched vectors on until they hold `end`, half of them at a time so that those before it
 // are there too. Node's streams write hundreds in one call.
-WG_INLINE void wg_text_seek(struct wg_text *text, u64 end) {
+WG_INLINE void wg_text_seek(struct wg_text* text, u64 end) {
     struct wg_seek c = {.text = text, .end = end};
     WG_LOOP(WG_VECTORS_MAX * 2 / WG_VECTORS, wg_seek_half, c);
 }
 
 struct wg_gather {
-    const struct wg_text *text;
+    const struct wg_text* text;
     u64 end;  // over all vectors
     u64 at;
     u64 tail;
@@ -214,9 +212,9 @@ struct wg_gather {
 };
 
 // Every vector that reaches into the last eight bytes adds its piece.
-static long wg_gather_next(u64 index, struct wg_gather *c) {
+static long wg_gather_next(u64 index, struct wg_gather* c) {
     if (index >= c->text->count || c->at >= c->end) return 1;
-    const struct wg_vector *vector = &c->text->vectors[index & (WG_VECTORS - 1)];
+    const struct wg_vector* vector = &c->text->vectors[index & (WG_VECTORS - 1)];
     const u64 size = vector->size;
     const u64 left = c->end - c->at;
     const u64 used = size < left ? size : left;
@@ -224,7 +222,7 @@ static long wg_gather_next(u64 index, struct wg_gather *c) {
     if (!used || left - used >= 8) return 0;
     const u64 n = WG_BOUND(used, 8);
     u64 piece = 0;
-    if (bpf_probe_read_user(&piece, n, (void *)(vector->base + used - n))) {
+    if (bpf_probe_read_user(&piece, n, (void*)(vector->base + used - n))) {
         c->is_failed = 1;
         return 1;
     }
@@ -234,13 +232,13 @@ static long wg_gather_next(u64 index, struct wg_gather *c) {
 
 // The last eight of `size` bytes as they stand in memory, the very last one in the highest byte. What is still to be
 // fetched has been sought. False: unreadable.
-WG_INLINE bool wg_text_tail(struct wg_text *text, u64 size, u64 *tail) {
+WG_INLINE bool wg_text_tail(struct wg_text* text, u64 size, u64* tail) {
     *tail = 0;
     if (text->kind == WG_TEXT_NONE) return false;
     if (WG_IS_FLAT(text)) {
         u64 piece = 0;
         const u64 n = WG_BOUND(size, 8);
-        if (bpf_probe_read_user(&piece, n, (void *)(text->base + text->skip + size - n))) return false;
+        if (bpf_probe_read_user(&piece, n, (void*)(text->base + text->skip + size - n))) return false;
         *tail = n ? piece << (64 - 8 * n) : 0;
         return true;
     }

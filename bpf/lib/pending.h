@@ -24,7 +24,7 @@ struct {
 } pending SEC(".maps");
 
 // Sends the event as it is: its bytes were not read.
-WG_INLINE void wg_emit_unread(struct wg_pending *waiting) {
+WG_INLINE void wg_emit_unread(struct wg_pending* waiting) {
     waiting->event.flags |= WG_DATA_UNREADABLE;
     waiting->event.captured = 0;
     waiting->event.head.length = sizeof(waiting->event);

@@ -13,7 +13,7 @@ static inline __attribute__((always_inline)) __u64 wg_unwrap(__u64 reference, __
 }
 
 // How much of a call of `size` bytes at `position` the rule lets through.
-static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct wg_rule *rule, __u64 turn_start,
+static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct wg_rule* rule, __u64 turn_start,
                                                                   __u64 position, __u32 size) {
     if (rule->mode == WG_RULE_MUTE) return 0;
     __u64 limit = rule->bytes;
@@ -25,11 +25,11 @@ static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct w
 }
 
 // The same for a call after `gone` bytes of its direction. A connection's first bytes are let through whatever the rule
-// says: later messages refer to them, and user space has not looked at them yet. Where several threads send or read, the
-// first bytes of a turn may be reported after others of it.
+// says: later messages refer to them, and user space has not looked at them yet. Where several threads send or read,
+// the first bytes of a turn may be reported after others of it.
 enum { WG_FIRST_BYTES = 16384 };
-static inline __attribute__((always_inline)) __u64 wg_allows(const struct wg_rule *rule, __u64 turn_start, __u64 position,
-                                                             __u32 size, __u64 gone) {
+static inline __attribute__((always_inline)) __u64 wg_allows(const struct wg_rule* rule, __u64 turn_start,
+                                                             __u64 position, __u32 size, __u64 gone) {
     if (position < turn_start) turn_start = position;
     const __u64 by_rule = wg_rule_allows(rule, turn_start, position, size);
     if (gone >= WG_FIRST_BYTES || rule->mode == WG_RULE_MUTE) return by_rule;

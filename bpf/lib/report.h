@@ -17,11 +17,11 @@
 #endif
 
 // Of s->sk, moved by s->owner. 0 when the ring has no room.
-WG_COLD int wg_report_connection(struct wg_conn *conn, u32 slot, u32 from_start, u64 now) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+WG_COLD int wg_report_connection(struct wg_conn* conn, u32 slot, u32 from_start, u64 now) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!conn || !s) return 0;
-    struct sock *sk = (struct sock *)s->sk;
-    struct wg_connection_event *event = (struct wg_connection_event *)s->data;  // the stack has no room
+    struct sock* sk = (struct sock*)s->sk;
+    struct wg_connection_event* event = (struct wg_connection_event*)s->data;  // the stack has no room
     __builtin_memset(event, 0, sizeof(*event));
     event->head.type = WG_EVENT_CONNECTION;
     event->head.version = WG_EVENT_VERSION;
@@ -45,18 +45,18 @@ WG_COLD int wg_report_connection(struct wg_conn *conn, u32 slot, u32 from_start,
 
 // True when the process is a target; `conn` is the socket's, or NULL. A connection remembers its process,
 // so that most calls need no look at the targets.
-WG_INLINE bool wg_is_watched(const struct wg_conn *conn, u32 tgid, u32 target_generation) {
+WG_INLINE bool wg_is_watched(const struct wg_conn* conn, u32 tgid, u32 target_generation) {
     if (conn && conn->owner.tgid == tgid && conn->owner_generation == target_generation) return true;
     return wg_is_target(tgid);
 }
 
 WG_INLINE struct wg_owner wg_current_owner(u32 tgid) {
-    struct task_struct *task = wg_current_task();
+    struct task_struct* task = wg_current_task();
     return (struct wg_owner){.start_ns = wg_start_time(task), .pid = wg_current_agent_pid(task), .tgid = tgid};
 }
 
-WG_COLD int wg_own_anew(struct wg_conn *conn, u32 slot, u32 tgid, u32 target_generation) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+WG_COLD int wg_own_anew(struct wg_conn* conn, u32 slot, u32 tgid, u32 target_generation) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!conn || !s) return 0;
     s->owner = wg_current_owner(tgid);
     conn->owner = s->owner;
@@ -65,14 +65,14 @@ WG_COLD int wg_own_anew(struct wg_conn *conn, u32 slot, u32 tgid, u32 target_gen
 }
 
 // To s->owner: another process may take the connection over meanwhile.
-WG_INLINE void wg_own(struct wg_conn *conn, struct wg_scratch *s, u32 slot, u32 tgid, u32 target_generation) {
+WG_INLINE void wg_own(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u32 tgid, u32 target_generation) {
     s->owner = conn->owner;
     if (WG_UNLIKELY(s->owner.tgid != tgid || conn->owner_generation != target_generation))
         wg_own_anew(conn, slot, tgid, target_generation);
 }
 
 // Where nothing is reported, but counted as the process's.
-WG_COLD int wg_note_owner(struct wg_conn *conn, u32 tgid, u32 target_generation) {
+WG_COLD int wg_note_owner(struct wg_conn* conn, u32 tgid, u32 target_generation) {
     if (!conn) return 0;
     conn->owner = wg_current_owner(tgid);
     conn->owner_generation = target_generation;
@@ -80,7 +80,7 @@ WG_COLD int wg_note_owner(struct wg_conn *conn, u32 tgid, u32 target_generation)
 }
 
 // A connection of which nothing was seen before. Returns which directions begin here, a bit each.
-WG_INLINE u8 wg_begin(struct wg_conn *conn, struct sock *sk, u32 tgid, u8 kind, enum wg_direction direction, u32 size) {
+WG_INLINE u8 wg_begin(struct wg_conn* conn, struct sock* sk, u32 tgid, u8 kind, enum wg_direction direction, u32 size) {
     conn->id = wg_conn_new_id(sk);
     conn->kind = kind;
     conn->role = wg_role_of(sk, kind);
@@ -94,7 +94,7 @@ WG_INLINE u8 wg_begin(struct wg_conn *conn, struct sock *sk, u32 tgid, u8 kind, 
 }
 
 // False: the connection could not be reported.
-WG_INLINE bool wg_open(struct wg_conn *conn, struct sock *sk, u32 slot, u32 tgid, u8 kind, enum wg_direction direction,
+WG_INLINE bool wg_open(struct wg_conn* conn, struct sock* sk, u32 slot, u32 tgid, u8 kind, enum wg_direction direction,
                        u32 size, u64 now) {
     u8 from_start = 0;
     if (WG_UNLIKELY(!conn->is_open)) from_start = wg_begin(conn, sk, tgid, kind, direction, size);
@@ -108,9 +108,9 @@ WG_INLINE bool wg_open(struct wg_conn *conn, struct sock *sk, u32 slot, u32 tgid
 }
 
 // The body behind every hook.
-WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, struct wg_scratch *s, u32 slot,
-                      struct wg_conn *conn, struct task_struct *task, u64 now, bool has_text, const struct wg_send *send,
-                      const struct wg_state *page) {
+WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, struct wg_scratch* s, u32 slot,
+                      struct wg_conn* conn, struct task_struct* task, u64 now, bool has_text,
+                      const struct wg_send* send, const struct wg_state* page) {
     if (WG_UNLIKELY(conn->has_pending[0] | conn->has_pending[1])) wg_flush_pending(conn);
     u64 order;
     bool is_new_turn;
@@ -122,11 +122,11 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
         wg_count(WG_COUNT_MUTED_BYTES, size);
         return 0;
     }
-    u64 wanted = wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size,
-                           conn->bytes[direction] - size);
+    u64 wanted =
+        wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size, conn->bytes[direction] - size);
     if (WG_UNLIKELY(page->max_bytes) && wanted > page->max_bytes) wanted = page->max_bytes;
 #ifndef WG_UPROBES
-    struct wg_frames *frames = NULL;
+    struct wg_frames* frames = NULL;
 #endif
 #ifdef WG_CAST
     if (conn->rule[direction].mode == WG_RULE_FRAMED && !page->max_bytes)
@@ -134,7 +134,7 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
 #endif
     WG_ANEW(s->captured) = wanted;
     wanted = WG_ANEW(s->captured);
-    struct wg_data_event *event = &s->event;
+    struct wg_data_event* event = &s->event;
     event->head.type = WG_EVENT_DATA;
     event->head.version = WG_EVENT_VERSION;
     event->head.time_ns = last;
@@ -158,11 +158,11 @@ WG_INLINE int wg_move(struct sock *sk, enum wg_direction direction, u32 size, st
 }
 
 // The peer has closed its side.
-WG_COLD int wg_report_end(struct wg_conn *conn, u32 slot, u64 now) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+WG_COLD int wg_report_end(struct wg_conn* conn, u32 slot, u64 now) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!conn || !s) return 0;
-    struct sock *sk = (struct sock *)s->sk;
-    struct wg_data_event *event = &s->event;
+    struct sock* sk = (struct sock*)s->sk;
+    struct wg_data_event* event = &s->event;
     wg_flush_pending(conn);
     __builtin_memset(event, 0, sizeof(*event));
     event->head.type = WG_EVENT_DATA;
@@ -176,7 +176,7 @@ WG_COLD int wg_report_end(struct wg_conn *conn, u32 slot, u64 now) {
     event->pid = s->owner.pid;
     event->direction = WG_RECEIVE;
     event->flags = WG_DATA_END;
-    struct sock *peer = conn->kind == WG_UNIX ? BPF_CORE_READ((struct unix_sock *)sk, peer) : NULL;
+    struct sock* peer = conn->kind == WG_UNIX ? BPF_CORE_READ((struct unix_sock*)sk, peer) : NULL;
     if (peer && !BPF_CORE_READ(peer, sk_socket)) {  // closed, not only shut down
         event->flags |= WG_DATA_PEER_GONE;
         event->order = wg_conn_id_of(peer);
@@ -186,9 +186,9 @@ WG_COLD int wg_report_end(struct wg_conn *conn, u32 slot, u64 now) {
     return 0;
 }
 
-WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 result, u32 flags,
-                          struct msghdr *message, struct wg_scratch *s, u32 slot, struct wg_conn *conn,
-                          struct task_struct *task, u64 now, const struct wg_send *send, const struct wg_state *page) {
+WG_INLINE void wg_observe(struct sock* sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr* message,
+                          struct wg_scratch* s, u32 slot, struct wg_conn* conn, struct task_struct* task, u64 now,
+                          const struct wg_send* send, const struct wg_state* page) {
     if (WG_UNLIKELY(result == 0)) {
         // Programs also call for no bytes at all, to wait until some have come.
         const bool is_over = WG_GET(sk, sk_shutdown) & RCV_SHUTDOWN_;
@@ -206,9 +206,10 @@ WG_INLINE void wg_observe(struct sock *sk, enum wg_direction direction, s64 resu
 }
 
 // With nothing in the way.
-WG_INLINE void wg_report(struct sock *sk, struct wg_scratch *s, u32 slot, struct wg_conn *conn, u8 kind,
-                         enum wg_direction direction, s64 result, u32 flags, struct msghdr *message, struct task_struct *task,
-                         const struct wg_send *send, const struct wg_state *page, u64 now, u32 target_generation, u32 tgid) {
+WG_INLINE void wg_report(struct sock* sk, struct wg_scratch* s, u32 slot, struct wg_conn* conn, u8 kind,
+                         enum wg_direction direction, s64 result, u32 flags, struct msghdr* message,
+                         struct task_struct* task, const struct wg_send* send, const struct wg_state* page, u64 now,
+                         u32 target_generation, u32 tgid) {
 #ifndef WG_PLAIN
     // What the programs cost is measured in every 64th run or so.
     const u64 started = WG_UNLIKELY((now >> 4 & 63) == 0) ? bpf_ktime_get_ns() : 0;
@@ -219,8 +220,10 @@ WG_INLINE void wg_report(struct sock *sk, struct wg_scratch *s, u32 slot, struct
 #ifndef WG_PLAIN
     if (WG_UNLIKELY(page->has_tls)) wg_tls_touch(task, page->has_tls, tgid, conn->id, direction == WG_SEND, now);
 #endif
-    if (WG_LIKELY(is_reported)) wg_observe(sk, direction, result, flags, message, s, slot, conn, task, now, send, page);
-    else if (result) wg_pass_over(conn, sk, direction, result, send, WG_COUNT_RING_FULL);
+    if (WG_LIKELY(is_reported))
+        wg_observe(sk, direction, result, flags, message, s, slot, conn, task, now, send, page);
+    else if (result)
+        wg_pass_over(conn, sk, direction, result, send, WG_COUNT_RING_FULL);
     s->is_busy = 0;
 #ifndef WG_PLAIN
     if (WG_LIKELY(!started)) return;
@@ -230,9 +233,9 @@ WG_INLINE void wg_report(struct sock *sk, struct wg_scratch *s, u32 slot, struct
 }
 
 // Bytes of sk were moved; `conn` is its own or NULL, `send` what is known of a send's beginning or NULL.
-WG_INLINE void wg_see(struct sock *sk, struct wg_conn *conn, enum wg_direction direction, s64 result, u32 flags,
-                      struct msghdr *message, struct task_struct *task, const struct wg_send *send) {
-    const struct wg_state *page = wg_get_state();
+WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction direction, s64 result, u32 flags,
+                      struct msghdr* message, struct task_struct* task, const struct wg_send* send) {
+    const struct wg_state* page = wg_get_state();
     if (!page) return;
     const u32 tgid = wg_current_tgid(task);
     const u32 target_generation = page->target_generation;
@@ -248,7 +251,7 @@ WG_INLINE void wg_see(struct sock *sk, struct wg_conn *conn, enum wg_direction d
         return;
     }
     u32 slot;
-    struct wg_scratch *s = NULL;
+    struct wg_scratch* s = NULL;
     if (WG_LIKELY(cause == WG_COUNTERS)) {
         s = wg_take_scratch(direction, &slot);
         if (WG_UNLIKELY(!s)) cause = WG_COUNT_SCRATCH_BUSY;
@@ -260,25 +263,26 @@ WG_INLINE void wg_see(struct sock *sk, struct wg_conn *conn, enum wg_direction d
         if (is_counting && conn->owner.tgid != tgid) wg_note_owner(conn, tgid, target_generation);
         if (result) wg_pass_over(conn, sk, direction, result, send, cause);
     } else {
-        wg_report(sk, s, slot, conn, kind, direction, result, flags, message, task, send, page, now, target_generation, tgid);
+        wg_report(sk, s, slot, conn, kind, direction, result, flags, message, task, send, page, now, target_generation,
+                  tgid);
     }
     if (WG_UNLIKELY(is_counting || conn->request_ns))
         wg_keep_tally(conn, sk, direction, turns_before, is_counting, send ? send->first_ns : now, now);
 }
 
 // A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
-WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result, u32 flags,
-                       struct msghdr *message) {
+WG_INLINE int wg_moved(struct sock* sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr* message) {
     if (direction == WG_RECEIVE && (result < 0 || flags & (MSG_PEEK_ | MSG_ERRQUEUE_ | MSG_OOB_))) {
         wg_maybe_datagram(sk, direction, result, flags, message);
         return 0;
     }
-    struct wg_conn *conn = wg_conn_find(sk);
+    struct wg_conn* conn = wg_conn_find(sk);
     if (WG_UNLIKELY(!conn) && wg_maybe_datagram(sk, direction, result, flags, message)) return 0;
     if (direction == WG_RECEIVE && wg_was_told(conn, sk)) return 0;
-    struct task_struct *task = wg_current_task();
+    struct task_struct* task = wg_current_task();
     const u32 thread = wg_current_thread(task);
-    const struct wg_send *send = direction == WG_SEND && conn ? wg_send_of(&conn->send, conn->is_crowded, thread) : NULL;
+    const struct wg_send* send =
+        direction == WG_SEND && conn ? wg_send_of(&conn->send, conn->is_crowded, thread) : NULL;
     if (direction == WG_RECEIVE || result > 0) wg_see(sk, conn, direction, result, flags, message, task, send);
     // Whatever became of it, also one that found no room: the next one's beginning is its own.
     if (send) wg_send_ends(&conn->send, conn->is_crowded, thread);
@@ -287,16 +291,17 @@ WG_INLINE int wg_moved(struct sock *sk, enum wg_direction direction, s64 result,
 
 // Reports a TCP connection before its first bytes go out: what the other end does with them is known to have a caller
 // that is watched. Where it cannot be told now, wg_moved tells it, and counts what stood in the way.
-WG_INLINE void wg_open_early(struct sock *sk, struct wg_conn *conn, struct task_struct *task, u64 now) {
+WG_INLINE void wg_open_early(struct sock* sk, struct wg_conn* conn, struct task_struct* task, u64 now) {
     const u32 tgid = wg_current_tgid(task);
     const u8 state = WG_GET(sk, __sk_common.skc_state);
     u8 kind;
     // Else its address may not be known yet (TCP Fast Open).
-    if ((state != TCP_ESTABLISHED_ && state != TCP_CLOSE_WAIT_) || !wg_is_target(tgid) || !wg_is_stream(sk, &kind)) return;
-    const struct wg_state *page = wg_get_state();
+    if ((state != TCP_ESTABLISHED_ && state != TCP_CLOSE_WAIT_) || !wg_is_target(tgid) || !wg_is_stream(sk, &kind))
+        return;
+    const struct wg_state* page = wg_get_state();
     if (!page || wg_obstacle(page, now) != WG_COUNTERS) return;
     u32 slot;
-    struct wg_scratch *s = wg_take_scratch(WG_SEND, &slot);
+    struct wg_scratch* s = wg_take_scratch(WG_SEND, &slot);
     if (!s) return;
     s->sk = (u64)sk;
     wg_own(conn, s, slot, tgid, page->target_generation);
@@ -305,13 +310,13 @@ WG_INLINE void wg_open_early(struct sock *sk, struct wg_conn *conn, struct task_
 }
 
 // fexit on a socket operation.
-WG_INLINE int wg_message(struct socket *socket, struct msghdr *message, enum wg_direction direction,
-                         int flags, s64 result) {
+WG_INLINE int wg_message(struct socket* socket, struct msghdr* message, enum wg_direction direction, int flags,
+                         s64 result) {
     return wg_moved(WG_GET(socket, sk), direction, result, flags, message);
 }
 
 // fexit on an operation that moves pages: length only.
-WG_INLINE int wg_pages(struct sock *sk, enum wg_direction direction, s64 result) {
+WG_INLINE int wg_pages(struct sock* sk, enum wg_direction direction, s64 result) {
     if (result <= 0) return 0;
     return wg_moved(sk, direction, result, direction == WG_RECEIVE ? MSG_TRUNC_ : 0, NULL);
 }

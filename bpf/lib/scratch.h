@@ -12,19 +12,19 @@
 #include "bpf/lib/blocked.h"
 #endif
 
-// How far a call's frames were followed (lib/frames.h). Offsets count from the call's first byte; from `from` to `until` is
-// what the next event copies.
+// How far a call's frames were followed (lib/frames.h). Offsets count from the call's first byte; from `from` to
+// `until` is what the next event copies.
 struct wg_walk {
     struct wg_framing framing;
     u32 ring;
     struct wg_frames frames;
     u64 position;
-    u64 skip;   // of the text
+    u64 skip;  // of the text
     u64 size;
-    u64 have;   // so much of the call's front stands in data
+    u64 have;  // so much of the call's front stands in data
     u64 from;
     u64 until;
-    u64 at;     // where the next frame begins
+    u64 at;  // where the next frame begins
     u8 flags;
     u8 padding[7];
 };
@@ -45,7 +45,8 @@ struct wg_scratch {
     struct wg_data_event event;
     u8 data[2 * WG_TEXT_MAX];
     struct wg_walk walk;
-    u8 padding[4096 - 5 * 8 - sizeof(struct wg_owner) - sizeof(struct wg_text) - sizeof(struct wg_data_event) - sizeof(struct wg_walk)];
+    u8 padding[4096 - 5 * 8 - sizeof(struct wg_owner) - sizeof(struct wg_text) - sizeof(struct wg_data_event) -
+               sizeof(struct wg_walk)];
 };
 _Static_assert(sizeof(struct wg_scratch) % 4096 == 0, "slots begin at the same place of a page");
 
@@ -57,26 +58,26 @@ struct {
 } scratch SEC(".maps");
 
 // The slot of this CPU and direction, marked busy. NULL: a program that was interrupted has it.
-WG_INLINE struct wg_scratch *wg_take_scratch(enum wg_direction direction, u32 *slot) {
+WG_INLINE struct wg_scratch* wg_take_scratch(enum wg_direction direction, u32* slot) {
     *slot = 2 * bpf_get_smp_processor_id() + direction;
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, slot);
     if (!s || WG_UNLIKELY(s->is_busy)) return NULL;
     s->is_busy = 1;
     return s;
 }
 
-WG_INLINE struct wg_scratch *wg_scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratch, &slot); }
+WG_INLINE struct wg_scratch* wg_scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratch, &slot); }
 
 // Global functions: the verifier looks at each once, not at every way to reach it.
 
 __noinline u32 wg_copy_text(u32 slot, u64 want) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
     return s ? wg_text_copy(&s->text, want, s->data) : 0;
 }
 
 // The same, without a call for what stands in one piece, or in a head and a body.
-WG_INLINE u64 wg_copy(struct wg_scratch *s, u32 slot, u64 want) {
-    const struct wg_text *text = &s->text;
+WG_INLINE u64 wg_copy(struct wg_scratch* s, u32 slot, u64 want) {
+    const struct wg_text* text = &s->text;
     u64 first = want;
     u64 base = text->base;
     if (!WG_IS_FLAT(text)) {
@@ -86,31 +87,32 @@ WG_INLINE u64 wg_copy(struct wg_scratch *s, u32 slot, u64 want) {
         if (first > size - text->skip) first = size - text->skip;
     }
     first = WG_BOUND(first, WG_TEXT_MAX);
-    if (!first || bpf_probe_read_user(s->data, first, (void *)(base + text->skip))) return 0;
+    if (!first || bpf_probe_read_user(s->data, first, (void*)(base + text->skip))) return 0;
     if (WG_LIKELY(first >= want)) return first;
     u64 second = want - first;
     if (second > text->vectors[1].size) second = text->vectors[1].size;
     second = WG_BOUND(second, WG_TEXT_MAX);
-    if (second && bpf_probe_read_user(s->data + first, second, (void *)text->vectors[1].base)) return first;
+    if (second && bpf_probe_read_user(s->data + first, second, (void*)text->vectors[1].base)) return first;
     return first + second;
 }
 
 __noinline u32 wg_seek_text(u32 slot, u64 end) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
     if (s) wg_text_seek(&s->text, end);
     return 0;
 }
 
 __noinline u32 wg_copy_tail(u32 slot, u64 size) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
     if (!s) return 0;
-    if (!WG_IS_FLAT(&s->text) && s->text.kind == WG_TEXT_VECTORS && s->text.more) wg_seek_text(slot, s->text.skip + size);
+    if (!WG_IS_FLAT(&s->text) && s->text.kind == WG_TEXT_VECTORS && s->text.more)
+        wg_seek_text(slot, s->text.skip + size);
     return wg_text_tail(&s->text, size, &s->tail);
 }
 
 __noinline u32 wg_find_in_message(u32 slot, u64 moved) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-    if (s) wg_text_from_message(&s->text, (struct msghdr *)s->message, moved);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
+    if (s) wg_text_from_message(&s->text, (struct msghdr*)s->message, moved);
     return 0;
 }
 
@@ -123,7 +125,7 @@ enum wg_taken : u32 {
 
 // True when the bytes at the socket `sk` are moved by io_uring: in its own call, by its worker, or
 // while the task is on its way out of any other call.
-WG_INLINE bool wg_is_io_uring(struct task_struct *task, struct pt_regs *regs, u64 sk) {
+WG_INLINE bool wg_is_io_uring(struct task_struct* task, struct pt_regs* regs, u64 sk) {
     if (task->flags & (PF_IO_WORKER_ | PF_USER_WORKER_)) return true;
     if (!bpf_core_field_exists(task->io_uring) || !task->io_uring) return false;
     if (wg_syscall_number(regs) == WG_SYS_IO_URING_ENTER) return true;
@@ -131,7 +133,7 @@ WG_INLINE bool wg_is_io_uring(struct task_struct *task, struct pt_regs *regs, u6
 }
 
 // True for the calls that most programs make, which name one buffer, where io_uring is not used.
-WG_INLINE bool wg_is_plain_call(struct task_struct *task, struct pt_regs *regs) {
+WG_INLINE bool wg_is_plain_call(struct task_struct* task, struct pt_regs* regs) {
     if (task->flags & (PF_KTHREAD_ | PF_USER_WORKER_ | PF_IO_WORKER_) || wg_is_compat(task)) return false;
     if (bpf_core_field_exists(task->io_uring) && task->io_uring) return false;
     const u64 number = wg_syscall_number(regs);
@@ -140,10 +142,10 @@ WG_INLINE bool wg_is_plain_call(struct task_struct *task, struct pt_regs *regs) 
 
 // Copies the first `want` bytes that the current system call moves at s->sk.
 __noinline u32 wg_take_text(u32 slot, u64 want) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
     if (!s) return WG_TAKEN;
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    struct task_struct* task = bpf_get_current_task_btf();
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
     if (wg_is_io_uring(task, regs, s->sk)) return WG_TAKEN_IO_URING;
     const u64 number = wg_syscall_number(regs);
     if (number == WG_SYS_SENDMMSG || number == WG_SYS_RECVMMSG) return WG_TAKEN_MESSAGES;
@@ -153,10 +155,10 @@ __noinline u32 wg_take_text(u32 slot, u64 want) {
 }
 
 __noinline u32 wg_take_message(u32 slot, u64 want, u32 message) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
     if (!s) return 0;
-    struct task_struct *task = bpf_get_current_task_btf();
-    wg_text_from_registers(&s->text, task, (struct pt_regs *)bpf_task_pt_regs(task), message);
+    struct task_struct* task = bpf_get_current_task_btf();
+    wg_text_from_registers(&s->text, task, (struct pt_regs*)bpf_task_pt_regs(task), message);
     s->captured = wg_copy_text(slot, want);
     return 0;
 }
@@ -165,10 +167,10 @@ __noinline u32 wg_take_message(u32 slot, u64 want, u32 message) {
 #if defined(WG_PLAIN) && defined(WG_EXITS)
 // Copies the first `want` bytes that the system call, a receive, has brought: for threads that had been blocked in it.
 __noinline u32 wg_take_saved(u32 slot, u64 want) {
-    struct wg_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
     if (!s) return 0;
     struct wg_saved call;
-    const struct pt_regs *regs = wg_own_registers();
+    const struct pt_regs* regs = wg_own_registers();
     WG_READ_SAVED(regs, &call);
     s->text.kind = WG_TEXT_NONE;
     s->text.skip = 0;
@@ -178,7 +180,7 @@ __noinline u32 wg_take_saved(u32 slot, u64 want) {
         s->text.base = call.arguments[1];
     } else if (call.number == WG_SYS_RECVMSG) {
         struct wg_user_msghdr header;
-        if (bpf_probe_read_user(&header, sizeof(header), (void *)call.arguments[1])) return 0;
+        if (bpf_probe_read_user(&header, sizeof(header), (void*)call.arguments[1])) return 0;
         wg_text_vectors(&s->text, header.vectors, header.count);
     } else if (call.number != WG_SYS_RECVMMSG) {
         wg_text_vectors(&s->text, call.arguments[1], call.arguments[2]);

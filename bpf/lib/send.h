@@ -29,24 +29,23 @@ struct {
 } crowded_sends SEC(".maps");
 
 // The send that the thread has under way; `send` is the connection's own place.
-WG_INLINE struct wg_send *wg_send_of(struct wg_send *send, bool is_crowded, u32 thread) {
+WG_INLINE struct wg_send* wg_send_of(struct wg_send* send, bool is_crowded, u32 thread) {
     if (WG_UNLIKELY(is_crowded)) {
-        struct wg_send *found = bpf_map_lookup_elem(&crowded_sends, &thread);
+        struct wg_send* found = bpf_map_lookup_elem(&crowded_sends, &thread);
         if (found) return found;
     }
     return send->first_ns && send->thread == thread ? send : NULL;
 }
 
-WG_INLINE void wg_send_ends(struct wg_send *send, bool is_crowded, u32 thread) {
+WG_INLINE void wg_send_ends(struct wg_send* send, bool is_crowded, u32 thread) {
     if (WG_UNLIKELY(is_crowded) && bpf_map_delete_elem(&crowded_sends, &thread) == 0) return;
     if (send->thread == thread) send->first_ns = 0;
 }
 
 #ifdef WG_CAST
 
-WG_INLINE void wg_send_begins(struct wg_send *send, u32 thread, u32 sequence, const struct msghdr *message,
-                              u64 now) {
-    const struct iov_iter *iter = &message->msg_iter;
+WG_INLINE void wg_send_begins(struct wg_send* send, u32 thread, u32 sequence, const struct msghdr* message, u64 now) {
+    const struct iov_iter* iter = &message->msg_iter;
     const u8 kind = iter->iter_type;
     send->thread = thread;
     send->sequence = sequence;
@@ -58,7 +57,7 @@ WG_INLINE void wg_send_begins(struct wg_send *send, u32 thread, u32 sequence, co
     } else if (kind == bpf_core_enum_value(enum iter_type, ITER_IOVEC) && iter->nr_segs <= WG_SEND_VECTORS) {
         const u32 type = bpf_core_type_id_kernel(struct iovec);
         for (u32 i = 0; i < WG_SEND_VECTORS && i < iter->nr_segs; i++) {
-            const struct iovec *vector = bpf_rdonly_cast(iter->__iov + i, type);
+            const struct iovec* vector = bpf_rdonly_cast(iter->__iov + i, type);
             send->vectors[i] = (struct wg_vector){.base = (u64)vector->iov_base, .size = vector->iov_len};
         }
         send->count = iter->nr_segs;
@@ -72,7 +71,7 @@ WG_INLINE void wg_send_begins(struct wg_send *send, u32 thread, u32 sequence, co
 #ifndef WG_PLAIN
 
 // Where the bytes of the send are. False: the registers must tell.
-WG_INLINE bool wg_text_from_send(struct wg_text *text, const struct wg_send *send) {
+WG_INLINE bool wg_text_from_send(struct wg_text* text, const struct wg_send* send) {
     if (!send->count) return false;
     text->skip = send->skip;
     text->more = 0;

@@ -15,23 +15,23 @@ struct {
 } connections SEC(".maps");
 
 // Most sockets of a host have none: that look costs less than the call.
-WG_INLINE struct wg_conn *wg_conn_find(struct sock *sk) {
+WG_INLINE struct wg_conn* wg_conn_find(struct sock* sk) {
     if (bpf_core_field_exists(sk->sk_bpf_storage) && !sk->sk_bpf_storage) return NULL;
     return bpf_sk_storage_get(&connections, sk, 0, 0);
 }
 
-WG_INLINE struct wg_conn *wg_conn_create(struct sock *sk) {
+WG_INLINE struct wg_conn* wg_conn_create(struct sock* sk) {
     return bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
 // Unique while the host is up.
-WG_INLINE u64 wg_conn_new_id(struct sock *sk) { return bpf_get_socket_cookie(sk); }
+WG_INLINE u64 wg_conn_new_id(struct sock* sk) { return bpf_get_socket_cookie(sk); }
 
 // Of any socket, 0 when it has none.
-WG_INLINE u64 wg_conn_id_of(struct sock *sk) { return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter); }
+WG_INLINE u64 wg_conn_id_of(struct sock* sk) { return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter); }
 
 // Of a socket that is known to be TCP's.
-WG_INLINE struct tcp_sock *wg_tcp_of(struct sock *sk) {
+WG_INLINE struct tcp_sock* wg_tcp_of(struct sock* sk) {
 #ifdef WG_CAST
     return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
 #else
@@ -56,36 +56,36 @@ struct {
     __type(value, struct wg_conn);
 } blank_connection SEC(".maps");
 
-WG_INLINE struct wg_conn *wg_conn_find(struct sock *sk) {
+WG_INLINE struct wg_conn* wg_conn_find(struct sock* sk) {
     const u64 key = (u64)sk;
     return bpf_map_lookup_elem(&connections, &key);
 }
 
-WG_INLINE struct wg_conn *wg_conn_create(struct sock *sk) {
+WG_INLINE struct wg_conn* wg_conn_create(struct sock* sk) {
     const u64 key = (u64)sk;
-    struct wg_conn *found = bpf_map_lookup_elem(&connections, &key);
+    struct wg_conn* found = bpf_map_lookup_elem(&connections, &key);
     if (found) return found;
     const u32 zero = 0;
-    const struct wg_conn *blank = bpf_map_lookup_elem(&blank_connection, &zero);
+    const struct wg_conn* blank = bpf_map_lookup_elem(&blank_connection, &zero);
     if (blank) bpf_map_update_elem(&connections, &key, blank, BPF_NOEXIST);
     return bpf_map_lookup_elem(&connections, &key);
 }
 
-WG_INLINE void wg_conn_delete(struct sock *sk) {
+WG_INLINE void wg_conn_delete(struct sock* sk) {
     const u64 key = (u64)sk;
     bpf_map_delete_elem(&connections, &key);
 }
 
 // A processor makes at most one at a time. The highest bit is plaintext's (WG_PLAIN_ID).
-WG_INLINE u64 wg_conn_new_id(struct sock *sk) {
+WG_INLINE u64 wg_conn_new_id(struct sock* sk) {
     return (bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff)) & ~(1ull << 63);
 }
 
-WG_INLINE u64 wg_conn_id_of(struct sock *sk) {
-    const struct wg_conn *found = wg_conn_find(sk);
+WG_INLINE u64 wg_conn_id_of(struct sock* sk) {
+    const struct wg_conn* found = wg_conn_find(sk);
     return found ? found->id : 0;
 }
 
-WG_INLINE struct tcp_sock *wg_tcp_of(struct sock *sk) { return (struct tcp_sock *)sk; }
+WG_INLINE struct tcp_sock* wg_tcp_of(struct sock* sk) { return (struct tcp_sock*)sk; }
 
 #endif

@@ -7,15 +7,15 @@
 #include "bpf/lib/scratch.h"
 
 // What s->event says went beyond the rule.
-WG_COLD int wg_update_tail(struct wg_conn *conn, u32 slot) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+WG_COLD int wg_update_tail(struct wg_conn* conn, u32 slot) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!conn || !s) return 0;
-    const struct wg_data_event *event = &s->event;
+    const struct wg_data_event* event = &s->event;
     const u64 size = event->size;
     const u64 end = event->position + size;
     const u64 now = event->head.time_ns;
     const struct wg_tail_key key = {.connection = conn->id, .direction = event->direction};
-    struct wg_tail *found = bpf_map_lookup_elem(&tails, &key);
+    struct wg_tail* found = bpf_map_lookup_elem(&tails, &key);
     s->tail = 0;
     wg_copy_tail(slot, size);
     if (found) {
@@ -39,12 +39,12 @@ WG_COLD int wg_update_tail(struct wg_conn *conn, u32 slot) {
 }
 
 // The turn before that of s->event went on beyond its rule: say how, and drop its entry.
-WG_COLD int wg_take_tail(struct wg_conn *conn, u32 slot) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+WG_COLD int wg_take_tail(struct wg_conn* conn, u32 slot) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     if (!conn || !s) return 0;
-    struct wg_data_event *event = &s->event;
+    struct wg_data_event* event = &s->event;
     const struct wg_tail_key key = {.connection = conn->id, .direction = event->direction};
-    const struct wg_tail *found = bpf_map_lookup_elem(&tails, &key);
+    const struct wg_tail* found = bpf_map_lookup_elem(&tails, &key);
     conn->has_tail[key.direction & 1] = 0;
     if (!found) return 0;
     event->flags |= WG_DATA_PREVIOUS_TAIL;

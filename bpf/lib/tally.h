@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Overload: requests and their durations are counted here, by process, port and role, and nothing is copied. An exchange
-// begins with a turn of the request's side and ends with the last byte of the other side before the next one, or the end.
+// Overload: requests and their durations are counted here, by process, port and role, and nothing is copied. An
+// exchange begins with a turn of the request's side and ends with the last byte of the other side before the next one,
+// or the end.
 #pragma once
 
 #include "bpf/abi/tally.h"
@@ -37,23 +38,24 @@ WG_INLINE u32 wg_tally_bucket(u64 ns) {
 }
 
 // The server's port, as the tallies have it.
-WG_INLINE u32 wg_tally_port(const struct wg_conn *conn, struct sock *sk) {
+WG_INLINE u32 wg_tally_port(const struct wg_conn* conn, struct sock* sk) {
     if (!sk || conn->kind == WG_UNIX) return 0;
-    return conn->role == WG_ROLE_SERVER ? WG_GET(sk, __sk_common.skc_num) : bpf_ntohs_(WG_GET(sk, __sk_common.skc_dport));
+    return conn->role == WG_ROLE_SERVER ? WG_GET(sk, __sk_common.skc_num)
+                                        : bpf_ntohs_(WG_GET(sk, __sk_common.skc_dport));
 }
 
 // The exchange that is open, if any, is over.
-WG_COLD int wg_tally_ends(struct wg_conn *conn, u32 port) {
+WG_COLD int wg_tally_ends(struct wg_conn* conn, u32 port) {
     if (!conn || !conn->request_ns) return 0;
     const bool is_server = conn->role == WG_ROLE_SERVER;
     const u64 begin = conn->request_ns;
     const u64 end = conn->end_ns[is_server ? WG_SEND : WG_RECEIVE];
     conn->request_ns = 0;
     const struct wg_tally_key key = {.pid = conn->owner.pid, .port = port, .role = conn->role, .kind = conn->kind};
-    struct wg_tally *tally = bpf_map_lookup_elem(&tallies, &key);
+    struct wg_tally* tally = bpf_map_lookup_elem(&tallies, &key);
     if (!tally) {
         const u32 zero = 0;
-        const struct wg_tally *blank = bpf_map_lookup_elem(&blank_tally, &zero);
+        const struct wg_tally* blank = bpf_map_lookup_elem(&blank_tally, &zero);
         if (blank) bpf_map_update_elem(&tallies, &key, blank, BPF_NOEXIST);
         tally = bpf_map_lookup_elem(&tallies, &key);
     }

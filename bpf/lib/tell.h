@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Telling of bytes: what the rule lets through is copied into the event that the scratch slot holds, and goes to the ring, or
-// into a tail entry beyond the rule.
+// Telling of bytes: what the rule lets through is copied into the event that the scratch slot holds, and goes to the
+// ring, or into a tail entry beyond the rule.
 #pragma once
 
 #include "bpf/abi/events.h"
@@ -14,8 +14,8 @@
 #ifndef WG_PLAIN
 // Which message of a sendmmsg or recvmmsg call this is. False when it cannot be told: a receive that
 // filled fewer than it could looks like the next call.
-WG_INLINE bool wg_message_index(struct wg_conn *conn, struct task_struct *task, u32 *index) {
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+WG_INLINE bool wg_message_index(struct wg_conn* conn, struct task_struct* task, u32* index) {
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
     const u64 number = wg_syscall_number(regs);
     const u32 base = wg_argument_2(regs);
     if (conn->message_base != base || conn->message_index >= wg_argument_3(regs)) {
@@ -27,8 +27,8 @@ WG_INLINE bool wg_message_index(struct wg_conn *conn, struct task_struct *task, 
 }
 
 // Copies up to `wanted` bytes to s->data, by the registers of the call. False: io_uring moved them.
-WG_INLINE bool wg_take(struct wg_scratch *s, u32 slot, struct wg_conn *conn, struct task_struct *task, u64 wanted) {
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+WG_INLINE bool wg_take(struct wg_scratch* s, u32 slot, struct wg_conn* conn, struct task_struct* task, u64 wanted) {
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
     if (WG_LIKELY(wg_is_plain_call(task, regs))) {
         conn->message_base = 0;
         s->text.kind = WG_TEXT_FLAT;
@@ -51,9 +51,10 @@ WG_INLINE bool wg_take(struct wg_scratch *s, u32 slot, struct wg_conn *conn, str
 
 // Copies what the rule lets through of the bytes that s->event tells of, and reports them. With has_text, s->text says
 // where they are; else `send` or the registers. `frames`: by the framing that the rule names, or NULL.
-WG_INLINE int wg_tell(struct wg_conn *conn, struct wg_scratch *s, u32 slot, u64 wanted, bool has_text, struct task_struct *task,
-                      const struct wg_send *send, const struct wg_state *page, struct wg_frames *frames) {
-    struct wg_data_event *event = &s->event;
+WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 wanted, bool has_text,
+                      struct task_struct* task, const struct wg_send* send, const struct wg_state* page,
+                      struct wg_frames* frames) {
+    struct wg_data_event* event = &s->event;
     const enum wg_direction direction = event->direction & 1;
     const bool is_new_turn = WG_ANEW(event->flags) & WG_DATA_TURN_START;
     const u32 size = event->size;
@@ -110,9 +111,10 @@ WG_INLINE int wg_tell(struct wg_conn *conn, struct wg_scratch *s, u32 slot, u64 
 }
 
 #ifdef WG_UPROBES
-// Apart for the verifier's sake, which would follow each of many ways to get here. It costs 80 ns: nothing beside a uprobe.
-__noinline int wg_tell_flat(struct wg_conn *conn, u32 slot, u64 wanted) {
-    struct wg_scratch *s = wg_scratch_at(slot);
+// Apart for the verifier's sake, which would follow each of many ways to get here. It costs 80 ns: nothing beside a
+// uprobe.
+__noinline int wg_tell_flat(struct wg_conn* conn, u32 slot, u64 wanted) {
+    struct wg_scratch* s = wg_scratch_at(slot);
     return conn && s ? wg_tell(conn, s, slot, wanted, true, NULL, NULL, NULL, NULL) : 0;
 }
 #endif

@@ -26,31 +26,31 @@ struct {
 } go_calls SEC(".maps");
 
 // The innermost call that the thread is in, or the goroutine that it runs; NULL: none.
-WG_INLINE struct wg_tls_call *wg_tls_call_of(struct task_struct *task, u32 kinds, u32 tgid) {
-    struct wg_tls_thread *thread = kinds & WG_TLS_OF_THREADS ? bpf_task_storage_get(&tls_threads, task, 0, 0) : NULL;
+WG_INLINE struct wg_tls_call* wg_tls_call_of(struct task_struct* task, u32 kinds, u32 tgid) {
+    struct wg_tls_thread* thread = kinds & WG_TLS_OF_THREADS ? bpf_task_storage_get(&tls_threads, task, 0, 0) : NULL;
     if (thread) {
-        struct wg_tls_call *call = wg_tls_current(thread);
+        struct wg_tls_call* call = wg_tls_current(thread);
         if (call->session) return call;
     }
     if (!(kinds & WG_TLS_OF_GOROUTINES)) return NULL;
     // A goroutine makes its system calls itself, and its register keeps it meanwhile.
-    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
     const struct wg_go_key key = {.goroutine = wg_goroutine(regs), .kernel_tgid = tgid};
     thread = bpf_map_lookup_elem(&go_calls, &key);
     if (!thread) return NULL;
-    struct wg_tls_call *call = wg_tls_current(thread);
+    struct wg_tls_call* call = wg_tls_current(thread);
     return call->session ? call : NULL;
 }
 
 // From now on the socket hooks look for goroutines' calls: most Go programs that could speak TLS never do, and most
 // sockets are not theirs.
-WG_INLINE void wg_tls_expect_goroutines(struct wg_state *page) {
+WG_INLINE void wg_tls_expect_goroutines(struct wg_state* page) {
     if (page && !(page->has_tls & WG_TLS_OF_GOROUTINES)) __sync_fetch_and_or(&page->has_tls, WG_TLS_OF_GOROUTINES);
 }
 
 // The thread moves bytes of this connection.
-WG_INLINE void wg_tls_touch(struct task_struct *task, u32 kinds, u32 tgid, u64 connection, bool is_send, u64 now) {
-    struct wg_tls_call *call = wg_tls_call_of(task, kinds, tgid);
+WG_INLINE void wg_tls_touch(struct task_struct* task, u32 kinds, u32 tgid, u64 connection, bool is_send, u64 now) {
+    struct wg_tls_call* call = wg_tls_call_of(task, kinds, tgid);
     if (!call) return;
     // A callback may use another socket meanwhile.
     if (call->beneath && call->beneath != connection) connection = WG_TLS_AMBIGUOUS;

@@ -7,7 +7,6 @@
 #include "bpf/lib/report.h"
 #include "bpf/lib/tls_call.h"
 
-
 struct wg_tls_session {
     struct wg_conn conn;
     u64 beneath;
@@ -34,16 +33,16 @@ struct {
     __type(value, struct wg_tls_session);
 } blank_session SEC(".maps");
 
-WG_INLINE struct wg_tls_session *wg_session_new(const struct wg_tls_key *key, u32 from_start, bool is_go) {
+WG_INLINE struct wg_tls_session* wg_session_new(const struct wg_tls_key* key, u32 from_start, bool is_go) {
     const u32 zero = 0;
-    const struct wg_tls_session *blank = bpf_map_lookup_elem(&blank_session, &zero);
+    const struct wg_tls_session* blank = bpf_map_lookup_elem(&blank_session, &zero);
     if (!blank || bpf_map_update_elem(&tls_sessions, key, blank, BPF_ANY)) {
         wg_count(WG_COUNT_STORAGE_FAILED, 1);
         return NULL;
     }
-    struct wg_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+    struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     if (!session) return NULL;
-    struct wg_conn *conn = &session->conn;
+    struct wg_conn* conn = &session->conn;
     conn->id = WG_PLAIN_ID | wg_conn_new_id(NULL);
     session->from_start = from_start;
     session->is_go = is_go;
@@ -58,7 +57,7 @@ WG_INLINE struct wg_tls_session *wg_session_new(const struct wg_tls_key *key, u3
 }
 
 // A function of its own: the event has its own piece of the stack.
-WG_COLD int wg_report_plain(const struct wg_tls_session *session, const struct wg_owner *owner, u64 now) {
+WG_COLD int wg_report_plain(const struct wg_tls_session* session, const struct wg_owner* owner, u64 now) {
     if (!session || !owner) return 0;
     struct wg_plain_event event = {};
     event.head.type = WG_EVENT_PLAIN;
@@ -82,21 +81,22 @@ WG_COLD int wg_report_plain(const struct wg_tls_session *session, const struct w
 }
 
 // User space may have forgotten a connection that was silent for long.
-WG_INLINE bool wg_was_silent(const struct wg_conn *conn, u64 now) {
+WG_INLINE bool wg_was_silent(const struct wg_conn* conn, u64 now) {
     const u64 last = conn->end_ns[0] > conn->end_ns[1] ? conn->end_ns[0] : conn->end_ns[1];
     return last && now > last + WG_IDLE_NS;
 }
 
 // What a call sends has its place when the call begins: the answer may be read by another goroutine before it ends.
-WG_INLINE void wg_tls_reserve(struct wg_tls_call *call, const struct wg_tls_thread *thread, const struct wg_tls_key *key, u64 size) {
-    const struct wg_tls_call *before = thread->inner.session ? &thread->inner : &thread->outer;
+WG_INLINE void wg_tls_reserve(struct wg_tls_call* call, const struct wg_tls_thread* thread,
+                              const struct wg_tls_key* key, u64 size) {
+    const struct wg_tls_call* before = thread->inner.session ? &thread->inner : &thread->outer;
     // The entry is passed again when the stack has been made larger.
     if (before->session == call->session && before->stack == call->stack && before->reserved) {
         call->position = before->position;
         call->reserved = before->reserved;
         return;
     }
-    struct wg_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+    struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     if (!session || size > (1u << 31) - 1) return;
     call->position = __sync_fetch_and_add(&session->conn.next[WG_SEND], size);
     call->reserved = size;
@@ -104,30 +104,29 @@ WG_INLINE void wg_tls_reserve(struct wg_tls_call *call, const struct wg_tls_thre
 }
 
 // It has sent less.
-WG_INLINE void wg_tls_give_back(const struct wg_tls_call *call, const struct wg_tls_key *key, u32 size) {
-    struct wg_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+WG_INLINE void wg_tls_give_back(const struct wg_tls_call* call, const struct wg_tls_key* key, u32 size) {
+    struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     if (session && session->conn.next[WG_SEND] == call->position + call->reserved)
         session->conn.next[WG_SEND] = call->position + size;
 }
 
-WG_INLINE int wg_tls_forget(const struct wg_tls_key *key) {
-    const struct wg_tls_session *known = bpf_map_lookup_elem(&tls_sessions, key);
+WG_INLINE int wg_tls_forget(const struct wg_tls_key* key) {
+    const struct wg_tls_session* known = bpf_map_lookup_elem(&tls_sessions, key);
     if (known) bpf_map_delete_elem(&rules, &known->conn.id);  // its tails are still to be read
     bpf_map_delete_elem(&tls_sessions, key);
     return 0;
 }
 
 // A goroutine may close what others send by: they are told of when their calls return.
-WG_INLINE int wg_tls_close_go(const struct wg_tls_key *key) {
-    struct wg_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+WG_INLINE int wg_tls_close_go(const struct wg_tls_key* key) {
+    struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     if (!session || !session->sending) return wg_tls_forget(key);
     session->is_freed = 1;
     return 0;
 }
 
-WG_INLINE void wg_tls_sent(const struct wg_tls_key *key) {
-    struct wg_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
-    if (session && session->sending && __sync_fetch_and_sub(&session->sending, 1) == 1 &&
-        session->is_freed)
+WG_INLINE void wg_tls_sent(const struct wg_tls_key* key) {
+    struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
+    if (session && session->sending && __sync_fetch_and_sub(&session->sending, 1) == 1 && session->is_freed)
         wg_tls_forget(key);
 }

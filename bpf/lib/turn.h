@@ -8,15 +8,14 @@
 #include <stdbool.h>
 
 struct wg_turns {
-    __u64 w0;      // send position at the last receive but one turn
-    __u64 w1;      // … and at the last receive
-    __u64 sent;    // boundary that the last send belonged to
+    __u64 w0;        // send position at the last receive but one turn
+    __u64 w1;        // … and at the last receive
+    __u64 sent;      // boundary that the last send belonged to
     __u32 count[2];  // by wg_direction
 };
 
 // A receive at which everything below `written` had been sent. True when it starts a turn.
-static inline __attribute__((always_inline)) bool wg_turn_receive(struct wg_turns *turns,
-                                                                  __u64 written) {
+static inline __attribute__((always_inline)) bool wg_turn_receive(struct wg_turns* turns, __u64 written) {
     if (turns->count[1] && turns->w1 == written) return false;
     turns->w0 = turns->w1;
     turns->w1 = written;
@@ -26,8 +25,7 @@ static inline __attribute__((always_inline)) bool wg_turn_receive(struct wg_turn
 
 // A send whose first byte stands at `position`. Two boundaries, since the event of a send may come
 // after that of the receive which answered it. True when it starts a turn.
-static inline __attribute__((always_inline)) bool wg_turn_send(struct wg_turns *turns,
-                                                               __u64 position) {
+static inline __attribute__((always_inline)) bool wg_turn_send(struct wg_turns* turns, __u64 position) {
     const __u64 boundary = position >= turns->w1 ? turns->w1 : turns->w0;
     if (turns->count[0] && turns->sent == boundary) return false;
     turns->sent = boundary;

@@ -5,19 +5,19 @@
 #include "bpf/lib/blocked.h"
 #include "bpf/lib/report.h"
 
-// tcp_cleanup_rbuf: the first receive of a thread that was in it when the hooks came. Whether it was this socket's is told
-// by the call's descriptor (MPTCP's own sockets come by here, too).
-WG_INLINE int wg_unblocked(struct sock *sk, int copied) {
+// tcp_cleanup_rbuf: the first receive of a thread that was in it when the hooks came. Whether it was this socket's is
+// told by the call's descriptor (MPTCP's own sockets come by here, too).
+WG_INLINE int wg_unblocked(struct sock* sk, int copied) {
     const u32 thread = bpf_get_current_pid_tgid();
     if (copied <= 0 || WG_LIKELY(!bpf_map_lookup_elem(&blocked, &thread))) return 0;
     bpf_map_delete_elem(&blocked, &thread);
     struct wg_saved call;
-    const struct pt_regs *regs = wg_own_registers();
+    const struct pt_regs* regs = wg_own_registers();
     WG_READ_SAVED(regs, &call);
     u32 flags;
     if (!wg_receive_flags(&call, &flags) || wg_socket_of(wg_current_task(), call.arguments[0]) != (u64)sk) return 0;
     wg_moved(sk, WG_RECEIVE, copied, flags, NULL);
-    struct wg_conn *conn = wg_conn_find(sk);
+    struct wg_conn* conn = wg_conn_find(sk);
     if (conn) conn->has_early = 1;
     return 0;
 }

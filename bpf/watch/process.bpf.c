@@ -16,8 +16,8 @@ struct {
 } process_ring SEC(".maps");
 
 // Few and short: the reader is woken for each.
-WG_INLINE struct wg_process_event *wg_reserve(enum wg_event_type type, struct task_struct *task) {
-    struct wg_process_event *event = bpf_ringbuf_reserve(&process_ring, sizeof(*event), 0);
+WG_INLINE struct wg_process_event* wg_reserve(enum wg_event_type type, struct task_struct* task) {
+    struct wg_process_event* event = bpf_ringbuf_reserve(&process_ring, sizeof(*event), 0);
     if (!event) {
         wg_count(WG_COUNT_RING_FULL_PROCESS, 1);
         return NULL;
@@ -30,56 +30,55 @@ WG_INLINE struct wg_process_event *wg_reserve(enum wg_event_type type, struct ta
     event->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
     event->pid = wg_agent_pid(task);
     event->kernel_tgid = BPF_CORE_READ(task, tgid);
-    struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+    struct task_struct* parent = BPF_CORE_READ(task, real_parent);
     event->parent_kernel_tgid = BPF_CORE_READ(parent, tgid);
     event->parent_pid = wg_agent_pid(parent);
     event->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
     event->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
-    struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+    struct inode* inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
     event->exe_inode = BPF_CORE_READ(inode, i_ino);
     event->exe_device = BPF_CORE_READ(inode, i_sb, s_dev);
     return event;
 }
 
 // A process that the agent's pid namespace does not hold is nobody's: user space could not say what it is.
-WG_INLINE void wg_add_target(struct task_struct *task, u32 flags) {
+WG_INLINE void wg_add_target(struct task_struct* task, u32 flags) {
     const u32 kernel_tgid = BPF_CORE_READ(task, tgid);
     if (!wg_agent_pid(task)) return;
     const struct wg_target target = {.flags = flags};
-    if (bpf_map_update_elem(&targets, &kernel_tgid, &target, BPF_ANY))
-        wg_count(WG_COUNT_TARGET_FAILED, 1);
+    if (bpf_map_update_elem(&targets, &kernel_tgid, &target, BPF_ANY)) wg_count(WG_COUNT_TARGET_FAILED, 1);
 }
 
-WG_INLINE void wg_submit(struct wg_process_event *event) {
+WG_INLINE void wg_submit(struct wg_process_event* event) {
     const u32 kernel_tgid = event->kernel_tgid;
-    const struct wg_target *target = bpf_map_lookup_elem(&targets, &kernel_tgid);
+    const struct wg_target* target = bpf_map_lookup_elem(&targets, &kernel_tgid);
     if (target) event->target_flags = target->flags;
     bpf_ringbuf_submit(event, 0);
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary) {
-    struct wg_process_event *event = wg_reserve(WG_EVENT_EXEC, task);
+int BPF_PROG(process_exec, struct task_struct* task, int old_pid, struct linux_binprm* binary) {
+    struct wg_process_event* event = wg_reserve(WG_EVENT_EXEC, task);
     if (!event) return 0;
     // Only with an event does user space come to judge it.
-    const struct wg_state *page = wg_get_state();
+    const struct wg_state* page = wg_get_state();
     if (page && page->select_execs) wg_add_target(task, WG_TARGET_SELECTED | WG_TARGET_CHILDREN);
     bpf_probe_read_kernel_str(event->path, sizeof(event->path), BPF_CORE_READ(binary, filename));
     const u64 from = BPF_CORE_READ(task, mm, arg_start);
     const u64 size = WG_BOUND(BPF_CORE_READ(task, mm, arg_end) - from, WG_ARGS_MAX);
-    if (bpf_probe_read_user(event->args, size, (void *)from) == 0) event->args_size = size;
+    if (bpf_probe_read_user(event->args, size, (void*)from) == 0) event->args_size = size;
     wg_submit(event);
     return 0;
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child) {
+int BPF_PROG(process_fork, struct task_struct* parent, struct task_struct* child) {
     const u32 tgid = child->tgid;
     const u32 parent_tgid = parent->tgid;
     if (tgid == parent_tgid || child->pid != child->tgid) return 0;  // a thread
-    const struct wg_target *inherited = bpf_map_lookup_elem(&targets, &parent_tgid);
+    const struct wg_target* inherited = bpf_map_lookup_elem(&targets, &parent_tgid);
     if (inherited && inherited->flags & WG_TARGET_CHILDREN) wg_add_target(child, inherited->flags);
-    struct wg_process_event *event = wg_reserve(WG_EVENT_FORK, child);
+    struct wg_process_event* event = wg_reserve(WG_EVENT_FORK, child);
     if (!event) return 0;
     event->parent_kernel_tgid = parent_tgid;
     event->parent_pid = wg_agent_pid(parent);
@@ -88,31 +87,30 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(process_exit, struct task_struct *task) {
+int BPF_PROG(process_exit, struct task_struct* task) {
     if (BPF_CORE_READ(task, signal, live.counter) > 0) return 0;  // other threads live on
     const u32 tgid = task->tgid;
     if (bpf_map_delete_elem(&targets, &tgid) == 0) {
         // Its number may come again while a connection of its lives on.
-        struct wg_state *page = wg_get_state();
+        struct wg_state* page = wg_get_state();
         if (page) __sync_fetch_and_add(&page->target_generation, 1);
     }
-    struct wg_process_event *event = wg_reserve(WG_EVENT_EXIT, task);
+    struct wg_process_event* event = wg_reserve(WG_EVENT_EXIT, task);
     if (event) bpf_ringbuf_submit(event, 0);
     return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(process_listen, struct sock *sk, int old_state, int new_state) {
+int BPF_PROG(process_listen, struct sock* sk, int old_state, int new_state) {
     if (new_state != TCP_LISTEN_) return 0;
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();  // 5.10 has no typed one
+    struct task_struct* task = (struct task_struct*)bpf_get_current_task();  // 5.10 has no typed one
     const u16 port = sk->__sk_common.skc_num;
-    const struct wg_state *page = wg_get_state();
+    const struct wg_state* page = wg_get_state();
     const u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    const struct wg_target *target = bpf_map_lookup_elem(&targets, &tgid);
-    if (page && !target &&
-        (page->select_listeners || page->listen_ports[(port >> 6) & 1023] & (1ull << (port & 63))))
+    const struct wg_target* target = bpf_map_lookup_elem(&targets, &tgid);
+    if (page && !target && (page->select_listeners || page->listen_ports[(port >> 6) & 1023] & (1ull << (port & 63))))
         wg_add_target(task, WG_TARGET_SELECTED | WG_TARGET_CHILDREN);
-    struct wg_process_event *event = wg_reserve(WG_EVENT_LISTEN, task);
+    struct wg_process_event* event = wg_reserve(WG_EVENT_LISTEN, task);
     if (!event) return 0;
     event->port = port;
     wg_submit(event);

@@ -22,9 +22,11 @@ struct Row {
     std::string_view hint;
 };
 
-constexpr std::string_view kTooSlow = "the agent is slower than the traffic: raise ebpf.ring_bytes, or give it more processor time";
+constexpr std::string_view kTooSlow =
+    "the agent is slower than the traffic: raise ebpf.ring_bytes, or give it more processor time";
 constexpr std::string_view kHole = "parts of a conversation were not reported: look at what was missed";
-constexpr std::string_view kBackEnd = "the back end is gone or too slow: look at its log, or raise otel_traces_export.max_queue_size";
+constexpr std::string_view kBackEnd =
+    "the back end is gone or too slow: look at its log, or raise otel_traces_export.max_queue_size";
 constexpr std::string_view kMaps = "too many connections for a table of the kernel's side: watch fewer processes";
 constexpr std::string_view kMemory = "memory_limit is reached: raise it, or watch fewer processes";
 
@@ -84,16 +86,22 @@ Account read_account(const metrics::SelfMetrics& self) {
             if (value != 0) take(account.protocols[label(labels, "protocol")], labels, value);
         });
     };
-    by_protocol("waggle.requests.seen", [](ProtocolAccount& to, const Labels&, std::int64_t value) { to.seen = value; });
-    by_protocol("waggle.requests.in_flight", [](ProtocolAccount& to, const Labels&, std::int64_t value) { to.in_flight = value; });
-    by_protocol("waggle.requests.unaccounted", [](ProtocolAccount& to, const Labels&, std::int64_t value) { to.unaccounted = value; });
-    by_protocol("waggle.requests.ended",
-                [](ProtocolAccount& to, const Labels& labels, std::int64_t value) { to.ends[label(labels, "end")] = value; });
-    by_protocol("waggle.turns.lost",
-                [](ProtocolAccount& to, const Labels& labels, std::int64_t value) { to.turns_lost[label(labels, "cause")] = value; });
+    by_protocol("waggle.requests.seen",
+                [](ProtocolAccount& to, const Labels&, std::int64_t value) { to.seen = value; });
+    by_protocol("waggle.requests.in_flight",
+                [](ProtocolAccount& to, const Labels&, std::int64_t value) { to.in_flight = value; });
+    by_protocol("waggle.requests.unaccounted",
+                [](ProtocolAccount& to, const Labels&, std::int64_t value) { to.unaccounted = value; });
+    by_protocol("waggle.requests.ended", [](ProtocolAccount& to, const Labels& labels, std::int64_t value) {
+        to.ends[label(labels, "end")] = value;
+    });
+    by_protocol("waggle.turns.lost", [](ProtocolAccount& to, const Labels& labels, std::int64_t value) {
+        to.turns_lost[label(labels, "cause")] = value;
+    });
     const auto by_cause = [&](std::string_view name, ByCause& to, std::string_view signal = {}) {
         self.visit(name, [&](const Labels& labels, std::int64_t value) {
-            if (value != 0 && (signal.empty() || label(labels, "signal") == signal)) to[label(labels, "cause")] += value;
+            if (value != 0 && (signal.empty() || label(labels, "signal") == signal))
+                to[label(labels, "cause")] += value;
         });
     };
     by_cause("waggle.requests.missed", account.missed);
@@ -123,7 +131,8 @@ std::vector<Loss> losses(const Account& account) {
     std::vector<Loss> found;
     const auto add = [&](std::string_view what, const ByCause& causes) {
         for (const auto& [cause, amount] : causes) {
-            const auto row = std::ranges::find_if(kLosses, [&](const Row& one) { return one.what == what && one.cause == cause; });
+            const auto row =
+                std::ranges::find_if(kLosses, [&](const Row& one) { return one.what == what && one.cause == cause; });
             if (row != std::end(kLosses) && amount != 0) found.push_back({std::string(what), cause, amount, row->hint});
         }
     };
@@ -139,7 +148,8 @@ std::vector<Loss> losses(const Account& account) {
 }
 
 bool is_balanced(const Account& account) {
-    const bool adds_up = std::ranges::all_of(account.protocols, [](const auto& entry) { return entry.second.unaccounted == 0; });
+    const bool adds_up =
+        std::ranges::all_of(account.protocols, [](const auto& entry) { return entry.second.unaccounted == 0; });
     return adds_up && account.export_unaccounted == 0 && losses(account).empty();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Account: the books of the agent as they stand, read from its self metrics: what was seen and where it went, what was not
-// seen and why. The console, the status page and `waggle doctor --live` show it.
+// Account: the books of the agent as they stand, read from its self metrics: what was seen and where it went, what was
+// not seen and why. The console, the status page and `waggle doctor --live` show it.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,10 @@ struct ProtocolAccount {
 
 struct Account {
     std::map<std::string, ProtocolAccount> protocols;  // that anything is told of
-    ByCause missed;           // requests of which no event tells
-    std::int64_t counted = 0; // … that were only counted, over cpu_limit
+    ByCause missed;                                    // requests of which no event tells
+    std::int64_t counted = 0;                          // … that were only counted, over cpu_limit
     ByCause events_lost;
-    ByCause spans_dropped;    // by exporters
+    ByCause spans_dropped;  // by exporters
     ByCause points_dropped;
     std::int64_t spans_sent = 0;
     std::int64_t spans_queued = 0;
@@ -50,13 +50,14 @@ Account read_account(const metrics::SelfMetrics& self);
 
 // Something that was lost, how much of it, and what can be done.
 struct Loss {
-    std::string what;   // "requests", "turns", "spans", …
+    std::string what;  // "requests", "turns", "spans", …
     std::string cause;
     std::int64_t amount = 0;
     std::string_view hint;
 };
 
-// What is lost for good. What could never be read (encrypted, of no known protocol) and what is older than the agent is none.
+// What is lost for good. What could never be read (encrypted, of no known protocol) and what is older than the agent is
+// none.
 std::vector<Loss> losses(const Account& account);
 bool is_balanced(const Account& account);
 

@@ -12,7 +12,9 @@ namespace waggle::agent {
 namespace {
 
 struct AccountTest : ::testing::Test {
-    void set(const char* name, metrics::SelfMetrics::Labels labels, std::int64_t value) { self.gauge(name, std::move(labels)).set(value); }
+    void set(const char* name, metrics::SelfMetrics::Labels labels, std::int64_t value) {
+        self.gauge(name, std::move(labels)).set(value);
+    }
     Account read() const { return read_account(self); }
 
     metrics::SelfMetrics self;
@@ -69,10 +71,13 @@ TEST_F(AccountTest, TheStatusPageIsReadBack) {
     set("waggle.requests.ended", {{"end", "aggregated"}, {"protocol", "http"}}, 8);
     set("waggle.requests.ended", {{"end", "channel_full"}, {"protocol", "http"}}, 2);
     set("waggle.overload.step", {}, 2);
-    const std::string page =
-        status_json(read(), {.is_ready = true,
-                             .uptime_s = 12.5,
-                             .sensors = {{.name = "sockets", .state = sensors::SensorState::Active, .chosen = "tp_btf", .reasons = {}, .cost_of_absence = {}}}});
+    const std::string page = status_json(read(), {.is_ready = true,
+                                                  .uptime_s = 12.5,
+                                                  .sensors = {{.name = "sockets",
+                                                               .state = sensors::SensorState::Active,
+                                                               .chosen = "tp_btf",
+                                                               .reasons = {},
+                                                               .cost_of_absence = {}}}});
     const auto report = read_status(page);
     ASSERT_TRUE(report.has_value()) << report.error().message;
     EXPECT_FALSE(report->is_balanced);
@@ -95,7 +100,8 @@ TEST(Live, AsksWhereTheConfigurationListens) {
     config.prometheus.port = 9464;
     config.prometheus.address = "::1";
     config.health_port = 80;
-    EXPECT_EQ(status_urls(config), (std::vector<std::string>{"http://[::1]:9464/status", "http://127.0.0.1:80/status"}));
+    EXPECT_EQ(status_urls(config),
+              (std::vector<std::string>{"http://[::1]:9464/status", "http://127.0.0.1:80/status"}));
 }
 
 }  // namespace

@@ -42,26 +42,28 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Sizes sizes_here(const config::Config& config) { return sizes_for(config, static_cast<std::uint32_t>(sensors::possible_cpus())); }
+Sizes sizes_here(const config::Config& config) {
+    return sizes_for(config, static_cast<std::uint32_t>(sensors::possible_cpus()));
+}
 
 protocols::TrackerConfig tracker_config(const config::Config& config, const Discovery& discovery,
                                         std::shared_ptr<protocols::Calls> calls) {
-    const auto ns = [](config::Duration duration) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count())); };
+    const auto ns = [](config::Duration duration) {
+        return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count()));
+    };
     protocols::TrackerConfig tracker;
     if (config.ebpf.is_http_request_timeout_set)
         tracker.options.http_request_timeout_ns = ns(config.ebpf.http_request_timeout);
     tracker.options.max_exchange_age_ns = ns(config.ebpf.max_exchange_age);
     tracker.options.sensitive_query_params = config.sensitive_query_params;
     tracker.options.sanitizes_queries = config.sanitize_queries;
-    tracker.options.wants_traces =
-        config.traces.is_enabled() || config.trace_printer != config::TracePrinter::Disabled;
+    tracker.options.wants_traces = config.traces.is_enabled() || config.trace_printer != config::TracePrinter::Disabled;
     const auto has_plain_features = [](const std::vector<std::string>& features) {
         return features == std::vector<std::string>{"application"};
     };
-    tracker.options.wants_details = tracker.options.wants_traces || !config.attributes.select.empty() ||
-                                    !config.filter_application.empty() ||
-                                    !has_plain_features(config.metrics.features) ||
-                                    !has_plain_features(config.prometheus.features);
+    tracker.options.wants_details =
+        tracker.options.wants_traces || !config.attributes.select.empty() || !config.filter_application.empty() ||
+        !has_plain_features(config.metrics.features) || !has_plain_features(config.prometheus.features);
     tracker.calls = std::move(calls);
     tracker.max_connections = config.ebpf.max_connections;
     tracker.max_held_bytes = static_cast<std::size_t>(sizes_here(config).held_bytes);
@@ -137,7 +139,8 @@ Result<void> check_privileges(const config::Config& config) {
     const auto missing = missing_capabilities(states);
     if (missing.empty()) return ok();
     if (config.enforce_sys_caps)
-        return fail(fmt::format("enforce_sys_caps is on, and these capabilities are missing: {}", fmt::join(missing, ", ")));
+        return fail(
+            fmt::format("enforce_sys_caps is on, and these capabilities are missing: {}", fmt::join(missing, ", ")));
     for (const std::string& line : privilege_messages(states)) log::warn("{}", line);
     return ok();
 }
@@ -154,21 +157,24 @@ Error no_capture(const config::Config& config, Error error, std::span<const sens
 
 class Reloader {
   public:
-    Reloader(const RunOptions& options, Pipeline& pipeline) : options_(options), pipeline_(pipeline), current_(options.loaded) {}
+    Reloader(const RunOptions& options, Pipeline& pipeline)
+        : options_(options), pipeline_(pipeline), current_(options.loaded) {}
 
     void reload(Discovery& discovery) {
         Result<config::Loaded> fresh = options_.reload ? options_.reload() : Result<config::Loaded>(current_);
         if (!fresh) return refuse(fresh.error());
         config::Config config = fresh->config;
         apply_defaults(config);
-        if (auto done = discover::Selectors::compile(config, static_cast<std::uint32_t>(::getpid())); !done) return refuse(done.error());
+        if (auto done = discover::Selectors::compile(config, static_cast<std::uint32_t>(::getpid())); !done)
+            return refuse(done.error());
         if (auto done = pipeline_.reload(config); !done) return refuse(done.error());
         discovery.reload(config);
         const ReloadReport report = compare(options_.loaded, current_, *fresh);
-        if (report.reloaded.empty()) log::info("reloaded: no setting that can be reloaded has changed; certificates were read anew");
-        else log::info("reloaded: {}; certificates were read anew", joined(report.reloaded));
-        if (!report.needs_restart.empty())
-            log::warn("changed, but needs a restart: {}", joined(report.needs_restart));
+        if (report.reloaded.empty())
+            log::info("reloaded: no setting that can be reloaded has changed; certificates were read anew");
+        else
+            log::info("reloaded: {}; certificates were read anew", joined(report.reloaded));
+        if (!report.needs_restart.empty()) log::warn("changed, but needs a restart: {}", joined(report.needs_restart));
         current_ = std::move(*fresh);
     }
 
@@ -196,22 +202,22 @@ Status status_of(const config::Config& config, const Discovery& discovery, const
     self.visit("waggle.undecoded.connections", [&](const auto& labels, std::int64_t count) {
         row(labels).connections += static_cast<std::uint64_t>(count);
     });
-    self.visit("waggle.undecoded.size", [&](const auto& labels, std::int64_t bytes) {
-        row(labels).bytes += static_cast<std::uint64_t>(bytes);
-    });
+    self.visit("waggle.undecoded.size",
+               [&](const auto& labels, std::int64_t bytes) { row(labels).bytes += static_cast<std::uint64_t>(bytes); });
     return status;
 }
 
 std::vector<wg_framing> known_framings() {
     std::vector<wg_framing> all;
-    for (const protocols::Protocol* protocol : protocols::all()) all.push_back(protocol->framing.value_or(wg_framing{}));
+    for (const protocols::Protocol* protocol : protocols::all())
+        all.push_back(protocol->framing.value_or(wg_framing{}));
     return all;
 }
 
 // From the first attached program to the last detached one.
-Result<void> watch(const RunOptions& options, const config::Config& config, const Fd& signals, metrics::SelfMetrics& self,
-                   Ledger& ledger, BatchFlow& flow, Pipeline& pipeline, Current& current, StatusSource& source,
-                   std::atomic<bool>& is_ready) {
+Result<void> watch(const RunOptions& options, const config::Config& config, const Fd& signals,
+                   metrics::SelfMetrics& self, Ledger& ledger, BatchFlow& flow, Pipeline& pipeline, Current& current,
+                   StatusSource& source, std::atomic<bool>& is_ready) {
     std::vector<sensors::SensorReport> reports;
     auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
                                             .pid_namespace = counted_pid_namespace(),
@@ -234,13 +240,14 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     std::vector<std::unique_ptr<Reader>> readers;
     readers.reserve((*capture)->rings());
     for (std::size_t ring = 0; ring < (*capture)->rings(); ++ring)
-        readers.push_back(TRY(Reader::start({.ring = ring,
-                                             .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
-                                             .tracker = tracker_config(config, *discovery, calls),
-                                             .recorder = options.recorder,
-                                             .service_of = service_source(*discovery),
-                                             .on_tls = [raw = discovery.get()](std::uint32_t pid) { raw->ask_tls(pid); }},
-                                            **capture, flow, self, ledger)));
+        readers.push_back(
+            TRY(Reader::start({.ring = ring,
+                               .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
+                               .tracker = tracker_config(config, *discovery, calls),
+                               .recorder = options.recorder,
+                               .service_of = service_source(*discovery),
+                               .on_tls = [raw = discovery.get()](std::uint32_t pid) { raw->ask_tls(pid); }},
+                              **capture, flow, self, ledger)));
     heartbeat.reset();  // the readers beat from now on
     const auto ttl = std::max(config.prometheus.ttl, config.metrics.ttl);
     Tallies tallies((*capture)->tallies(), self, static_cast<std::uint64_t>(ttl.count()));

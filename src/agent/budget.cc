@@ -61,7 +61,8 @@ void Budget::keep_cpu(std::uint64_t now_ns) {
     const Step now = steps_.look(share, now_ns);
     if (now == before) return;
     if (now > before)
-        log::warn("cpu: {:.0f} % of a core in use, {:.0f} % allowed (cpu_limit): {}", share * 100, limit_ * 100, describe(now));
+        log::warn("cpu: {:.0f} % of a core in use, {:.0f} % allowed (cpu_limit): {}", share * 100, limit_ * 100,
+                  describe(now));
     else
         log::info("cpu: {:.0f} % of a core in use: {}", share * 100, describe(now));
     step_.set(static_cast<std::int64_t>(now));

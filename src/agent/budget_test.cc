@@ -66,7 +66,9 @@ TEST(CpuSteps, KeepsNoLimitThatIsNone) {
 }
 
 TEST(MemoryPressure, RisesAndFallsAtDifferentShares) {
-    const auto next = [](Pressure now, std::uint64_t percent) { return next_pressure(now, percent * 1'000'000, 100'000'000); };
+    const auto next = [](Pressure now, std::uint64_t percent) {
+        return next_pressure(now, percent * 1'000'000, 100'000'000);
+    };
     EXPECT_EQ(next(Pressure::None, 79), Pressure::None);
     EXPECT_EQ(next(Pressure::None, 80), Pressure::High);
     EXPECT_EQ(next(Pressure::None, 92), Pressure::Full);

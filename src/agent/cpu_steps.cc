@@ -15,10 +15,14 @@ constexpr std::uint64_t kMaxHoldNs = 300'000'000'000;
 
 std::string_view describe(Step step) {
     switch (step) {
-        case Step::Whole: return "everything is done again";
-        case Step::Small: return "at most 512 bytes of a call are copied: what stands beyond them in a head is unknown";
-        case Step::Sampled: return "one trace in ten is exported; metrics stay whole";
-        case Step::Counted: return "requests are counted and timed in the kernel only: no spans, no attributes";
+        case Step::Whole:
+            return "everything is done again";
+        case Step::Small:
+            return "at most 512 bytes of a call are copied: what stands beyond them in a head is unknown";
+        case Step::Sampled:
+            return "one trace in ten is exported; metrics stay whole";
+        case Step::Counted:
+            return "requests are counted and timed in the kernel only: no spans, no attributes";
     }
     return "";
 }
@@ -26,8 +30,10 @@ std::string_view describe(Step step) {
 Step CpuSteps::look(double share, std::uint64_t now_ns) {
     if (limit_ <= 0) return step_;
     above_ = share > limit_ ? above_ + 1 : 0;
-    if (share >= kCalm * limit_) calm_since_ns_ = 0;
-    else if (!calm_since_ns_) calm_since_ns_ = now_ns;
+    if (share >= kCalm * limit_)
+        calm_since_ns_ = 0;
+    else if (!calm_since_ns_)
+        calm_since_ns_ = now_ns;
     if (above_ >= kLooks && step_ != Step::Counted) {
         const bool has_lasted = !last_back_ns_ || now_ns >= last_back_ns_ + kLastingNs;
         hold_ns_ = has_lasted ? kFirstHoldNs : std::min(2 * hold_ns_, kMaxHoldNs);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CpuSteps: how the agent does less while it uses more of a processor than cpu_limit allows. Decides only, by what it is told;
-// pure.
+// CpuSteps: how the agent does less while it uses more of a processor than cpu_limit allows. Decides only, by what it
+// is told; pure.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,9 @@ class CpuSteps {
     // Share of one core; 0: no limit.
     explicit CpuSteps(double limit) : limit_(limit) {}
 
-    // Once a second: the share that was used since the last look. A step down the ladder needs three looks above the limit in
-    // a row; a step back ten seconds below 60 % of it, and twice as long each time that it did not last a minute.
+    // Once a second: the share that was used since the last look. A step down the ladder needs three looks above the
+    // limit in a row; a step back ten seconds below 60 % of it, and twice as long each time that it did not last a
+    // minute.
     Step look(double share, std::uint64_t now_ns);
     Step step() const { return step_; }
 

@@ -78,12 +78,16 @@ void Discovery::select_in_kernel(const config::Config& config) {
     };
     for (const config::SelectorConfig& selector : config.discovery.services) {
         if (!selector.k8s.empty()) continue;  // selects nothing
-        if (selector.is_any_listener) state.select_listeners = 1;
-        else if (!selector.open_ports.is_empty()) add_ports(selector.open_ports);
-        else state.select_execs = 1;
+        if (selector.is_any_listener)
+            state.select_listeners = 1;
+        else if (!selector.open_ports.is_empty())
+            add_ports(selector.open_ports);
+        else
+            state.select_execs = 1;
     }
     add_ports(config.open_port);
-    if (config.open_port.is_empty() && config.executable_name && !config.executable_name->empty()) state.select_execs = 1;
+    if (config.open_port.is_empty() && config.executable_name && !config.executable_name->empty())
+        state.select_execs = 1;
 }
 
 void Discovery::on_record(std::span<const std::byte> record) {
@@ -118,7 +122,8 @@ void Discovery::apply_changes() {
             if (!capture_.targets().set(change.kernel_tgid, {.flags = flags, .padding = 0}))
                 log::warn("process {} cannot be watched: the kernel's table of targets is full", change.pid);
         } else if (change.kind == discover::ChangeKind::Excluded) {
-            capture_.targets().set(change.kernel_tgid, {.flags = WG_TARGET_EXCLUDED | WG_TARGET_CHILDREN, .padding = 0});
+            capture_.targets().set(change.kernel_tgid,
+                                   {.flags = WG_TARGET_EXCLUDED | WG_TARGET_CHILDREN, .padding = 0});
         } else {
             capture_.targets().remove(change.kernel_tgid);
         }
@@ -144,14 +149,17 @@ void Discovery::run(std::stop_token stop) {
     auto next_look = std::chrono::steady_clock::now() + poll_interval_;
     while (!stop.stop_requested()) {
         const std::chrono::milliseconds wait = tls_ ? tls_->until_due(kWait) : kWait;
-        if (ring_) ring_->wait_and_consume(wait);
-        else std::this_thread::sleep_for(wait);
+        if (ring_)
+            ring_->wait_and_consume(wait);
+        else
+            std::this_thread::sleep_for(wait);
         {
             std::lock_guard lock(reload_mutex_);
             if (reloaded_) {
                 if (const auto done = watcher_->reload(*reloaded_); !done)
                     log::error("reload: {}; the selectors stay as they were", done.error().message);
-                else select_in_kernel(*reloaded_);
+                else
+                    select_in_kernel(*reloaded_);
                 reloaded_.reset();
             }
         }

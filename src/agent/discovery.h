@@ -33,8 +33,7 @@ class Discovery {
   public:
     // The first scan is done when this returns: every selected process is a target.
     static Result<std::unique_ptr<Discovery>> start(const config::Config& config, sensors::Capture& capture,
-                                                    metrics::SelfMetrics& self,
-                                                    RecordWriter* recorder = nullptr);
+                                                    metrics::SelfMetrics& self, RecordWriter* recorder = nullptr);
     ~Discovery();  // stops
     Discovery(const Discovery&) = delete;
     Discovery& operator=(const Discovery&) = delete;
@@ -51,8 +50,8 @@ class Discovery {
     std::size_t watched() const { return watched_.load(std::memory_order_relaxed); }
 
   private:
-    Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config,
-              sensors::Capture& capture, metrics::SelfMetrics& self, RecordWriter* recorder);
+    Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config, sensors::Capture& capture,
+              metrics::SelfMetrics& self, RecordWriter* recorder);
     void run(std::stop_token stop);
     void on_record(std::span<const std::byte> record);
     void learn_kernel_numbers();

@@ -23,7 +23,8 @@ namespace {
 std::string explain_sensors(const config::Config& config) {
     std::vector<sensors::SensorReport> reports;
     const auto capture = sensors::Capture::start(
-        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls}, reports);
+        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls},
+        reports);
     if (!capture) return "no: " + capture.error().message;
     std::vector<std::string> names;
     for (const sensors::SensorReport& report : reports)
@@ -50,7 +51,8 @@ std::string as_json_text(const Findings& findings) {
     const CapabilitySet set = CapabilitySet::effective();
     nlohmann::ordered_json out;
     out["version"] = WAGGLE_VERSION;
-    out["kernel"] = {{"release", host.release}, {"machine", host.machine}, {"btf", host.has_btf}, {"lockdown", host.lockdown}};
+    out["kernel"] = {
+        {"release", host.release}, {"machine", host.machine}, {"btf", host.has_btf}, {"lockdown", host.lockdown}};
     out["cgroup"] = host.cgroups;
     out["user"] = host.user;
     for (const Capability& capability : capabilities())
@@ -78,7 +80,8 @@ std::string as_json_text(const Findings& findings) {
 
 std::string lockdown_text(const std::string& lockdown) {
     if (lockdown.empty()) return "unknown (securityfs is not mounted)";
-    if (lockdown == "confidentiality") return "confidentiality: programs may not read kernel memory, so no request is seen";
+    if (lockdown == "confidentiality")
+        return "confidentiality: programs may not read kernel memory, so no request is seen";
     return lockdown;
 }
 
@@ -103,7 +106,8 @@ std::string as_text(const Findings& findings) {
     text += fmt::format("  cgroups    {}\n", host.cgroups);
     text += fmt::format("  user       {}\n\nCapabilities\n", host.user);
     for (const Capability& capability : capabilities())
-        text += fmt::format("  {:<20} {:<4} {}\n", capability.name, set.has(capability.name) ? "yes" : "no", capability.use);
+        text += fmt::format("  {:<20} {:<4} {}\n", capability.name, set.has(capability.name) ? "yes" : "no",
+                            capability.use);
     text += sensors_text(findings.reports);
     text += "\nFeatures\n";
     for (const FeatureState& state : findings.states) {
@@ -115,7 +119,8 @@ std::string as_text(const Findings& findings) {
         text += fmt::format("    without it {}\n", state.feature->lost);
     }
     if (!missing_capabilities(findings.states).empty())
-        text += fmt::format("\nTo grant all that is needed here: {}\n", how_to_grant(needed_capabilities(findings.states)));
+        text +=
+            fmt::format("\nTo grant all that is needed here: {}\n", how_to_grant(needed_capabilities(findings.states)));
     if (!findings.failure.empty()) text += "\n" + findings.failure + "\n";
     return text;
 }
@@ -125,7 +130,8 @@ std::string as_text(const Findings& findings) {
 Diagnosis doctor(const config::Config& config, bool as_json) {
     std::vector<sensors::SensorReport> reports;
     const auto capture = sensors::Capture::start(
-        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls}, reports);
+        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls},
+        reports);
     const std::vector<FeatureState> states = judge(surroundings(config, reports), CapabilitySet::effective());
     const bool is_complete = capture.has_value() && std::ranges::none_of(states, &FeatureState::is_lost);
     const Findings findings{.host = read_host_facts(),
@@ -146,9 +152,11 @@ Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {
     for (const std::string& line : watcher->explain(pid)) text += line + "\n";
     if (!watcher->knows(pid)) return Explanation{.text = std::move(text), .is_process = false};
     const auto targets = watcher->targets();
-    const bool is_selected = std::ranges::any_of(targets, [&](const discover::Target& target) { return target.pid == pid; });
+    const bool is_selected =
+        std::ranges::any_of(targets, [&](const discover::Target& target) { return target.pid == pid; });
     text += "traced: " + (is_selected ? explain_sensors(config) : "no") + "\n";
-    if (is_selected && !config.ebpf.tls) text += "TLS: switched off (ebpf.tls)\n";
+    if (is_selected && !config.ebpf.tls)
+        text += "TLS: switched off (ebpf.tls)\n";
     else if (is_selected)
         for (const std::string& line : explain_tls(pid)) text += line + "\n";
     return Explanation{.text = std::move(text), .is_process = true};

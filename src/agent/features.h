@@ -19,9 +19,9 @@ namespace waggle::agent {
 // What decides whether a feature is wanted here at all.
 struct Surroundings {
     const config::Config& config;
-    std::pair<int, int> kernel;           // 6.18
-    bool has_own_pid_namespace = false;   // /proc shows the numbers of one that is not the host's
-    std::uint16_t first_free_port = 1024;  // lower ones are kept for the privileged
+    std::pair<int, int> kernel;                           // 6.18
+    bool has_own_pid_namespace = false;                   // /proc shows the numbers of one that is not the host's
+    std::uint16_t first_free_port = 1024;                 // lower ones are kept for the privileged
     std::span<const sensors::SensorReport> sensors = {};  // empty: not tried yet
 };
 

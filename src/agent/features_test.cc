@@ -54,7 +54,8 @@ TEST_F(Features, EveryNeedIsAKnownCapability) {
 
 TEST_F(Features, FourCapabilitiesAreEnough) {
     EXPECT_THAT(missing(set_of({"CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"})), IsEmpty());
-    EXPECT_THAT(missing(set_of({})), UnorderedElementsAre("CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"));
+    EXPECT_THAT(missing(set_of({})),
+                UnorderedElementsAre("CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"));
 }
 
 TEST_F(Features, SysAdminStandsForTwo) {
@@ -153,8 +154,10 @@ TEST(PrivilegesDocument, IsFresh) {
     ASSERT_NE(from, std::string::npos);
     ASSERT_NE(to, std::string::npos);
     const std::string fresh = text.substr(0, from + begin.size()) + privileges_markdown() + text.substr(to);
-    if (std::getenv("WAGGLE_UPDATE_DOCS")) std::ofstream(path) << fresh;
-    else EXPECT_EQ(text, fresh) << "run this test with WAGGLE_UPDATE_DOCS=1";
+    if (std::getenv("WAGGLE_UPDATE_DOCS"))
+        std::ofstream(path) << fresh;
+    else
+        EXPECT_EQ(text, fresh) << "run this test with WAGGLE_UPDATE_DOCS=1";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Heartbeat: tells the kernel side that the agent lives while no reader does so yet: the first look at all processes may take
-// longer than programs wait (WG_STALE_NS) before they pass everything over.
+// Heartbeat: tells the kernel side that the agent lives while no reader does so yet: the first look at all processes
+// may take longer than programs wait (WG_STALE_NS) before they pass everything over.
 #pragma once
 
 #include <chrono>

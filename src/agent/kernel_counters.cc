@@ -5,8 +5,7 @@
 
 namespace waggle::agent {
 
-KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMetrics& self)
-    : capture_(capture) {
+KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMetrics& self) : capture_(capture) {
     const auto lost = [&](std::string_view cause) -> metrics::SelfValue* {
         return &self.counter("waggle.events.lost", {{"cause", std::string(cause)}});
     };

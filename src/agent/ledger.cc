@@ -39,7 +39,8 @@ void Ledger::Page::hand_on(const spans::SpanBatch& batch) {
 void Ledger::Page::drop(const spans::SpanBatch& batch) { ledger_.end(End::ChannelFull, Count(batch).numbers()); }
 
 void Ledger::Page::update(Sums& sums, Numbers& before, const Numbers& now) {
-    for (std::size_t i = 0; i < protocols_count(); ++i) sums[i].fetch_add(now[i] - before[i], std::memory_order_relaxed);
+    for (std::size_t i = 0; i < protocols_count(); ++i)
+        sums[i].fetch_add(now[i] - before[i], std::memory_order_relaxed);
     before = now;
 }
 
@@ -62,7 +63,8 @@ Ledger::Ledger(metrics::SelfMetrics& self) : self_(self), export_unaccounted_(se
     for (std::size_t i = 0; i < protocols_count(); ++i) {
         const std::string protocol(protocols::all()[i]->name);
         for (std::size_t end = 0; end < rows_[i].ends.size(); ++end)
-            rows_[i].ends[end] = &self.counter("waggle.requests.ended", {{"end", std::string(kEnds[end])}, {"protocol", protocol}});
+            rows_[i].ends[end] =
+                &self.counter("waggle.requests.ended", {{"end", std::string(kEnds[end])}, {"protocol", protocol}});
         rows_[i].in_flight = &self.gauge("waggle.requests.in_flight", {{"protocol", protocol}});
         rows_[i].unaccounted = &self.gauge("waggle.requests.unaccounted", {{"protocol", protocol}});
     }
@@ -131,9 +133,11 @@ std::int64_t Ledger::exports_gap() const {
 
 void Ledger::refresh() {
     for (std::size_t i = 0; i < protocols_count(); ++i) {
-        const std::int64_t under_way = std::max<std::int64_t>(0, between(i) - channel_gap_[i].load(std::memory_order_relaxed));
+        const std::int64_t under_way =
+            std::max<std::int64_t>(0, between(i) - channel_gap_[i].load(std::memory_order_relaxed));
         rows_[i].in_flight->set(kept_[i].load(std::memory_order_relaxed) + under_way);
-        rows_[i].unaccounted->set(reader_gap_[i].load(std::memory_order_relaxed) + channel_gap_[i].load(std::memory_order_relaxed) +
+        rows_[i].unaccounted->set(reader_gap_[i].load(std::memory_order_relaxed) +
+                                  channel_gap_[i].load(std::memory_order_relaxed) +
                                   pipeline_gap_[i].load(std::memory_order_relaxed));
     }
 }
@@ -144,7 +148,8 @@ void Ledger::check() {
         const std::int64_t gap = rows_[i].unaccounted->get();
         if (gap == 0 || rows_[i].is_told) continue;
         rows_[i].is_told = true;
-        log::warn("{} requests of {} are not accounted for: a mistake in Waggle, please report it", gap, protocols::all()[i]->name);
+        log::warn("{} requests of {} are not accounted for: a mistake in Waggle, please report it", gap,
+                  protocols::all()[i]->name);
     }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ledger: where every request that was seen has gone, by protocol:
 //   seen = open + under way + exported + sampled out + filtered + aggregated + unowned + lost between the threads
-// Each thread books what it has counted itself; what does not add up is waggle.requests.unaccounted, 0 unless there is a
-// mistake in the agent. A reader's part is exact whenever it publishes, the pipeline's after each batch, and what lies
-// between the two when nothing is under way.
+// Each thread books what it has counted itself; what does not add up is waggle.requests.unaccounted, 0 unless there is
+// a mistake in the agent. A reader's part is exact whenever it publishes, the pipeline's after each batch, and what
+// lies between the two when nothing is under way.
 #pragma once
 
 #include <array>

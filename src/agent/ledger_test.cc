@@ -18,7 +18,9 @@ spans::SpanBatch batch_of(std::string_view protocol, std::size_t count) {
     return batch;
 }
 
-Ledger::Numbers numbers_of(std::string_view protocol, std::size_t count) { return Ledger::Count(batch_of(protocol, count)).numbers(); }
+Ledger::Numbers numbers_of(std::string_view protocol, std::size_t count) {
+    return Ledger::Count(batch_of(protocol, count)).numbers();
+}
 
 // A server that has been asked, and has answered or not.
 class Exchanges {

@@ -34,7 +34,8 @@ std::string row_of(std::string_view name, const Json& one) {
     const Json ends = one.value("ended", Json::object());
     std::string text = fmt::format("  {:<14} {:>10}", name, number(one, "seen"));
     for (const auto& [key, title] : kEnds) text += fmt::format(" {:>12}", number(ends, key));
-    return text + fmt::format(" {:>8} {:>9} {:>11}\n", number(ends, "channel_full"), number(one, "in_flight"), number(one, "unaccounted"));
+    return text + fmt::format(" {:>8} {:>9} {:>11}\n", number(ends, "channel_full"), number(one, "in_flight"),
+                              number(one, "unaccounted"));
 }
 
 std::string books_of(const Json& status) {
@@ -49,23 +50,27 @@ std::string books_of(const Json& status) {
 
 std::string causes_of(const Json& causes) {
     std::vector<std::string> parts;
-    for (const auto& [cause, amount] : causes.items()) parts.push_back(fmt::format("{} {}", amount.get<std::int64_t>(), cause));
+    for (const auto& [cause, amount] : causes.items())
+        parts.push_back(fmt::format("{} {}", amount.get<std::int64_t>(), cause));
     return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string losses_of(const Json& status) {
-    std::string text = fmt::format("\nNot seen        {}\n", causes_of(status.value("requests_missed", Json::object())));
-    if (const std::int64_t counted = number(status, "requests_counted")) text += fmt::format("Counted only    {}\n", counted);
-    text += fmt::format("Turns not read  {}\n", causes_of(status.value("requests", Json::object()).value("turns_lost", Json::object())));
+    std::string text =
+        fmt::format("\nNot seen        {}\n", causes_of(status.value("requests_missed", Json::object())));
+    if (const std::int64_t counted = number(status, "requests_counted"))
+        text += fmt::format("Counted only    {}\n", counted);
+    text += fmt::format("Turns not read  {}\n",
+                        causes_of(status.value("requests", Json::object()).value("turns_lost", Json::object())));
     const Json sent = status.value("export", Json::object());
-    text += fmt::format("Spans           {} sent, {} queued, dropped: {}\n", number(sent, "spans_sent"), number(sent, "spans_queued"),
-                        causes_of(sent.value("spans_dropped", Json::object())));
+    text += fmt::format("Spans           {} sent, {} queued, dropped: {}\n", number(sent, "spans_sent"),
+                        number(sent, "spans_queued"), causes_of(sent.value("spans_dropped", Json::object())));
     const Json losses = status.value("losses", Json::array());
     if (losses.empty()) return text + "\nNothing is lost.\n";
     text += "\nLost\n";
     for (const Json& loss : losses)
-        text += fmt::format("  {:>10} {:<13} {:<20} {}\n", number(loss, "amount"), loss.value("what", ""), loss.value("cause", ""),
-                            loss.value("hint", ""));
+        text += fmt::format("  {:>10} {:<13} {:<20} {}\n", number(loss, "amount"), loss.value("what", ""),
+                            loss.value("cause", ""), loss.value("hint", ""));
     return text;
 }
 
@@ -73,18 +78,21 @@ std::string budget_of(const Json& budget) {
     constexpr double kMiB = 1024 * 1024;
     const std::int64_t step = number(budget, "overload_step");
     const std::int64_t pressure = number(budget, "memory_pressure");
-    std::string text = fmt::format("\nBudget\n  memory     {:.0f} of {:.0f} MiB{}\n", static_cast<double>(number(budget, "memory_used")) / kMiB,
+    std::string text = fmt::format("\nBudget\n  memory     {:.0f} of {:.0f} MiB{}\n",
+                                   static_cast<double>(number(budget, "memory_used")) / kMiB,
                                    static_cast<double>(number(budget, "memory_limit")) / kMiB,
                                    pressure == 0   ? ""
                                    : pressure == 1 ? ": no metric series are added"
                                                    : ": new connections are not followed");
-    text += fmt::format("  processor  {}\n", step <= 0 || step > 3 ? "everything is done" : describe(static_cast<Step>(step)));
+    text += fmt::format("  processor  {}\n",
+                        step <= 0 || step > 3 ? "everything is done" : describe(static_cast<Step>(step)));
     return text;
 }
 
 std::string text_of(const Json& status) {
-    std::string text = fmt::format("waggle {}, pid {}, for {} s, {}\n", status.value("version", ""), number(status, "pid"),
-                                   number(status, "uptime_s"), status.value("is_ready", false) ? "attached" : "not attached");
+    std::string text =
+        fmt::format("waggle {}, pid {}, for {} s, {}\n", status.value("version", ""), number(status, "pid"),
+                    number(status, "uptime_s"), status.value("is_ready", false) ? "attached" : "not attached");
     text += books_of(status);
     text += losses_of(status);
     text += budget_of(status.value("budget", Json::object()));
@@ -116,7 +124,8 @@ std::vector<std::string> status_urls(const config::Config& config) {
 
 Result<LiveReport> read_status(std::string json) {
     const Json status = Json::parse(json, nullptr, false);
-    if (!status.is_object() || !status.contains("is_balanced") || !status.contains("pid")) return fail("it is no agent's status page");
+    if (!status.is_object() || !status.contains("is_balanced") || !status.contains("pid"))
+        return fail("it is no agent's status page");
     LiveReport report;
     try {
         report.pid = static_cast<std::uint32_t>(number(status, "pid"));
@@ -132,7 +141,8 @@ Result<LiveReport> read_status(std::string json) {
 Result<LiveReport> ask_agent(const config::Config& config) {
     const std::vector<std::string> urls = status_urls(config);
     if (urls.empty())
-        return fail("the configuration has no port where an agent could be asked: prometheus_export.port or health_port");
+        return fail(
+            "the configuration has no port where an agent could be asked: prometheus_export.port or health_port");
     http::Client client = TRY(http::Client::create({.timeout = kTimeout}));
     std::string reasons;
     for (const std::string& url : urls) {

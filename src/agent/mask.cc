@@ -15,43 +15,36 @@ constexpr std::size_t kMaxLine = 32768;  // kept of an unfinished line
 
 // Fields whose values framing, naming and tracing need.
 constexpr std::array<std::string_view, 12> kKeptFields = {
-    "host",       "content-length", "transfer-encoding", "connection", "upgrade",     "expect",
+    "host",       "content-length", "transfer-encoding", "connection", "upgrade",      "expect",
     "user-agent", "traceparent",    "tracestate",        "te",         "content-type", "x-elastic-product"};
 
 // How an unfinished first line may go on.
-constexpr std::array<std::string_view, 10> kStarts = {"GET ",     "POST ",    "PUT ",   "DELETE ",
-                                                      "HEAD ",    "OPTIONS ", "PATCH ", "TRACE ",
-                                                      "CONNECT ", "HTTP/1."};
+constexpr std::array<std::string_view, 10> kStarts = {"GET ",     "POST ",  "PUT ",   "DELETE ",  "HEAD ",
+                                                      "OPTIONS ", "PATCH ", "TRACE ", "CONNECT ", "HTTP/1."};
 
 void overwrite(std::span<char> text) {
     for (char& c : text)
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-            (c & 0x80))
-            c = 'x';
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80)) c = 'x';
 }
 
 bool is_kept_field(std::string_view name) {
-    return std::ranges::any_of(
-        kKeptFields, [&](std::string_view kept) { return equals_ignoring_case(name, kept); });
+    return std::ranges::any_of(kKeptFields, [&](std::string_view kept) { return equals_ignoring_case(name, kept); });
 }
 
 bool is_name(std::string_view text) {
     return std::ranges::all_of(text, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               c == '-' || c == '_';
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
     });
 }
 
 // May a message begin with these bytes? A whole line says it; of the front of one only known words
 // do.
 bool may_start(std::string_view line, bool is_whole) {
-    if (is_whole)
-        return line.starts_with("HTTP/1.") || line.find(" HTTP/1.") != std::string_view::npos;
+    if (is_whole) return line.starts_with("HTTP/1.") || line.find(" HTTP/1.") != std::string_view::npos;
     return std::ranges::any_of(kStarts, [&](std::string_view start) {
         const bool is_front = start.starts_with(line) || line.starts_with(start);
         const char next = line.size() > start.size() ? line[start.size()] : '/';
-        return is_front && (next == '/' || start == "HTTP/1." || start == "CONNECT " ||
-                            next == 'h' || next == '*');
+        return is_front && (next == '/' || start == "HTTP/1." || start == "CONNECT " || next == 'h' || next == '*');
     });
 }
 
@@ -212,16 +205,14 @@ void PayloadMask::field_line(Flow& flow, std::span<char> piece, bool is_whole) {
     }
     const std::string_view name = line.substr(0, colon);
     const std::string_view value = trim(line.substr(colon + 1));
-    if (flow.part == Part::Trailers || !is_kept_field(name))
-        overwrite(piece.subspan(colon > done ? colon - done : 0));
+    if (flow.part == Part::Trailers || !is_kept_field(name)) overwrite(piece.subspan(colon > done ? colon - done : 0));
     if (!is_whole || flow.part == Part::Trailers) return;
     if (equals_ignoring_case(name, "content-length")) {
         const auto length = parse_int<std::uint64_t>(value);
         flow.has_length = length.has_value();
         flow.length = length.value_or(0);
     } else if (equals_ignoring_case(name, "transfer-encoding")) {
-        flow.is_chunked =
-            value.size() >= 7 && equals_ignoring_case(value.substr(value.size() - 7), "chunked");
+        flow.is_chunked = value.size() >= 7 && equals_ignoring_case(value.substr(value.size() - 7), "chunked");
     }
 }
 

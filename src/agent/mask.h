@@ -20,7 +20,8 @@ class PayloadMask {
   public:
     void data(wg_data_event& event, std::span<char> payload);
     void close(wg_close_event& event);
-    // Of a datagram the numbers of its first twelve bytes stay, and how long the labels of a name are that follows them.
+    // Of a datagram the numbers of its first twelve bytes stay, and how long the labels of a name are that follows
+    // them.
     static void datagram(std::span<char> payload);
     // The last bytes of a turn: only the end of a chunked body stays.
     static void tail(std::uint8_t (&bytes)[8]);

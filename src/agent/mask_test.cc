@@ -15,8 +15,7 @@ class Talk {
   public:
     explicit Talk(wg_direction direction = WG_RECEIVE) : direction_(direction) {}
 
-    std::string say(std::string text, bool is_turn_start = true,
-                    std::size_t piece = std::string::npos) {
+    std::string say(std::string text, bool is_turn_start = true, std::size_t piece = std::string::npos) {
         std::string out;
         while (!text.empty()) {
             std::string part = text.substr(0, piece);
@@ -53,13 +52,11 @@ constexpr std::string_view kMaskedHead =
 
 TEST(PayloadMask, KeepsWhatParsersNeedAndHidesTheRest) {
     Talk talk;
-    EXPECT_EQ(talk.say(std::string(kHead) + "{\"a\": \"bc\"}"),
-              std::string(kMaskedHead) + "{\"x\": \"xx\"}");
+    EXPECT_EQ(talk.say(std::string(kHead) + "{\"a\": \"bc\"}"), std::string(kMaskedHead) + "{\"x\": \"xx\"}");
 }
 
 TEST(PayloadMask, GivesTheSameHoweverTheBytesAreCut) {
-    const std::string head =
-        "POST /cart/42 HTTP/1.1\r\nHost: shop:80\r\nX-Key: s3cret\r\nContent-Length: 11\r\n\r\n";
+    const std::string head = "POST /cart/42 HTTP/1.1\r\nHost: shop:80\r\nX-Key: s3cret\r\nContent-Length: 11\r\n\r\n";
     const std::string masked_head =
         "POST /cart/42 HTTP/1.1\r\nHost: shop:80\r\nX-Key: xxxxxx\r\nContent-Length: 11\r\n\r\n";
     const std::string text = head + "hello world" + head + "hello world";
@@ -107,8 +104,7 @@ TEST(PayloadMask, AResponseToHeadHasNoBody) {
 }
 
 TEST(PayloadMask, HidesWhatIsNoHttp) {
-    for (const char* text :
-         {"AUTH s3cret\r\n", "+OK s3cret\r\n", "PASSWORD", "\x01\x02s3cret GET / HTTP/1.1"}) {
+    for (const char* text : {"AUTH s3cret\r\n", "+OK s3cret\r\n", "PASSWORD", "\x01\x02s3cret GET / HTTP/1.1"}) {
         Talk talk;
         const std::string masked = talk.say(text);
         EXPECT_EQ(masked.find("s3cret"), std::string::npos) << text;

@@ -88,8 +88,9 @@ Pressure MemoryBudget::check(std::uint64_t connections, std::uint64_t now_ns) {
         log::info("memory: {:.0f} of {:.0f} MiB in use, all is followed again", mib(use.total()), mib(limit_));
     else
         log::warn("memory: {:.0f} of {:.0f} MiB in use (memory_limit): {}", mib(use.total()), mib(limit_),
-                  now == Pressure::High ? "no metric series are added, what is new goes to the overflow series"
-                                        : "new connections are not followed, and those that rest longest are forgotten");
+                  now == Pressure::High
+                      ? "no metric series are added, what is new goes to the overflow series"
+                      : "new connections are not followed, and those that rest longest are forgotten");
     pressure_ = now;
     level_.set(static_cast<std::int64_t>(now));
     return now;

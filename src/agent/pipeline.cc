@@ -31,14 +31,12 @@ Result<Pipeline::Stages> Pipeline::make_stages(const config::Config& config) {
     Stages stages;
     if (config.routes.is_enabled)
         stages.push_back(std::make_unique<decorate::Routes>(config.routes, config.profile == config::Profile::Beyla));
-    if (!config.filter_application.empty())
-        stages.push_back(TRY(decorate::Filter::create(config.filter_application)));
+    if (!config.filter_application.empty()) stages.push_back(TRY(decorate::Filter::create(config.filter_application)));
     return stages;
 }
 
 Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config, BatchFlow& flow,
-                                                   metrics::SelfMetrics& self, Ledger& ledger,
-                                                   TableSource table) {
+                                                   metrics::SelfMetrics& self, Ledger& ledger, TableSource table) {
     std::unique_ptr<Pipeline> pipeline(new Pipeline(config, flow, self, ledger, std::move(table)));
     pipeline->stages_ = TRY(make_stages(config));
     pipeline->trace_delivery_ = TRY(exporters::make_trace_delivery(config, self));
@@ -51,7 +49,8 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     return pipeline;
 }
 
-Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger, TableSource table)
+Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger,
+                   TableSource table)
     : config_(config),
       flow_(flow),
       self_(self),
@@ -87,8 +86,10 @@ void Pipeline::start() {
 
 void Pipeline::stop(std::chrono::steady_clock::time_point deadline) {
     flow_.full.close();
-    if (thread_.joinable()) thread_.join();
-    else return;
+    if (thread_.joinable())
+        thread_.join();
+    else
+        return;
     if (metric_delivery_) push_metrics();
     if (trace_delivery_) trace_delivery_->shutdown(deadline);
     if (metric_delivery_) metric_delivery_->shutdown(deadline);
@@ -164,8 +165,10 @@ void Pipeline::take(spans::SpanBatch& batch) {
         batch.retain(is_span);
         summary_.record(batch);
     }
-    if (trace_delivery_) export_traces(batch);
-    else ledger_.end(prints() ? End::Exported : End::Aggregated, Ledger::Count(batch).numbers());
+    if (trace_delivery_)
+        export_traces(batch);
+    else
+        ledger_.end(prints() ? End::Exported : End::Aggregated, Ledger::Count(batch).numbers());
     print(batch);
     ledger_.close_batch();
 }
@@ -192,7 +195,8 @@ void Pipeline::print(const spans::SpanBatch& batch) {
     using config::TracePrinter;
     if (!prints()) return;
     printed_.clear();
-    if (config_.trace_printer == TracePrinter::Text) exporters::print_text(batch, wall_offset_ns(), printed_);
+    if (config_.trace_printer == TracePrinter::Text)
+        exporters::print_text(batch, wall_offset_ns(), printed_);
     else
         exporters::print_json(batch, wall_offset_ns(), config_.trace_printer == TracePrinter::JsonIndent, printed_);
     std::fwrite(printed_.data(), 1, printed_.size(), stdout);
@@ -273,7 +277,8 @@ void Pipeline::set_open(const OpenByProcess& open) {
         std::vector<spans::Attribute> attributes;
         for (const auto& [key, value] : kind.second) attributes.push_back({key, std::string_view(value)});
         for (metrics::Registry* registry : {prometheus_.get(), otlp_.get()})
-            if (registry) registry->set("http.server.active_requests", kind.first, attributes, static_cast<double>(count), now);
+            if (registry)
+                registry->set("http.server.active_requests", kind.first, attributes, static_cast<double>(count), now);
     }
     std::erase_if(open_, [](const auto& entry) { return entry.second == 0; });
 }

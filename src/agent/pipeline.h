@@ -66,7 +66,8 @@ class Pipeline {
     void on_snapshot(Refresh refresh);
 
   private:
-    Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger, TableSource table);
+    Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger,
+             TableSource table);
     void take_or_hold(BatchPtr batch);
     void take_held(bool is_last);
     void run();
@@ -84,12 +85,12 @@ class Pipeline {
     TableSource table_;
     decorate::Service service_;
     decorate::OwnTelemetry own_telemetry_;  // knows what it has seen: reloads leave it
-    metrics::SelfValue& unowned_;   // spans of processes that nobody wants
-    std::int64_t started_unix_ns_;  // steady, whatever happens to the wall clock
+    metrics::SelfValue& unowned_;           // spans of processes that nobody wants
+    std::int64_t started_unix_ns_;          // steady, whatever happens to the wall clock
     spans::ResourcePtr agent_resource_;
     std::map<std::pair<spans::ResourcePtr, OpenKind>, std::uint64_t> open_;
     std::mutex mutex_;  // open_, stages, registries, summary: between this thread, scrapes and reload
-    Stages stages_;  // after service_
+    Stages stages_;     // after service_
     struct Held {
         BatchPtr batch;
         std::chrono::steady_clock::time_point until;

@@ -17,9 +17,8 @@ constexpr std::uint64_t kBatchNs = 50'000'000;
 constexpr std::uint64_t kPublishNs = 1'000'000'000;
 constexpr std::uint64_t kRestNs = 1'000'000'000;
 
-constexpr std::string_view kCauses[] = {"parse_invalid", "hole",       "unmatched",
-                                        "rule_cut",      "queue_full", "unknown_protocol",
-                                        "encrypted",     "compressed", "memory_limit"};
+constexpr std::string_view kCauses[] = {"parse_invalid",    "hole",      "unmatched",  "rule_cut",    "queue_full",
+                                        "unknown_protocol", "encrypted", "compressed", "memory_limit"};
 constexpr std::string_view kUnbound[] = {"no_socket", "no_room"};
 static_assert(std::size(kUnbound) == static_cast<std::size_t>(protocols::Unbound::kCount));
 static_assert(std::size(kCauses) == static_cast<std::size_t>(protocols::Cause::kCount));
@@ -61,13 +60,14 @@ struct Reader::Published {
                            {self.counter("waggle.requests.exported", {{"protocol", name}})},
                            {}};
             for (const std::string_view cause : kCauses)
-                row.causes.push_back({self.counter("waggle.turns.lost",
-                                                   {{"cause", std::string(cause)}, {"protocol", name}})});
+                row.causes.push_back(
+                    {self.counter("waggle.turns.lost", {{"cause", std::string(cause)}, {"protocol", name}})});
             protocols.push_back(std::move(row));
         }
         for (const std::string_view cause : kUnbound) {
             const metrics::SelfMetrics::Labels labels{{"cause", std::string(cause)}};
-            unbound.push_back({{self.counter("waggle.tls.unbound", labels)}, {self.counter("waggle.tls.unbound.size", labels, "By")}});
+            unbound.push_back({{self.counter("waggle.tls.unbound", labels)},
+                               {self.counter("waggle.tls.unbound.size", labels, "By")}});
         }
     }
 
@@ -88,17 +88,16 @@ struct Reader::Published {
     std::vector<ByProtocol> protocols;
 };
 
-Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Capture& capture,
-                                              BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger) {
+Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow,
+                                              metrics::SelfMetrics& self, Ledger& ledger) {
     const std::size_t index = options.ring;
     std::unique_ptr<Reader> reader(new Reader(std::move(options), capture, flow, self, ledger));
     Reader* raw = reader.get();
-    reader->ring_ = TRY(sensors::RingReader::open(
-        capture.ring_fd(index), [raw](std::span<const std::byte> record) {
-            if (raw->options_.recorder) raw->options_.recorder->event(raw->ring_number(), record);
-            raw->tracker_.on_event(record, *raw->batch_);
-            if (raw->batch_->size() >= kBatchSpans) raw->hand_on();
-        }));
+    reader->ring_ = TRY(sensors::RingReader::open(capture.ring_fd(index), [raw](std::span<const std::byte> record) {
+        if (raw->options_.recorder) raw->options_.recorder->event(raw->ring_number(), record);
+        raw->tracker_.on_event(record, *raw->batch_);
+        if (raw->batch_->size() >= kBatchSpans) raw->hand_on();
+    }));
     if (raw->options_.recorder)
         raw->options_.recorder->settings(raw->ring_number(),
                                          {.tracker = raw->options_.tracker, .wall_offset_ns = wall_offset_ns()});
@@ -106,7 +105,8 @@ Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Ca
     return reader;
 }
 
-Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger)
+Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self,
+               Ledger& ledger)
     : options_(std::move(options)),
       capture_(capture),
       flow_(flow),
@@ -195,7 +195,8 @@ void Reader::write_rules() {
     changes.clear();
     // One that finds no room leaves its connection with the rule that it had.
     if (!capture_.rules().set_all(rule_keys_, rules_))
-        for (std::size_t i = 0; i < rules_.size(); ++i) rules_failed_ += !capture_.rules().set(rule_keys_[i], rules_[i]);
+        for (std::size_t i = 0; i < rules_.size(); ++i)
+            rules_failed_ += !capture_.rules().set(rule_keys_[i], rules_[i]);
     for (const std::uint64_t connection : gone) capture_.rules().remove(connection);
     gone.clear();
     if (!rule_keys_.empty()) capture_.publish_rules();

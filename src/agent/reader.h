@@ -5,9 +5,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <memory>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -61,8 +61,8 @@ using OpenByProcess = std::map<std::pair<std::uint32_t, OpenKind>, std::uint64_t
 
 class Reader {
   public:
-    static Result<std::unique_ptr<Reader>> start(ReaderOptions options, sensors::Capture& capture,
-                                                 BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger);
+    static Result<std::unique_ptr<Reader>> start(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow,
+                                                 metrics::SelfMetrics& self, Ledger& ledger);
     ~Reader();  // stops
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
@@ -77,7 +77,8 @@ class Reader {
     void add_open(OpenByProcess& sums) const;  // as of the last publish
 
   private:
-    Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger);
+    Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self,
+           Ledger& ledger);
     void run(std::stop_token stop);
     void tick(std::uint64_t now_ns);
     void hand_on();

@@ -16,10 +16,8 @@ namespace waggle::agent {
 namespace {
 
 wg_event head_of(wg_event_type type, std::size_t length, std::uint64_t time_ns) {
-    return {.type = type,
-            .version = WG_EVENT_VERSION,
-            .length = static_cast<std::uint32_t>(length),
-            .time_ns = time_ns};
+    return {
+        .type = type, .version = WG_EVENT_VERSION, .length = static_cast<std::uint32_t>(length), .time_ns = time_ns};
 }
 
 template <typename Event>
@@ -31,13 +29,11 @@ bool take(std::span<const char> record, Event& event) {
 
 }  // namespace
 
-Result<std::unique_ptr<RecordWriter>> RecordWriter::create(const std::string& path,
-                                                           bool is_masked) {
+Result<std::unique_ptr<RecordWriter>> RecordWriter::create(const std::string& path, bool is_masked) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return fail_errno(path);
     // Also where the file was there already.
-    if (struct stat status{}; ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        (void)::fchmod(fd, 0600);
+    if (struct stat status{}; ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) (void)::fchmod(fd, 0600);
     std::FILE* file = ::fdopen(fd, "wb");
     if (!file) {
         const int code = errno;
@@ -70,8 +66,7 @@ void RecordWriter::write(const void* data, std::size_t size) {
 void RecordWriter::select_ring(std::uint32_t ring) {
     if (ring == ring_) return;
     ring_ = ring;
-    const RingRecord record{
-        .head = head_of(kRecordRing, sizeof(record), 0), .ring = ring, .padding = 0};
+    const RingRecord record{.head = head_of(kRecordRing, sizeof(record), 0), .ring = ring, .padding = 0};
     write(&record, sizeof(record));
 }
 
@@ -116,8 +111,7 @@ void RecordWriter::event(std::uint32_t ring, std::span<const std::byte> record) 
 }
 
 void RecordWriter::tail(std::uint32_t ring, const wg_tail_key& key, const wg_tail& tail) {
-    TailRecord record{
-        .head = head_of(WG_EVENT_TAIL, sizeof(record), tail.end_ns), .key = key, .tail = tail};
+    TailRecord record{.head = head_of(WG_EVENT_TAIL, sizeof(record), tail.end_ns), .key = key, .tail = tail};
     if (is_masked_) PayloadMask::tail(record.tail.tail);
     std::lock_guard lock(mutex_);
     select_ring(ring);
@@ -142,9 +136,7 @@ void RecordWriter::processes(const discover::TargetTable& table) {
     }
     // Who is no longer in the table does not come back: pids are told apart by their start.
     if (known_.size() <= 2 * table.size() + 1024) return;
-    std::erase_if(known_, [&](const auto& entry) {
-        return !table.find(entry.first.first, entry.first.second);
-    });
+    std::erase_if(known_, [&](const auto& entry) { return !table.find(entry.first.first, entry.first.second); });
 }
 
 }  // namespace waggle::agent

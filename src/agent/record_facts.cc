@@ -14,9 +14,7 @@ bool may_tell_secrets(std::string_view attribute) {
 }
 
 // Names are bytes of strangers: what is no UTF-8 is replaced, never thrown over.
-std::string dump(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 std::optional<Json> parse(std::string_view text) {
     Json json = Json::parse(text, nullptr, false);
@@ -91,16 +89,12 @@ std::optional<RecordSettings> read_settings_fact(std::string_view text) {
     tracker.seed = number_of(*json, "seed", tracker.seed);
     tracker.max_connections = number_of(*json, "max_connections", tracker.max_connections);
     protocols::Options& options = tracker.options;
-    options.http_request_timeout_ns =
-        number_of(*json, "http_request_timeout_ns", options.http_request_timeout_ns);
-    options.max_exchange_age_ns =
-        number_of(*json, "max_exchange_age_ns", options.max_exchange_age_ns);
-    if (const auto found = json->find("sensitive_query_params");
-        found != json->end() && found->is_array())
+    options.http_request_timeout_ns = number_of(*json, "http_request_timeout_ns", options.http_request_timeout_ns);
+    options.max_exchange_age_ns = number_of(*json, "max_exchange_age_ns", options.max_exchange_age_ns);
+    if (const auto found = json->find("sensitive_query_params"); found != json->end() && found->is_array())
         for (const Json& name : *found)
             if (name.is_string()) options.sensitive_query_params.push_back(name.get<std::string>());
-    if (const auto found = json->find("sanitizes_queries");
-        found != json->end() && found->is_boolean())
+    if (const auto found = json->find("sanitizes_queries"); found != json->end() && found->is_boolean())
         options.sanitizes_queries = found->get<bool>();
     if (const auto found = json->find("wants_traces"); found != json->end() && found->is_boolean())
         options.wants_traces = found->get<bool>();

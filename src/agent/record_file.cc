@@ -29,8 +29,7 @@ Result<std::optional<Record>> RecordFile::next() {
     if (got == 0) return std::nullopt;
     const std::uint32_t length = record.head.length;
     if (got == sizeof(record.head) && (length < sizeof(record.head) || length > kMaxRecordBytes))
-        return fail(fmt::format("{}: damaged at byte {}: a record cannot be {} bytes long", path_,
-                                offset_, length));
+        return fail(fmt::format("{}: damaged at byte {}: a record cannot be {} bytes long", path_, offset_, length));
     if (got == sizeof(record.head)) {
         buffer_.resize(length);
         std::memcpy(buffer_.data(), &record.head, sizeof(record.head));
@@ -42,8 +41,7 @@ Result<std::optional<Record>> RecordFile::next() {
         }
         if (std::ferror(file_.get())) return fail_errno(path_);
     }
-    return fail(
-        fmt::format("{}: ends inside the record at byte {}: it was cut off", path_, offset_));
+    return fail(fmt::format("{}: ends inside the record at byte {}: it was cut off", path_, offset_));
 }
 
 }  // namespace waggle::agent

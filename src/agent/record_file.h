@@ -20,8 +20,7 @@ struct Record {
     wg_event head;
     std::span<const std::byte> bytes;  // head included; until the next call
     std::string_view body() const {
-        return {reinterpret_cast<const char*>(bytes.data()) + sizeof(head),
-                bytes.size() - sizeof(head)};
+        return {reinterpret_cast<const char*>(bytes.data()) + sizeof(head), bytes.size() - sizeof(head)};
     }
     // False where the record is shorter.
     template <typename T>

@@ -26,8 +26,7 @@ bool is_reloaded(std::string_view key) {
     if (std::ranges::find(kReloaded, key) != kReloaded.end()) return true;
     const std::size_t dot = key.rfind('.');
     const std::string_view section = key.substr(0, std::min(dot, key.size()));
-    const bool is_otlp =
-        section == "otlp" || section == "otel_traces_export" || section == "otel_metrics_export";
+    const bool is_otlp = section == "otlp" || section == "otel_traces_export" || section == "otel_metrics_export";
     return is_otlp && std::ranges::find(kTls, key.substr(dot + 1)) != kTls.end();
 }
 
@@ -45,8 +44,7 @@ std::map<std::string, std::string> values_of(const config::Loaded& loaded) {
     return values;
 }
 
-std::vector<std::string> changed(const config::Loaded& before, const config::Loaded& now,
-                                 bool wants_reloaded) {
+std::vector<std::string> changed(const config::Loaded& before, const config::Loaded& now, bool wants_reloaded) {
     const auto old_values = values_of(before);
     const auto new_values = values_of(now);
     std::vector<std::string> keys;
@@ -65,10 +63,8 @@ std::vector<std::string> changed(const config::Loaded& before, const config::Loa
 
 }  // namespace
 
-ReloadReport compare(const config::Loaded& started, const config::Loaded& current,
-                     const config::Loaded& fresh) {
-    return {.reloaded = changed(current, fresh, true),
-            .needs_restart = changed(started, fresh, false)};
+ReloadReport compare(const config::Loaded& started, const config::Loaded& current, const config::Loaded& fresh) {
+    return {.reloaded = changed(current, fresh, true), .needs_restart = changed(started, fresh, false)};
 }
 
 }  // namespace waggle::agent

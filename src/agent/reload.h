@@ -14,7 +14,6 @@ struct ReloadReport {
     std::vector<std::string> needs_restart;  // keys, against the one at the start
 };
 
-ReloadReport compare(const config::Loaded& started, const config::Loaded& current,
-                     const config::Loaded& fresh);
+ReloadReport compare(const config::Loaded& started, const config::Loaded& current, const config::Loaded& fresh);
 
 }  // namespace waggle::agent

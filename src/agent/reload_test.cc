@@ -22,8 +22,7 @@ TEST(Reload, TellsWhatIsReloadedFromWhatNeedsARestart) {
         "open_port: 81\nroutes: {unmatched: path}\notel_traces_export: {certificate: "
         "/ca.pem}\nebpf: {tick: 1ms}\n");
     const ReloadReport report = compare(start, start, fresh);
-    EXPECT_THAT(report.reloaded,
-                ElementsAre("open_port", "otel_traces_export.certificate", "routes.unmatched"));
+    EXPECT_THAT(report.reloaded, ElementsAre("open_port", "otel_traces_export.certificate", "routes.unmatched"));
     EXPECT_THAT(report.needs_restart, ElementsAre("ebpf.tick"));
 }
 
@@ -36,8 +35,7 @@ TEST(Reload, WhatWasChangedBackNeedsNoRestart) {
 
 TEST(Reload, SeesMaskedValuesChange) {
     const auto with_key = [](std::string_view key) {
-        return loaded("otel_traces_export: {endpoint: 'http://x:4318', headers: {k: " +
-                      std::string(key) + "}}\n");
+        return loaded("otel_traces_export: {endpoint: 'http://x:4318', headers: {k: " + std::string(key) + "}}\n");
     };
     EXPECT_THAT(compare(with_key("a"), with_key("a"), with_key("b")).needs_restart,
                 ElementsAre("otel_traces_export.headers"));
@@ -46,8 +44,7 @@ TEST(Reload, SeesMaskedValuesChange) {
 TEST(Reload, RoutesSwitchedOffAsAWhole) {
     const config::Loaded start = loaded("");
     EXPECT_THAT(compare(start, start, loaded("routes: null\n")).needs_restart, IsEmpty());
-    EXPECT_THAT(compare(start, start, loaded("routes: null\n")).reloaded,
-                testing::Contains("routes"));
+    EXPECT_THAT(compare(start, start, loaded("routes: null\n")).reloaded, testing::Contains("routes"));
 }
 
 }  // namespace

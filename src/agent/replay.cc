@@ -23,15 +23,13 @@ using TablePtr = std::shared_ptr<const discover::TargetTable>;
 // Facts may stand after the events they are about, as discovery may know them later: read first.
 Result<TablePtr> read_processes(const std::string& path) {
     RecordFile file = TRY(RecordFile::open(path));
-    std::map<std::pair<std::uint32_t, std::uint64_t>, std::shared_ptr<const discover::Target>>
-        targets;
+    std::map<std::pair<std::uint32_t, std::uint64_t>, std::shared_ptr<const discover::Target>> targets;
     for (;;) {
         const auto record = file.next();
         if (!record || !*record) break;  // what is damaged is said when the events are read
         if ((*record)->head.type != WG_EVENT_PROCESS) continue;
         if (auto target = read_process_fact((*record)->body()))
-            targets[{target->pid, target->start_ns}] =
-                std::make_shared<const discover::Target>(std::move(*target));
+            targets[{target->pid, target->start_ns}] = std::make_shared<const discover::Target>(std::move(*target));
     }
     std::vector<std::shared_ptr<const discover::Target>> list;
     for (auto& [key, target] : targets) {
@@ -45,8 +43,11 @@ Result<TablePtr> read_processes(const std::string& path) {
 class Replay {
   public:
     Replay(const config::Config& config, Pipeline::Stages stages, TablePtr table)
-        : config_(config), service_([table] { return table; }), own_telemetry_(config.discovery.exclude_otel_instrumented_services),
-          stages_(std::move(stages)), table_(std::move(table)) {}
+        : config_(config),
+          service_([table] { return table; }),
+          own_telemetry_(config.discovery.exclude_otel_instrumented_services),
+          stages_(std::move(stages)),
+          table_(std::move(table)) {}
 
     void take(const Record& record) {
         if (record.head.version != WG_EVENT_VERSION) return;

@@ -17,8 +17,7 @@ void add_health(http::Server& server, const std::atomic<bool>& is_ready, const s
     });
     server.handle("/healthz", [](const http::Request&) { return http::Response{.body = "ok\n"}; });
     server.handle("/readyz", [&is_ready](const http::Request&) {
-        return is_ready ? http::Response{.body = "ready\n"}
-                        : http::Response{.status = 503, .body = "not attached\n"};
+        return is_ready ? http::Response{.body = "ready\n"} : http::Response{.status = 503, .body = "not attached\n"};
     });
 }
 
@@ -42,8 +41,8 @@ Result<http::Server*> Servers::on(const std::string& address, std::uint16_t port
     return &by_port_.emplace(port, std::move(server)).first->second;
 }
 
-Result<Servers> Servers::open(const config::Config& config, Pipeline& pipeline,
-                              const std::atomic<bool>& is_ready, const std::function<std::string()>& status) {
+Result<Servers> Servers::open(const config::Config& config, Pipeline& pipeline, const std::atomic<bool>& is_ready,
+                              const std::function<std::string()>& status) {
     Servers servers;
     const exporters::PrometheusOptions options = exporters::prometheus_options(config);
     const config::InternalMetricsConfig& internal = config.internal_metrics;
@@ -56,20 +55,21 @@ Result<Servers> Servers::open(const config::Config& config, Pipeline& pipeline,
         return ok();
     };
     if (config.prometheus.is_enabled()) {
-        auto done = serve("prometheus_export.port", config.prometheus.address, config.prometheus.port, [&](http::Server& server) {
-            add_health(server, is_ready, status);  // before the path of the setting: that one wins
-            server.handle(config.prometheus.path, [&pipeline, options](const http::Request& request) {
-                return exporters::prometheus_response(pipeline.prometheus_snapshot(), request, options);
+        auto done = serve(
+            "prometheus_export.port", config.prometheus.address, config.prometheus.port, [&](http::Server& server) {
+                add_health(server, is_ready, status);  // before the path of the setting: that one wins
+                server.handle(config.prometheus.path, [&pipeline, options](const http::Request& request) {
+                    return exporters::prometheus_response(pipeline.prometheus_snapshot(), request, options);
+                });
             });
-        });
         if (!done) return std::unexpected(done.error());
     }
     if (config.health_port) {
-        auto done = serve("health_port", {}, config.health_port, [&](http::Server& server) { add_health(server, is_ready, status); });
+        auto done = serve("health_port", {}, config.health_port,
+                          [&](http::Server& server) { add_health(server, is_ready, status); });
         if (!done) return std::unexpected(done.error());
     }
-    const bool is_apart =
-        internal.port != config.prometheus.port || internal.path != config.prometheus.path;
+    const bool is_apart = internal.port != config.prometheus.port || internal.path != config.prometheus.path;
     if (internal.exporter == "prometheus" && internal.port && is_apart) {
         auto done = serve("internal_metrics.prometheus.port", {}, internal.port, [&](http::Server& server) {
             server.handle(internal.path, [&pipeline, options](const http::Request& request) {

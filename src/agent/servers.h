@@ -18,8 +18,8 @@ namespace waggle::agent {
 
 class Servers {
   public:
-    static Result<Servers> open(const config::Config& config, Pipeline& pipeline,
-                                const std::atomic<bool>& is_ready, const std::function<std::string()>& status);
+    static Result<Servers> open(const config::Config& config, Pipeline& pipeline, const std::atomic<bool>& is_ready,
+                                const std::function<std::string()>& status);
     void stop();
 
   private:

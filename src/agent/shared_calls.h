@@ -15,8 +15,7 @@ class SharedCalls final : public protocols::Calls {
   public:
     std::optional<protocols::Caller> serve(const protocols::CallKey& call, const protocols::ServerTrace& trace,
                                            std::uint64_t now_ns) override;
-    std::optional<protocols::Caller> take(const protocols::CallKey& call,
-                                          const protocols::ServerTrace& trace) override;
+    std::optional<protocols::Caller> take(const protocols::CallKey& call, const protocols::ServerTrace& trace) override;
     std::optional<spans::TraceId> add(const protocols::CallKey& call, const protocols::Caller& caller,
                                       std::uint64_t now_ns) override;
     void rename(const spans::TraceId& trace, const protocols::Caller& caller, std::uint64_t now_ns) override;

@@ -15,7 +15,8 @@ constexpr std::uint32_t kCpusByRing = 8;
 std::uint32_t rings_for(const config::Config& config, std::uint32_t cpus) {
     if (config.ebpf.rings) return config.ebpf.rings;
     const std::uint64_t fitting = config.memory_limit / 2 / std::max<std::uint64_t>(config.ebpf.ring_bytes, 1);
-    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(cpus / kCpusByRing + 1, 1, std::clamp<std::uint64_t>(fitting, 1, kMaxRings)));
+    return static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(cpus / kCpusByRing + 1, 1, std::clamp<std::uint64_t>(fitting, 1, kMaxRings)));
 }
 
 }  // namespace
@@ -26,7 +27,8 @@ Sizes sizes_for(const config::Config& config, std::uint32_t cpus) {
     Sizes sizes;
     sizes.rings = rings_for(config, cpus);
     sizes.held_bytes = config.memory_limit / 4 / sizes.rings;
-    sizes.batches_waiting = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(config.memory_limit / 16 / kBatchBytes, 4, 128));
+    sizes.batches_waiting =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(config.memory_limit / 16 / kBatchBytes, 4, 128));
     return sizes;
 }
 

@@ -8,7 +8,8 @@ namespace {
 
 TEST(Sizes, ARingForEightProcessorsAndNoMoreThanFour) {
     const config::Config config;
-    constexpr std::pair<std::uint32_t, std::uint32_t> kRings[] = {{1, 1}, {2, 1}, {7, 1}, {8, 2}, {16, 3}, {24, 4}, {128, 4}, {4096, 4}};
+    constexpr std::pair<std::uint32_t, std::uint32_t> kRings[] = {{1, 1},  {2, 1},  {7, 1},   {8, 2},
+                                                                  {16, 3}, {24, 4}, {128, 4}, {4096, 4}};
     for (const auto& [cpus, rings] : kRings) EXPECT_EQ(sizes_for(config, cpus).rings, rings) << cpus;
 }
 
@@ -18,7 +19,8 @@ TEST(Sizes, RingsFitIntoHalfOfTheMemory) {
     for (const std::uint32_t ring_bytes : {1u << 12, 4u << 20, 16u << 20, 32u << 20}) {
         config.ebpf.ring_bytes = ring_bytes;
         for (const std::uint32_t cpus : {1u, 8u, 128u})
-            EXPECT_LE(std::uint64_t{ring_bytes} * sizes_for(config, cpus).rings, config.memory_limit / 2) << ring_bytes << ", " << cpus;
+            EXPECT_LE(std::uint64_t{ring_bytes} * sizes_for(config, cpus).rings, config.memory_limit / 2)
+                << ring_bytes << ", " << cpus;
     }
 }
 

@@ -11,8 +11,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json as_json(const ProtocolAccount& account) {
-    return {{"seen", account.seen},           {"ended", account.ends},
-            {"in_flight", account.in_flight}, {"unaccounted", account.unaccounted},
+    return {{"seen", account.seen},
+            {"ended", account.ends},
+            {"in_flight", account.in_flight},
+            {"unaccounted", account.unaccounted},
             {"turns_lost", account.turns_lost}};
 }
 
@@ -51,7 +53,8 @@ std::string status_json(const Account& account, const LiveFacts& facts) {
     out["connections"] = {{"tracked", account.tracked}, {"refused", account.refused}, {"evicted", account.evicted}};
     out["losses"] = Json::array();
     for (const Loss& loss : losses(account))
-        out["losses"].push_back({{"what", loss.what}, {"cause", loss.cause}, {"amount", loss.amount}, {"hint", loss.hint}});
+        out["losses"].push_back(
+            {{"what", loss.what}, {"cause", loss.cause}, {"amount", loss.amount}, {"hint", loss.hint}});
     out["budget"] = {{"memory_limit", account.memory_limit},
                      {"memory_used", account.memory_used},
                      {"memory_pressure", account.memory_pressure},

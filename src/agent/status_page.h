@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The status page: the agent's account, budget and sensors as JSON, at /status of every port it listens on. `waggle doctor
+// The status page: the agent's account, budget and sensors as JSON, at /status of every port it listens on. `waggle
+// doctor
 // --live` and `waggle stop` read it. Counts and names of causes only: nothing of the traffic.
 #pragma once
 

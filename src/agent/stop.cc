@@ -33,14 +33,17 @@ std::string first_line(const std::filesystem::path& path) {
 
 Stopped failed(std::string text) { return {.outcome = StopOutcome::Failed, .text = std::move(text)}; }
 
-Stopped end(std::uint32_t pid, std::chrono::milliseconds patience, const proc::ProcFs& procfs, const std::string& program) {
+Stopped end(std::uint32_t pid, std::chrono::milliseconds patience, const proc::ProcFs& procfs,
+            const std::string& program) {
     // By a descriptor: the number may be another process's meanwhile.
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!process.is_open() || !is_agent(procfs, pid, program)) return failed(fmt::format("process {} is no agent any more", pid));
+    if (!process.is_open() || !is_agent(procfs, pid, program))
+        return failed(fmt::format("process {} is no agent any more", pid));
     if (::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0) != 0) {
         if (errno != EPERM) return failed(fmt::format("process {}: {}", pid, std::strerror(errno)));
         const auto status = procfs.status(pid);
-        return failed(fmt::format("the agent (pid {}) belongs to user {}: only that user or root may stop it", pid, status ? status->uid : 0));
+        return failed(fmt::format("the agent (pid {}) belongs to user {}: only that user or root may stop it", pid,
+                                  status ? status->uid : 0));
     }
     // One that is stopped would not read its signals.
     ::syscall(SYS_pidfd_send_signal, process.get(), SIGCONT, nullptr, 0);
@@ -49,8 +52,9 @@ Stopped end(std::uint32_t pid, std::chrono::milliseconds patience, const proc::P
     do ready = ::poll(&poll_fd, 1, static_cast<int>(patience.count()));
     while (ready < 0 && errno == EINTR);
     if (ready <= 0)
-        return failed(fmt::format("the agent (pid {}) captures nothing any more, but has not ended within {} s: it may wait for a back end",
-                                  pid, std::chrono::duration_cast<std::chrono::seconds>(patience).count()));
+        return failed(fmt::format(
+            "the agent (pid {}) captures nothing any more, but has not ended within {} s: it may wait for a back end",
+            pid, std::chrono::duration_cast<std::chrono::seconds>(patience).count()));
     return {.outcome = StopOutcome::Stopped, .text = fmt::format("stopped (pid {})", pid)};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stop: finds the agent that runs on this host and ends it (`waggle stop`). At the signal the agent throws its kill switch, so
-// that nothing is copied from then on, and ends in order.
+// Stop: finds the agent that runs on this host and ends it (`waggle stop`). At the signal the agent throws its kill
+// switch, so that nothing is copied from then on, and ends in order.
 #pragma once
 
 #include <chrono>

@@ -67,21 +67,22 @@ std::string books_text(const Account& account) {
     std::string text = fmt::format("seen {}", total.seen);
     for (const auto& [end, name] : {std::pair("exported", "exported"), std::pair("sampled_out", "sampled out"),
                                     std::pair("aggregated", "as metrics"), std::pair("filtered", "filtered")})
-        if (const auto found = total.ends.find(end); found != total.ends.end()) text += fmt::format(" · {} {}", name, found->second);
+        if (const auto found = total.ends.find(end); found != total.ends.end())
+            text += fmt::format(" · {} {}", name, found->second);
     if (account.counted) text += fmt::format(" · counted {}", account.counted);
     const std::vector<Loss> lost = losses(account);
     if (lost.empty()) text += " · nothing lost";
     for (const Loss& loss : lost)
-        text += fmt::format("{}{} {} by {}", &loss == lost.data() ? " · lost: " : ", ", loss.amount, loss.what, loss.cause);
+        text +=
+            fmt::format("{}{} {} by {}", &loss == lost.data() ? " · lost: " : ", ", loss.amount, loss.what, loss.cause);
     if (total.unaccounted) text += fmt::format(" · {} unaccounted", total.unaccounted);
     return text;
 }
 
 std::string row_text(const Summary::Row& row, int name) {
     return fmt::format(kColumns, cut(plain(row.service), name), name, row.protocol, row.side,
-                       fmt::format("{:.1f}", row.per_second), percent(row.error_share),
-                       duration_text(row.p50_s), duration_text(row.p99_s),
-                       fmt::format("{}", row.total));
+                       fmt::format("{:.1f}", row.per_second), percent(row.error_share), duration_text(row.p50_s),
+                       duration_text(row.p99_s), fmt::format("{}", row.total));
 }
 
 }  // namespace
@@ -94,8 +95,7 @@ std::size_t Summary::bucket_of(double seconds) {
 
 double Summary::percentile(const Cell& cell, double share) {
     if (!cell.count) return 0;
-    const auto wanted =
-        static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(cell.count)));
+    const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(cell.count)));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < kBuckets; ++i) {
         seen += cell.buckets[i];
@@ -106,8 +106,8 @@ double Summary::percentile(const Cell& cell, double share) {
 
 void Summary::record(const spans::SpanBatch& batch) {
     for (const spans::Span& span : batch) {
-        if (!last_cell_ || span.resource.get() != last_resource_ ||
-            span.protocol != last_protocol_ || span.kind != last_kind_) {
+        if (!last_cell_ || span.resource.get() != last_resource_ || span.protocol != last_protocol_ ||
+            span.kind != last_kind_) {
             Key key{span.resource ? span.resource->service_name : "", span.protocol, span.kind};
             auto found = cells_.find(key);
             if (found == cells_.end()) {
@@ -132,50 +132,44 @@ std::vector<Summary::Row> Summary::take(double seconds) {
     std::vector<Row> rows;
     rows.reserve(cells_.size());
     for (auto& [key, cell] : cells_) {
-        rows.push_back({.service = key.service,
-                        .protocol = std::string(key.protocol),
-                        .side = std::string(side_of(key.kind)),
-                        .per_second = seconds > 0 ? static_cast<double>(cell.count) / seconds : 0,
-                        .error_share = cell.count ? static_cast<double>(cell.errors) /
-                                                        static_cast<double>(cell.count)
-                                                  : 0,
-                        .p50_s = percentile(cell, 0.50),
-                        .p99_s = percentile(cell, 0.99),
-                        .total = cell.total});
+        rows.push_back(
+            {.service = key.service,
+             .protocol = std::string(key.protocol),
+             .side = std::string(side_of(key.kind)),
+             .per_second = seconds > 0 ? static_cast<double>(cell.count) / seconds : 0,
+             .error_share = cell.count ? static_cast<double>(cell.errors) / static_cast<double>(cell.count) : 0,
+             .p50_s = percentile(cell, 0.50),
+             .p99_s = percentile(cell, 0.99),
+             .total = cell.total});
         cell.buckets.fill(0);
         cell.count = 0;
         cell.errors = 0;
     }
     std::ranges::sort(rows, [](const Row& a, const Row& b) {
-        return std::tie(b.per_second, b.total, a.service, a.side) <
-               std::tie(a.per_second, a.total, b.service, b.side);
+        return std::tie(b.per_second, b.total, a.service, a.side) < std::tie(a.per_second, a.total, b.service, b.side);
     });
     return rows;
 }
 
-std::string render_live(const std::vector<Summary::Row>& rows, const Status& status,
-                        const Screen& screen) {
+std::string render_live(const std::vector<Summary::Row>& rows, const Status& status, const Screen& screen) {
     // Home, draw, clear each line's rest and what is below: no flicker. No line may wrap.
     std::string out = "\x1b[H";
     int left = screen.height - 1;
     const auto line = [&](std::string_view text, std::string_view style = {}) {
         if (left-- <= 0) return;
-        out += fmt::format("{}{}{}\x1b[K\r\n", style, cut(text, screen.width),
-                           style.empty() ? "" : "\x1b[0m");
+        out += fmt::format("{}{}{}\x1b[K\r\n", style, cut(text, screen.width), style.empty() ? "" : "\x1b[0m");
     };
     const int name = std::clamp(screen.width - kFixedColumns, 12, 40);
     line(fmt::format("waggle {} · {} processes · {} open{}", WAGGLE_VERSION, status.watched, status.open,
                      status.port ? fmt::format(" · Prometheus :{}", status.port) : ""));
     line(books_text(status.account));
     line("");
-    line(fmt::format(kColumns, "SERVICE", name, "PROTOCOL", "SIDE", "REQ/S", "ERRORS", "P50", "P99",
-                     "TOTAL"),
+    line(fmt::format(kColumns, "SERVICE", name, "PROTOCOL", "SIDE", "REQ/S", "ERRORS", "P50", "P99", "TOTAL"),
          "\x1b[1m");
     // What is below the rows has its place first.
     const auto is_talk = [](const auto& entry) { return entry.second.bytes >= kLeastUndecoded; };
-    const int below = static_cast<int>(std::min<std::ptrdiff_t>(
-                          std::ranges::count_if(status.undecoded, is_talk), 5)) +
-                      2;
+    const int below =
+        static_cast<int>(std::min<std::ptrdiff_t>(std::ranges::count_if(status.undecoded, is_talk), 5)) + 2;
     std::size_t shown = 0;
     Summary::Row sum;
     for (const Summary::Row& row : rows) {
@@ -194,8 +188,8 @@ std::string render_live(const std::vector<Summary::Row>& rows, const Status& sta
                          fmt::format("{}", sum.total)),
              "\x1b[2m");
     for (const auto& [service, traffic] : status.undecoded | std::views::filter(is_talk))
-        line(fmt::format("{}: {} connections, {} of no known protocol", service,
-                         traffic.connections, size_text(traffic.bytes)),
+        line(fmt::format("{}: {} connections, {} of no known protocol", service, traffic.connections,
+                         size_text(traffic.bytes)),
              "\x1b[2m");
     out += "\x1b[J";
     return out;
@@ -205,10 +199,9 @@ std::string render_lines(const std::vector<Summary::Row>& rows, const Status& st
     std::string out;
     for (const Summary::Row& row : rows) {
         if (row.per_second == 0) continue;
-        out +=
-            fmt::format("{} {} {}: {:.1f} req/s, {:.1f}% errors, p50 {}, p99 {}, {} in all\n",
-                        row.service, row.protocol, row.side, row.per_second, 100 * row.error_share,
-                        duration_text(row.p50_s), duration_text(row.p99_s), row.total);
+        out += fmt::format("{} {} {}: {:.1f} req/s, {:.1f}% errors, p50 {}, p99 {}, {} in all\n", row.service,
+                           row.protocol, row.side, row.per_second, 100 * row.error_share, duration_text(row.p50_s),
+                           duration_text(row.p99_s), row.total);
     }
     if (!out.empty() || !is_balanced(status.account)) out += books_text(status.account) + "\n";
     return out;

@@ -82,8 +82,7 @@ struct Screen {
 };
 
 // As a table for a terminal, drawn over the one before.
-std::string render_live(const std::vector<Summary::Row>& rows, const Status& status,
-                        const Screen& screen);
+std::string render_live(const std::vector<Summary::Row>& rows, const Status& status, const Screen& screen);
 // As plain lines: one for each service that had requests, and one for what is lost.
 std::string render_lines(const std::vector<Summary::Row>& rows, const Status& status);
 

@@ -62,7 +62,8 @@ void Tallies::refresh(const Table& table, std::uint64_t now_ns) {
     if (!map_.is_valid()) return;
     const std::size_t count = map_.read_all(keys_, values_, kMaxEntries);
     for (std::size_t i = 0; i < count; ++i)
-        if (take(keys_[i], values_[i], table, now_ns) && map_.remove(keys_[i])) last_.erase(std::bit_cast<std::uint64_t>(keys_[i]));
+        if (take(keys_[i], values_[i], table, now_ns) && map_.remove(keys_[i]))
+            last_.erase(std::bit_cast<std::uint64_t>(keys_[i]));
     expire(now_ns);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tallies: what the kernel side has counted and timed by itself (bpf/abi/tally.h), summed by service, as a histogram of its
-// own: waggle.counted.request.duration. Any thread, one at a time.
+// Tallies: what the kernel side has counted and timed by itself (bpf/abi/tally.h), summed by service, as a histogram of
+// its own: waggle.counted.request.duration. Any thread, one at a time.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ class Tallies {
     // What has not grown for ttl_ns is forgotten, as series are.
     Tallies(sensors::Map<wg_tally_key, wg_tally>& map, metrics::SelfMetrics& self, std::uint64_t ttl_ns);
 
-    // Takes in what was counted since the last call; entries of processes that are gone are deleted. More often than processes
-    // are forgotten that have ended: else nobody knows what they were called.
+    // Takes in what was counted since the last call; entries of processes that are gone are deleted. More often than
+    // processes are forgotten that have ended: else nobody knows what they were called.
     void refresh(const Table& table, std::uint64_t now_ns);
     // The same from what the map has; true for entries to delete.
     bool take(const wg_tally_key& key, const wg_tally& value, const Table& table, std::uint64_t now_ns);

@@ -20,9 +20,12 @@ struct TalliesTest : ::testing::Test {
         target->resource = resource;
         return std::make_shared<discover::TargetTable>(std::vector<std::shared_ptr<const discover::Target>>{target});
     }
-    static wg_tally_key key_of(std::uint32_t pid) { return {.pid = pid, .port = 80, .role = WG_ROLE_SERVER, .kind = WG_TCP}; }
+    static wg_tally_key key_of(std::uint32_t pid) {
+        return {.pid = pid, .port = 80, .role = WG_ROLE_SERVER, .kind = WG_TCP};
+    }
     bool take(std::uint32_t pid, std::uint64_t count, const Tallies::Table& table, std::uint64_t now_ns = kSecond) {
-        return tallies.take(key_of(pid), {.count = count, .unanswered = 0, .sum_ns = count * 1000, .buckets = {count}}, table, now_ns);
+        return tallies.take(key_of(pid), {.count = count, .unanswered = 0, .sum_ns = count * 1000, .buckets = {count}},
+                            table, now_ns);
     }
     // By service, "" for those of nobody.
     std::map<std::string, std::uint64_t> counts() const {
@@ -31,7 +34,8 @@ struct TalliesTest : ::testing::Test {
         std::map<std::string, std::uint64_t> found;
         for (const auto& resource : snapshot.resources)
             for (const auto& metric : resource.metrics)
-                for (const auto& point : metric.points) found[resource.resource ? resource.resource->service_name : ""] += point.histogram.count;
+                for (const auto& point : metric.points)
+                    found[resource.resource ? resource.resource->service_name : ""] += point.histogram.count;
         return found;
     }
 

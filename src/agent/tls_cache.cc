@@ -33,8 +33,9 @@ std::uint64_t version() {
     std::uint64_t sum = hash("waggle", kFormat);
     for (const sensors::TlsLibrary& library : sensors::tls_libraries())
         for (const sensors::TlsFunction& row : library.functions)
-            sum = hash(fmt::format("{} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site), row.is_result,
-                                   row.is_optional), sum);
+            sum = hash(fmt::format("{} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site),
+                                   row.is_result, row.is_optional),
+                       sum);
     return sum;
 }
 
@@ -51,7 +52,8 @@ std::string code_at(const elf::Image& image, std::uint64_t offset) {
 
 bool is_own_and_closed(int fd, mode_t type) {
     struct ::stat status{};
-    return ::fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == type && status.st_uid == ::geteuid() && (status.st_mode & 077) == 0;
+    return ::fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == type && status.st_uid == ::geteuid() &&
+           (status.st_mode & 077) == 0;
 }
 
 std::string read_all(int fd) {
@@ -108,7 +110,8 @@ bool take_number(std::string_view& text, Number& number) {
 
 std::optional<TlsFile> parse(std::string_view text, const TlsCache::Key& key, const elf::Image& image) {
     const std::size_t at = text.rfind(kSum);
-    if (at == std::string_view::npos || text.substr(at) != fmt::format("{}{:x}\n", kSum, hash(text.substr(0, at)))) return std::nullopt;
+    if (at == std::string_view::npos || text.substr(at) != fmt::format("{}{:x}\n", kSum, hash(text.substr(0, at))))
+        return std::nullopt;
     text = text.substr(0, at);
     const std::string header = header_of(key);
     if (!text.starts_with(header)) return std::nullopt;
@@ -124,7 +127,8 @@ std::optional<TlsFile> parse(std::string_view text, const TlsCache::Key& key, co
         auto line = take_line(text, "place ");
         std::uint64_t site = 0;
         sensors::TlsPlace place{};
-        if (!line || !take_number(*line, place.offset) || !take_number(*line, site) || !take_number(*line, place.depth)) return std::nullopt;
+        if (!line || !take_number(*line, place.offset) || !take_number(*line, site) || !take_number(*line, place.depth))
+            return std::nullopt;
         // The code must still be what was looked at.
         if (line->empty() || *line != code_at(image, place.offset)) return std::nullopt;
         place.site = static_cast<wg_tls_site>(site);
@@ -141,8 +145,8 @@ TlsCache::TlsCache(std::string folder) : folder_(std::move(folder)) {
     if (!opened.is_open() || !is_own_and_closed(opened.get(), S_IFDIR)) folder_.clear();
     std::error_code error;
     if (!folder_.empty())
-        for (auto at = std::filesystem::directory_iterator(folder_, error); !error && at != std::filesystem::directory_iterator();
-             at.increment(error))
+        for (auto at = std::filesystem::directory_iterator(folder_, error);
+             !error && at != std::filesystem::directory_iterator(); at.increment(error))
             ++files_;
 }
 
@@ -151,7 +155,8 @@ TlsCache::Key TlsCache::key_of(const elf::Image& image, std::uint64_t modified_n
     constexpr std::size_t kNote = 16;  // sizes, type, and "GNU"
     const elf::Section* note = image.section(".note.gnu.build-id");
     if (!note || note->size <= kNote || note->size > kNote + kMaxBuildId) return key;
-    if (const auto bytes = image.read(note->offset, note->size)) key.build_id = hex(std::string_view(*bytes).substr(kNote));
+    if (const auto bytes = image.read(note->offset, note->size))
+        key.build_id = hex(std::string_view(*bytes).substr(kNote));
     return key;
 }
 
@@ -171,8 +176,8 @@ void TlsCache::make_room() {
     if (files_ < kMaxFiles) return;
     std::error_code error;
     std::vector<std::filesystem::path> all;
-    for (auto at = std::filesystem::directory_iterator(folder_, error); !error && at != std::filesystem::directory_iterator();
-         at.increment(error))
+    for (auto at = std::filesystem::directory_iterator(folder_, error);
+         !error && at != std::filesystem::directory_iterator(); at.increment(error))
         if (at->path().extension() == ".tls") all.push_back(at->path());
     for (const std::filesystem::path& path : all) std::filesystem::remove(path, error);
     files_ = 0;
@@ -189,8 +194,10 @@ void TlsCache::keep(const Key& key, const elf::Image& image, const TlsFile& file
     ::unlink(unfinished.c_str());
     const Fd out(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!out.is_open()) return;
-    if (!write_all(out.get(), text) || ::rename(unfinished.c_str(), path.c_str()) != 0) ::unlink(unfinished.c_str());
-    else ++files_;
+    if (!write_all(out.get(), text) || ::rename(unfinished.c_str(), path.c_str()) != 0)
+        ::unlink(unfinished.c_str());
+    else
+        ++files_;
 }
 
 }  // namespace waggle::agent

@@ -23,7 +23,8 @@ class Cache : public ::testing::Test {
         key_ = TlsCache::key_of(image_, 7);
         found_.library = "openssl";
         const std::uint64_t text = image_.section(".text")->offset;
-        found_.places = {{.offset = text, .site = WG_TLS_READ, .depth = 0}, {.offset = text + 3, .site = WG_TLS_LEAVE, .depth = 40}};
+        found_.places = {{.offset = text, .site = WG_TLS_READ, .depth = 0},
+                         {.offset = text + 3, .site = WG_TLS_LEAVE, .depth = 40}};
     }
     ~Cache() override { std::filesystem::remove_all(folder_); }
 
@@ -69,8 +70,9 @@ TEST_F(Cache, TellsThatThereIsNothing) {
 TEST_F(Cache, AnotherFileIsNotKnown) {
     TlsCache cache(folder_);
     cache.keep(key_, image_, found_);
-    for (const TlsCache::Key& key : {TlsCache::Key{key_.build_id, key_.size + 1, 7}, TlsCache::Key{key_.build_id, key_.size, 8},
-                                     TlsCache::Key{"1234ac", key_.size, 7}, TlsCache::Key{"", key_.size, 7}})
+    for (const TlsCache::Key& key :
+         {TlsCache::Key{key_.build_id, key_.size + 1, 7}, TlsCache::Key{key_.build_id, key_.size, 8},
+          TlsCache::Key{"1234ac", key_.size, 7}, TlsCache::Key{"", key_.size, 7}})
         EXPECT_FALSE(cache.find(key, image_));
     // The code is another one's, whatever the key says.
     const elf::TemporaryFile other(program("CODE CODE CODE"));

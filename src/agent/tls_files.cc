@@ -20,9 +20,10 @@ namespace {
 
 Result<void> add_places(const elf::Image& image, const sensors::TlsFunction& row, const elf::Function& function,
                         std::vector<sensors::TlsPlace>& places) {
-    const elf::Wanted wanted = {.arguments = sensors::arguments_of(row.site),
-                                .ends = row.is_result || sensors::has_result(row.site),
-                                .convention = sensors::is_go(row.site) ? elf::Convention::Go : elf::Convention::SystemV};
+    const elf::Wanted wanted = {
+        .arguments = sensors::arguments_of(row.site),
+        .ends = row.is_result || sensors::has_result(row.site),
+        .convention = sensors::is_go(row.site) ? elf::Convention::Go : elf::Convention::SystemV};
     const elf::Sites sites = TRY(elf::find_sites(image, function, wanted));
     const auto add = [&](const elf::Site& at, wg_tls_site site) {
         if (const auto offset = image.offset_of(at.address)) places.push_back({*offset, site, at.depth});
@@ -33,8 +34,8 @@ Result<void> add_places(const elf::Image& image, const sensors::TlsFunction& row
 }
 
 // What of the library is among the file's functions, whose names are these.
-void add_library(const elf::Image& image, const sensors::TlsLibrary& library, const std::vector<elf::Function>& functions,
-                 std::span<const std::string_view> names, TlsFile& file) {
+void add_library(const elf::Image& image, const sensors::TlsLibrary& library,
+                 const std::vector<elf::Function>& functions, std::span<const std::string_view> names, TlsFile& file) {
     std::vector<sensors::TlsPlace> places;
     std::string failure;
     for (const sensors::TlsFunction& row : library.functions) {
@@ -105,7 +106,8 @@ Fd TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
     for (const std::string& name : {"root" + mapped.path, "map_files/" + mapped.range}) {
         Fd file(::open(procfs_.path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
         struct ::stat status{};
-        if (file.is_open() && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == mapped.inode)
+        if (file.is_open() && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+            status.st_ino == mapped.inode)
             return file;
     }
     return Fd();
@@ -115,7 +117,8 @@ std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file) {
     struct ::stat status{};
     if (::fstat(file.get(), &status) != 0) return std::make_shared<TlsFile>();
     const Key key{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
-                  static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(status.st_mtim.tv_nsec)};
+                  static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
+                      static_cast<std::uint64_t>(status.st_mtim.tv_nsec)};
     if (known_.size() > kMaxKnown) known_.clear();
     auto& known = known_[key];
     if (known) return known;
@@ -142,7 +145,8 @@ std::vector<OpenTlsFile> TlsFiles::among(std::uint32_t pid, const std::vector<pr
         Fd file = open(pid, mapped);
         if (!file.is_open()) continue;
         auto known = look_into(file);
-        if (!known->library.empty()) files.push_back({.fd = std::move(file), .path = mapped.path, .file = std::move(known)});
+        if (!known->library.empty())
+            files.push_back({.fd = std::move(file), .path = mapped.path, .file = std::move(known)});
     }
     return files;
 }
@@ -150,9 +154,10 @@ std::vector<OpenTlsFile> TlsFiles::among(std::uint32_t pid, const std::vector<pr
 std::vector<std::string> explain_tls(std::uint32_t pid) {
     std::vector<std::string> lines;
     for (const OpenTlsFile& found : TlsFiles(proc::ProcFs()).of(pid))
-        lines.push_back(found.file->failure.empty()
-                            ? fmt::format("TLS: read through {} ({})", found.path, found.file->library)
-                            : fmt::format("TLS: {} ({}) cannot be read: {}", found.path, found.file->library, found.file->failure));
+        lines.push_back(
+            found.file->failure.empty()
+                ? fmt::format("TLS: read through {} ({})", found.path, found.file->library)
+                : fmt::format("TLS: {} ({}) cannot be read: {}", found.path, found.file->library, found.file->failure));
     if (lines.empty()) lines.emplace_back("TLS: no library is loaded that can be read; what is encrypted is counted");
     return lines;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TlsUsers: how many processes have probes on a file. Each is a link of its own, so that nothing traps in a process that
-// is not selected; but the kernel asks every link of a file at every call of any of its processes, so there is a limit.
+// TlsUsers: how many processes have probes on a file. Each is a link of its own, so that nothing traps in a process
+// that is not selected; but the kernel asks every link of a file at every call of any of its processes, so there is a
+// limit.
 #pragma once
 
 #include <cstddef>

@@ -54,7 +54,8 @@ void TlsWatch::follow(const discover::TargetTable& table) {
     std::vector<sensors::TlsProbes::Gone> gone;
     for (auto at = by_pid_.begin(); at != by_pid_.end();) {
         const discover::Target* target = table.find(at->first);
-        const bool is_here = target && !target->is_ended && discover::is_same_start(target->start_ns, at->second.target->start_ns);
+        const bool is_here =
+            target && !target->is_ended && discover::is_same_start(target->start_ns, at->second.target->start_ns);
         if (!is_here) {
             gone.push_back({at->first, at->second.kernel_tgid});
             for (const auto& file : at->second.used) users_.remove(file);
@@ -135,9 +136,9 @@ void TlsWatch::look_at(std::uint32_t pid, Process& process) {
     }
     const Clock::time_point now = Clock::now();
     // Each look in vain makes the next one wait longer.
-    process.pause = process.attached.size() > before
-                        ? kFirstPause
-                        : std::clamp(2 * process.pause, kFirstPause, now < process.look_until ? kYoungPause : kMaxPause);
+    process.pause = process.attached.size() > before ? kFirstPause
+                                                     : std::clamp(2 * process.pause, kFirstPause,
+                                                                  now < process.look_until ? kYoungPause : kMaxPause);
     process.is_asked = false;
     process.next_look = now + process.pause;
 }

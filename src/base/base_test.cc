@@ -102,7 +102,8 @@ TEST(Secrets, ArgumentsLoseValuesOfSecretNames) {
           {{"shop", "--password", "word", "x"}, "shop --password *** x"},
           {{"shop", "--no-auth", "--port", "80"}, "shop --no-auth --port 80"},
           {{"env", "API_KEY=word", "apiKey=word", "PATH=/bin"}, "env API_KEY=*** apiKey=*** PATH=/bin"},
-          {{"curl", "-H", "Authorization: Bearer word", "http://u:word@h/?q"}, "curl -H Authorization:*** http://***@h/?***"},
+          {{"curl", "-H", "Authorization: Bearer word", "http://u:word@h/?q"},
+           "curl -H Authorization:*** http://***@h/?***"},
           {{"java", "-Djavax.net.ssl.trustStorePassword=word"}, "java -Djavax.net.ssl.trustStorePassword=***"},
           {{}, ""}})
         EXPECT_EQ(mask_arguments(arguments), masked);
@@ -114,12 +115,30 @@ TEST(Glob, MatchesByItsRules) {
         const char* text;
         bool is_match;
     };
-    for (const Row& row : {Row{"a", "a", true}, {"a", "ab", false}, {"", "", true}, {"*", "", true}, {"*", "a/b", true},
-                           {"a*c", "abbc", true}, {"a*c", "abb", false}, {"a**c", "ac", true}, {"?", "", false},
-                           {"?b", "ab", true}, {"[a-c]x", "bx", true}, {"[!a-c]x", "bx", false}, {"[^a-c]x", "dx", true},
-                           {"[]]", "]", true}, {"[a", "[a", true}, {"{a,b}c", "bc", true}, {"{a,b}c", "c", false},
-                           {"{a,{b,c}}d", "cd", true}, {"{,x}y", "y", true}, {"{a", "{a", true}, {"a\\*", "a*", true},
-                           {"a\\*", "ab", false}, {"*.{jpg,png}", "x.png", true}, {"/usr/*/nginx", "/usr/sbin/nginx", true}})
+    for (const Row& row : {Row{"a", "a", true},
+                           {"a", "ab", false},
+                           {"", "", true},
+                           {"*", "", true},
+                           {"*", "a/b", true},
+                           {"a*c", "abbc", true},
+                           {"a*c", "abb", false},
+                           {"a**c", "ac", true},
+                           {"?", "", false},
+                           {"?b", "ab", true},
+                           {"[a-c]x", "bx", true},
+                           {"[!a-c]x", "bx", false},
+                           {"[^a-c]x", "dx", true},
+                           {"[]]", "]", true},
+                           {"[a", "[a", true},
+                           {"{a,b}c", "bc", true},
+                           {"{a,b}c", "c", false},
+                           {"{a,{b,c}}d", "cd", true},
+                           {"{,x}y", "y", true},
+                           {"{a", "{a", true},
+                           {"a\\*", "a*", true},
+                           {"a\\*", "ab", false},
+                           {"*.{jpg,png}", "x.png", true},
+                           {"/usr/*/nginx", "/usr/sbin/nginx", true}})
         EXPECT_EQ(glob_match(row.pattern, row.text), row.is_match) << row.pattern << " " << row.text;
 }
 

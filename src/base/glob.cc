@@ -33,9 +33,7 @@ class Compiler {
   private:
     std::uint32_t here() const { return static_cast<std::uint32_t>(states_.size()); }
 
-    void single(std::bitset<256> set) {
-        states_.push_back({.kind = State::Kind::Set, .next = here() + 1, .set = set});
-    }
+    void single(std::bitset<256> set) { states_.push_back({.kind = State::Kind::Set, .next = here() + 1, .set = set}); }
 
     void literal(char c) {
         std::bitset<256> set;
@@ -75,8 +73,7 @@ class Compiler {
     // After '['. Without a closing ']' it is a plain '['.
     void set() {
         size_t at = at_;
-        const bool is_negated =
-            at < pattern_.size() && (pattern_[at] == '!' || pattern_[at] == '^');
+        const bool is_negated = at < pattern_.size() && (pattern_[at] == '!' || pattern_[at] == '^');
         if (is_negated) ++at;
         std::bitset<256> set;
         for (bool is_first = true; at < pattern_.size(); is_first = false) {
@@ -152,14 +149,12 @@ class Walker {
             for (const std::uint32_t at : before_) {
                 const State& state = states_[at];
                 const bool takes = state.kind == State::Kind::Any ||
-                                   (state.kind == State::Kind::Set &&
-                                    state.set.test(static_cast<unsigned char>(c)));
+                                   (state.kind == State::Kind::Set && state.set.test(static_cast<unsigned char>(c)));
                 if (takes) enter(state.next);
             }
             if (now_.empty()) return false;
         }
-        return std::ranges::any_of(
-            now_, [&](std::uint32_t at) { return states_[at].kind == State::Kind::Match; });
+        return std::ranges::any_of(now_, [&](std::uint32_t at) { return states_[at].kind == State::Kind::Match; });
     }
 
   private:
@@ -171,11 +166,9 @@ class Walker {
             if (seen_[at] == step_) continue;
             seen_[at] = step_;
             const State& state = states_[at];
-            if (state.kind == State::Kind::Jump || state.kind == State::Kind::Split)
-                stack_.push_back(state.next);
+            if (state.kind == State::Kind::Jump || state.kind == State::Kind::Split) stack_.push_back(state.next);
             if (state.kind == State::Kind::Split) stack_.push_back(state.other);
-            if (state.kind != State::Kind::Jump && state.kind != State::Kind::Split)
-                now_.push_back(at);
+            if (state.kind != State::Kind::Jump && state.kind != State::Kind::Split) now_.push_back(at);
         }
     }
 
@@ -189,9 +182,7 @@ class Walker {
 
 }  // namespace
 
-bool is_glob(std::string_view pattern) {
-    return pattern.find_first_of("*?[{\\") != std::string_view::npos;
-}
+bool is_glob(std::string_view pattern) { return pattern.find_first_of("*?[{\\") != std::string_view::npos; }
 
 bool glob_match(std::string_view pattern, std::string_view text) {
     if (!is_glob(pattern)) return pattern == text;

@@ -40,9 +40,10 @@ inline Result<void> ok() { return {}; }
 
 }  // namespace waggle
 
-#define TRY(expression)                                                                \
-    ({                                                                                 \
-        auto try_result_ = (expression);                                               \
-        if (!try_result_) [[unlikely]] return std::unexpected(std::move(try_result_.error())); \
-        std::move(try_result_).value();                                                \
+#define TRY(expression)                                             \
+    ({                                                              \
+        auto try_result_ = (expression);                            \
+        if (!try_result_) [[unlikely]]                              \
+            return std::unexpected(std::move(try_result_.error())); \
+        std::move(try_result_).value();                             \
     })

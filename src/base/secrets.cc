@@ -9,8 +9,9 @@
 namespace waggle {
 namespace {
 
-constexpr std::array<std::string_view, 11> kSecretNames = {"password", "passwd", "passphrase", "pwd",  "secret", "token",
-                                                           "apikey",   "accesskey", "privatekey", "credential", "auth"};
+constexpr std::array<std::string_view, 11> kSecretNames = {"password",   "passwd",     "passphrase", "pwd",
+                                                           "secret",     "token",      "apikey",     "accesskey",
+                                                           "privatekey", "credential", "auth"};
 
 // "--api-key", "API_KEY" and "apiKey" are one name.
 bool names_secret(std::string_view name) {
@@ -44,7 +45,8 @@ std::string mask_url(std::string_view url) {
     const std::string_view path = rest.substr(authority.size());
     const std::size_t at = authority.rfind('@');
     if (path.find('@') != std::string_view::npos) {
-        // The path, or the rest of a password that has such marks in it: what stands before may be the rest of one, too.
+        // The path, or the rest of a password that has such marks in it: what stands before may be the rest of one,
+        // too.
         return masked.append(kMask).append("/").append(kMask);
     }
     if (at != std::string_view::npos) masked.append(kMask);

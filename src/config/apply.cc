@@ -43,8 +43,8 @@ std::string meant_by(std::string_view section, std::string_view key) {
     return near.empty() ? elsewhere : child(section, near);
 }
 
-void apply_section(const Node& node, std::string_view section, std::string_view file_name,
-                   Draft& draft, Problems& problems) {
+void apply_section(const Node& node, std::string_view section, std::string_view file_name, Draft& draft,
+                   Problems& problems) {
     for (const Node::Entry& entry : node.entries) {
         const std::string key = child(section, entry.key);
         Reader reader(file_name, key, false, problems);
@@ -59,25 +59,20 @@ void apply_section(const Node& node, std::string_view section, std::string_view 
         } else {
             const bool is_guessing = problems.warnings.size() < kMostGuesses;
             const std::string meant = is_guessing ? meant_by(section, entry.key) : "";
-            reader.warn(entry.line,
-                        meant.empty()
-                            ? "unknown key, ignored"
-                            : fmt::format("unknown key, ignored; did you mean {}?", meant));
+            reader.warn(entry.line, meant.empty() ? "unknown key, ignored"
+                                                  : fmt::format("unknown key, ignored; did you mean {}?", meant));
         }
     }
 }
 
 // What Kubernetes puts into every container for a service named beyla or waggle.
 bool is_service_link(std::string_view name, std::string_view value) {
-    return name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") ||
-           name.contains("_PORT_") ||
-           (name.ends_with("_PORT") &&
-            (value.starts_with("tcp://") || value.starts_with("udp://")));
+    return name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || name.contains("_PORT_") ||
+           (name.ends_with("_PORT") && (value.starts_with("tcp://") || value.starts_with("udp://")));
 }
 
 bool is_other_variable(std::string_view name) {
-    return name == "BEYLA_CONFIG_PATH" || name == "WAGGLE_CONFIG_PATH" ||
-           name == "WAGGLE_UPDATE_DOCS";
+    return name == "BEYLA_CONFIG_PATH" || name == "WAGGLE_CONFIG_PATH" || name == "WAGGLE_UPDATE_DOCS";
 }
 
 void warn_of_unknown_variables(const Environment& environment, Problems& problems) {
@@ -90,10 +85,10 @@ void warn_of_unknown_variables(const Environment& environment, Problems& problem
         if (std::ranges::find(known, name) != known.end() || is_other_variable(name)) continue;
         if (is_service_link(name, value)) continue;
         const std::string_view meant = nearest(name, candidates);
-        problems.warnings.push_back(
-            {"environment " + name, "",
-             meant.empty() ? "unknown variable, ignored"
-                           : fmt::format("unknown variable, ignored; did you mean {}?", meant)});
+        problems.warnings.push_back({"environment " + name, "",
+                                     meant.empty()
+                                         ? "unknown variable, ignored"
+                                         : fmt::format("unknown variable, ignored; did you mean {}?", meant)});
     }
 }
 
@@ -116,19 +111,15 @@ constexpr FlagRow kFlags[] = {
     {&Flags::profile, "--profile", "profile"},
 };
 
-void apply_flag(std::string_view flag, std::string_view key, std::string_view value, Draft& draft,
-                Problems& problems) {
+void apply_flag(std::string_view flag, std::string_view key, std::string_view value, Draft& draft, Problems& problems) {
     const std::string source = fmt::format("flag {}", flag);
     const Option* option = find_option(key);
     Reader reader(source, std::string(key), true, problems);
-    if (option && !option->is_section)
-        return apply_value(*option, Node::scalar(value), 0, reader, draft);
+    if (option && !option->is_section) return apply_value(*option, Node::scalar(value), 0, reader, draft);
     const size_t dot = key.rfind('.');
-    const std::string meant = dot == std::string_view::npos
-                                  ? meant_by("", key)
-                                  : meant_by(key.substr(0, dot), key.substr(dot + 1));
-    reader.error(
-        {}, meant.empty() ? "unknown key" : fmt::format("unknown key; did you mean {}?", meant));
+    const std::string meant =
+        dot == std::string_view::npos ? meant_by("", key) : meant_by(key.substr(0, dot), key.substr(dot + 1));
+    reader.error({}, meant.empty() ? "unknown key" : fmt::format("unknown key; did you mean {}?", meant));
 }
 
 }  // namespace
@@ -136,16 +127,14 @@ void apply_flag(std::string_view flag, std::string_view key, std::string_view va
 void apply_yaml(const Node& root, std::string_view file_name, Draft& draft, Problems& problems) {
     if (root.is_null()) return;
     if (root.is_map()) return apply_section(root, "", file_name, draft, problems);
-    Reader(file_name, "", false, problems)
-        .error(root, "must be a map of keys, for example open_port: 8080");
+    Reader(file_name, "", false, problems).error(root, "must be a map of keys, for example open_port: 8080");
 }
 
 void apply_environment(const Environment& environment, Draft& draft, Problems& problems) {
     for (const Option& option : options()) {
         for (const std::string& name : variables(option)) {
             const auto found = environment.find(name);
-            if (found == environment.end() || found->second.empty())
-                continue;  // empty is unset, as in Beyla
+            if (found == environment.end() || found->second.empty()) continue;  // empty is unset, as in Beyla
             if (is_service_link(name, found->second) && name.ends_with("_PORT")) continue;
             const std::string source = "environment " + name;
             Reader reader(source, std::string(option.key), true, problems);

@@ -21,8 +21,7 @@ std::optional<std::uint64_t> integer_of(std::string_view text) {
 std::optional<double> number_of(const std::string& text) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value))
-        return {};
+    if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return {};
     return value;
 }
 
@@ -44,8 +43,8 @@ void read_glob(const Node& node, std::optional<std::string>& value, Reader& read
 
 const std::string* scalar_text(const Node& node, Reader& reader, std::string_view wanted) {
     if (node.is_scalar()) return &node.text;
-    reader.error(node, fmt::format("must be {}, not a {}", wanted,
-                                   node.is_null() ? "null" : (node.is_list() ? "list" : "map")));
+    reader.error(
+        node, fmt::format("must be {}, not a {}", wanted, node.is_null() ? "null" : (node.is_list() ? "list" : "map")));
     return nullptr;
 }
 
@@ -57,12 +56,8 @@ void read_bool(const Node& node, bool& value, Reader& reader) {
         return;
     }
     if (!reader.is_text()) {  // YAML 1.1's words, as yaml.v3 takes them for booleans
-        for (const auto& [word, meaning] : {std::pair{"yes", true},
-                                            {"on", true},
-                                            {"y", true},
-                                            {"no", false},
-                                            {"off", false},
-                                            {"n", false}}) {
+        for (const auto& [word, meaning] :
+             {std::pair{"yes", true}, {"on", true}, {"y", true}, {"no", false}, {"off", false}, {"n", false}}) {
             if (!equals_ignoring_case(word, *text)) continue;
             value = meaning;
             return;
@@ -90,8 +85,7 @@ void read_strings(const Node& node, std::vector<std::string>& value, Reader& rea
     } else {
         value.clear();
         for (const Node& item : node.items)
-            if (const std::string* text = scalar_text(item, reader, "a list of texts"))
-                value.push_back(*text);
+            if (const std::string* text = scalar_text(item, reader, "a list of texts")) value.push_back(*text);
     }
 }
 
@@ -102,17 +96,15 @@ void read_regex(const Node& node, std::optional<std::string>& value, Reader& rea
     if (text->empty()) return;
     const RE2 compiled(*text, RE2::Quiet);
     if (!compiled.ok())
-        return reader.error(node, fmt::format("{} is not a regular expression (RE2): {}",
-                                              quote(*text), compiled.error()));
+        return reader.error(node,
+                            fmt::format("{} is not a regular expression (RE2): {}", quote(*text), compiled.error()));
     value = *text;
 }
 
-std::string print_pairs(std::span<const std::pair<std::string, std::string>> pairs,
-                        bool is_secret) {
+std::string print_pairs(std::span<const std::pair<std::string, std::string>> pairs, bool is_secret) {
     std::string text;
     for (const auto& [name, value] : pairs)
-        text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quote(name),
-                            is_secret ? "\"***\"" : quote(value));
+        text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quote(name), is_secret ? "\"***\"" : quote(value));
     return '{' + text + '}';
 }
 
@@ -120,12 +112,10 @@ void Codec<Duration>::read(const Node& node, Duration& value, Reader& reader) {
     const std::string* text = scalar_text(node, reader, "a duration");
     if (!text) return;
     if (!reader.is_text()) {
-        if (const auto nanoseconds = parse_int<std::int64_t>(*text);
-            nanoseconds && *nanoseconds >= 0) {
+        if (const auto nanoseconds = parse_int<std::int64_t>(*text); nanoseconds && *nanoseconds >= 0) {
             value = Duration{*nanoseconds};
             if (value > 0ns && value < 1ms)
-                reader.warn(node.line, fmt::format("{} is in nanoseconds; write {}s for seconds",
-                                                   *text, *text));
+                reader.warn(node.line, fmt::format("{} is in nanoseconds; write {}s for seconds", *text, *text));
             return;
         }
     }
@@ -137,8 +127,7 @@ void Codec<Duration>::read(const Node& node, Duration& value, Reader& reader) {
 void AsMilliseconds::read(const Node& node, Duration& value, Reader& reader) {
     constexpr std::int64_t kMost = std::int64_t{1} << 40;  // 34 years
     const auto count = node.is_scalar() ? parse_int<std::int64_t>(node.text) : std::nullopt;
-    if (!reader.is_text() || !count || *count < 0)
-        return Codec<Duration>::read(node, value, reader);
+    if (!reader.is_text() || !count || *count < 0) return Codec<Duration>::read(node, value, reader);
     value = std::chrono::milliseconds(std::min(*count, kMost));
 }
 
@@ -150,10 +139,8 @@ void Codec<PortSet>::read(const Node& node, PortSet& value, Reader& reader) {
     value = std::move(*parsed);
 }
 
-void Codec<std::vector<std::uint32_t>>::read(const Node& node, std::vector<std::uint32_t>& value,
-                                             Reader& reader) {
-    if (!node.is_list() && !node.is_scalar())
-        return reader.error(node, "must be a list of numbers");
+void Codec<std::vector<std::uint32_t>>::read(const Node& node, std::vector<std::uint32_t>& value, Reader& reader) {
+    if (!node.is_list() && !node.is_scalar()) return reader.error(node, "must be a list of numbers");
     Node one = {.kind = Node::Kind::List, .line = node.line};
     if (node.is_scalar()) one.items.push_back(node);
     value.clear();
@@ -178,83 +165,71 @@ void Codec<double>::read(const Node& node, double& value, Reader& reader) {
 
 std::string Codec<double>::print(double value) { return fmt::format("{}", value); }
 
-void Codec<std::optional<std::vector<double>>>::read(const Node& node,
-                                                     std::optional<std::vector<double>>& value,
+void Codec<std::optional<std::vector<double>>>::read(const Node& node, std::optional<std::vector<double>>& value,
                                                      Reader& reader) {
     constexpr size_t kMost = 160;
-    if (!node.is_list())
-        return reader.error(node, "must be a list of numbers, for example [0.1, 1, 10]");
-    if (node.items.size() > kMost)
-        return reader.error(node, fmt::format("has more than {} boundaries", kMost));
+    if (!node.is_list()) return reader.error(node, "must be a list of numbers, for example [0.1, 1, 10]");
+    if (node.items.size() > kMost) return reader.error(node, fmt::format("has more than {} boundaries", kMost));
     std::vector<double> numbers;
     for (const Node& item : node.items) {
         const std::optional<double> number = number_of(item.text);
         if (!number) return reader.error(item, fmt::format("{} is not a number", flow(item)));
         if (!numbers.empty() && *number <= numbers.back())
-            return reader.error(item, fmt::format("{} does not follow {}: boundaries must increase",
-                                                  item.text, numbers.back()));
+            return reader.error(
+                item, fmt::format("{} does not follow {}: boundaries must increase", item.text, numbers.back()));
         numbers.push_back(*number);
     }
     value = std::move(numbers);
 }
 
-std::string Codec<std::optional<std::vector<double>>>::print(
-    const std::optional<std::vector<double>>& value) {
+std::string Codec<std::optional<std::vector<double>>>::print(const std::optional<std::vector<double>>& value) {
     return value ? fmt::format("[{}]", fmt::join(*value, ", ")) : "null";
 }
 
-void Codec<std::map<std::string, AttributeSelect>>::read(
-    const Node& node, std::map<std::string, AttributeSelect>& value, Reader& reader) {
+void Codec<std::map<std::string, AttributeSelect>>::read(const Node& node,
+                                                         std::map<std::string, AttributeSelect>& value,
+                                                         Reader& reader) {
     value.clear();
-    each_entry(node, reader, "metric: {include: [...], exclude: [...]}",
-               [&](const auto& metric, Reader& at) {
-                   if (metric.value.is_null()) return;
-                   AttributeSelect& select = value[metric.key];
-                   each_entry(
-                       metric.value, at, "{include: [...], exclude: [...]}",
-                       [&](const auto& list, Reader& inner) {
-                           if (list.key == "include")
-                               read_strings(list.value, select.include, inner);
-                           else if (list.key == "exclude")
-                               read_strings(list.value, select.exclude, inner);
-                           else
-                               at.warn(list.line,
-                                       fmt::format("unknown key {}; include and exclude are known",
-                                                   quote(list.key)));
-                       });
-               });
+    each_entry(node, reader, "metric: {include: [...], exclude: [...]}", [&](const auto& metric, Reader& at) {
+        if (metric.value.is_null()) return;
+        AttributeSelect& select = value[metric.key];
+        each_entry(metric.value, at, "{include: [...], exclude: [...]}", [&](const auto& list, Reader& inner) {
+            if (list.key == "include")
+                read_strings(list.value, select.include, inner);
+            else if (list.key == "exclude")
+                read_strings(list.value, select.exclude, inner);
+            else
+                at.warn(list.line, fmt::format("unknown key {}; include and exclude are known", quote(list.key)));
+        });
+    });
 }
 
-std::string Codec<std::map<std::string, AttributeSelect>>::print(
-    const std::map<std::string, AttributeSelect>& value) {
+std::string Codec<std::map<std::string, AttributeSelect>>::print(const std::map<std::string, AttributeSelect>& value) {
     std::string text;
     for (const auto& [metric, select] : value)
-        text += fmt::format("{}{}: {{include: {}, exclude: {}}}", text.empty() ? "" : ", ",
-                            quote(metric), quote_list(select.include), quote_list(select.exclude));
+        text += fmt::format("{}{}: {{include: {}, exclude: {}}}", text.empty() ? "" : ", ", quote(metric),
+                            quote_list(select.include), quote_list(select.exclude));
     return '{' + text + '}';
 }
 
-void Codec<std::map<std::string, AttributeFilter>>::read(
-    const Node& node, std::map<std::string, AttributeFilter>& value, Reader& reader) {
+void Codec<std::map<std::string, AttributeFilter>>::read(const Node& node,
+                                                         std::map<std::string, AttributeFilter>& value,
+                                                         Reader& reader) {
     value.clear();
     each_entry(node, reader, "attribute: {match: glob}", [&](const auto& attribute, Reader& at) {
         AttributeFilter& filter = value[attribute.key];
         bool is_known = true;
-        each_entry(attribute.value, at, "{match: glob} or {not_match: glob}",
-                   [&](const auto& test, Reader& inner) {
-                       if (test.key == "match") return read_glob(test.value, filter.match, inner);
-                       if (test.key == "not_match")
-                           return read_glob(test.value, filter.not_match, inner);
-                       is_known = false;
-                   });
-        if (attribute.value.is_map() &&
-            (!is_known || filter.match.has_value() == filter.not_match.has_value()))
+        each_entry(attribute.value, at, "{match: glob} or {not_match: glob}", [&](const auto& test, Reader& inner) {
+            if (test.key == "match") return read_glob(test.value, filter.match, inner);
+            if (test.key == "not_match") return read_glob(test.value, filter.not_match, inner);
+            is_known = false;
+        });
+        if (attribute.value.is_map() && (!is_known || filter.match.has_value() == filter.not_match.has_value()))
             at.error(attribute.value, "needs exactly one of match and not_match");
     });
 }
 
-std::string Codec<std::map<std::string, AttributeFilter>>::print(
-    const std::map<std::string, AttributeFilter>& value) {
+std::string Codec<std::map<std::string, AttributeFilter>>::print(const std::map<std::string, AttributeFilter>& value) {
     std::string text;
     for (const auto& [attribute, filter] : value)
         text += fmt::format("{}{}: {{{}: {}}}", text.empty() ? "" : ", ", quote(attribute),
@@ -270,20 +245,17 @@ void AsPairs::read(const Node& node, Pairs& value, Reader& reader) {
         value = std::move(parsed.pairs);
         if (parsed.malformed > 0)
             reader.warn(node.line,
-                        fmt::format("{} of its entries are not name=value and are left out",
-                                    parsed.malformed));
+                        fmt::format("{} of its entries are not name=value and are left out", parsed.malformed));
         return;
     }
     each_entry(node, reader, "{name: value}", [&](const auto& entry, Reader& inner) {
-        if (const std::string* text = scalar_text(entry.value, inner, "text"))
-            value.emplace_back(entry.key, *text);
+        if (const std::string* text = scalar_text(entry.value, inner, "text")) value.emplace_back(entry.key, *text);
     });
 }
 
 std::string AsUrl::print(const std::string& value) { return quote(mask_url(value)); }
 
-std::uint64_t AsBytes::bytes(const Node& node, std::uint64_t value, std::uint64_t max,
-                             Reader& reader) {
+std::uint64_t AsBytes::bytes(const Node& node, std::uint64_t value, std::uint64_t max, Reader& reader) {
     const std::string* text = scalar_text(node, reader, "a size");
     if (!text) return value;
     const Result<std::uint64_t> parsed = parse_bytes(*text);

@@ -32,9 +32,7 @@ std::string print_pairs(std::span<const std::pair<std::string, std::string>> pai
 template <>
 struct Codec<bool> {
     static constexpr std::string_view kType = "boolean";
-    static void read(const Node& node, bool& value, Reader& reader) {
-        read_bool(node, value, reader);
-    }
+    static void read(const Node& node, bool& value, Reader& reader) { read_bool(node, value, reader); }
     static std::string print(bool value) { return value ? "true" : "false"; }
 };
 
@@ -46,9 +44,7 @@ struct Codec<std::optional<bool>> {
         read_bool(node, plain, reader);
         value = plain;
     }
-    static std::string print(const std::optional<bool>& value) {
-        return value ? Codec<bool>::print(*value) : "null";
-    }
+    static std::string print(const std::optional<bool>& value) { return value ? Codec<bool>::print(*value) : "null"; }
 };
 
 template <std::unsigned_integral T>
@@ -84,9 +80,7 @@ struct Codec<std::optional<std::string>> {
     static void read(const Node& node, std::optional<std::string>& value, Reader& reader) {
         if (const std::string* text = scalar_text(node, reader, "text")) value = *text;
     }
-    static std::string print(const std::optional<std::string>& value) {
-        return quote(value.value_or(""));
-    }
+    static std::string print(const std::optional<std::string>& value) { return quote(value.value_or("")); }
 };
 
 template <>
@@ -147,8 +141,7 @@ template <>
 struct Codec<std::map<std::string, AttributeSelect>> {
     static constexpr std::string_view kType = "map metric → {include, exclude}";
     static constexpr bool kNullEmpties = true;
-    static void read(const Node& node, std::map<std::string, AttributeSelect>& value,
-                     Reader& reader);
+    static void read(const Node& node, std::map<std::string, AttributeSelect>& value, Reader& reader);
     static std::string print(const std::map<std::string, AttributeSelect>& value);
 };
 
@@ -156,8 +149,7 @@ template <>
 struct Codec<std::map<std::string, AttributeFilter>> {
     static constexpr std::string_view kType = "map attribute → {match} or {not_match}";
     static constexpr bool kNullEmpties = true;
-    static void read(const Node& node, std::map<std::string, AttributeFilter>& value,
-                     Reader& reader);
+    static void read(const Node& node, std::map<std::string, AttributeFilter>& value, Reader& reader);
     static std::string print(const std::map<std::string, AttributeFilter>& value);
 };
 
@@ -174,9 +166,7 @@ struct AsHeaders : AsPairs {
 };
 
 struct AsSecret : Codec<std::string> {
-    static std::string print(const std::string& value) {
-        return value.empty() ? "\"\"" : "\"***\"";
-    }
+    static std::string print(const std::string& value) { return value.empty() ? "\"\"" : "\"***\""; }
 };
 
 // A path to a key; the key itself by mistake is not shown.
@@ -198,9 +188,7 @@ struct AsRegex {
     static void read(const Node& node, std::optional<std::string>& value, Reader& reader) {
         read_regex(node, value, reader);
     }
-    static std::string print(const std::optional<std::string>& value) {
-        return quote(value.value_or(""));
-    }
+    static std::string print(const std::optional<std::string>& value) { return quote(value.value_or("")); }
 };
 
 struct AsBytes {
@@ -210,8 +198,7 @@ struct AsBytes {
         value = static_cast<T>(bytes(node, value, std::numeric_limits<T>::max(), reader));
     }
     static std::string print(std::uint64_t value) { return format_bytes(value); }
-    static std::uint64_t bytes(const Node& node, std::uint64_t value, std::uint64_t max,
-                               Reader& reader);
+    static std::uint64_t bytes(const Node& node, std::uint64_t value, std::uint64_t max, Reader& reader);
 };
 
 // OpenTelemetry's variables count in milliseconds; in YAML and with a unit it is a Go duration.
@@ -243,9 +230,7 @@ struct AsEnum {
             if (named == value) return quote(name);
         return {};
     }
-    static std::string print(const std::optional<Enum>& value) {
-        return value ? print(*value) : "null";
-    }
+    static std::string print(const std::optional<Enum>& value) { return value ? print(*value) : "null"; }
 
   private:
     static std::optional<Enum> find(const Node& node, std::string_view kept, Reader& reader) {

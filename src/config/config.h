@@ -38,16 +38,16 @@ struct PortSet {
 
 // One entry of discovery.services and the exclusion lists. Fields that are set are ANDed.
 struct SelectorConfig {
-    std::string name;             // overrides service.name
+    std::string name;  // overrides service.name
     std::string service_namespace;
     PortSet open_ports;
-    std::optional<std::string> exe_path;    // RE2, unanchored (Beyla)
-    std::optional<std::string> exe_glob;    // Waggle: whole path, * ? [] {a,b}
-    std::optional<std::string> cmd_args;    // RE2 over the arguments joined by a space
+    std::optional<std::string> exe_path;  // RE2, unanchored (Beyla)
+    std::optional<std::string> exe_glob;  // Waggle: whole path, * ? [] {a,b}
+    std::optional<std::string> cmd_args;  // RE2 over the arguments joined by a space
     std::optional<std::string> cmd_glob;
     std::vector<std::uint32_t> pids;
-    bool is_any_listener = false;  // Waggle: every process with a listening TCP or UNIX socket
-    std::optional<bool> children;  // Waggle: children of a match are selected too; Beyla's default: yes
+    bool is_any_listener = false;            // Waggle: every process with a listening TCP or UNIX socket
+    std::optional<bool> children;            // Waggle: children of a match are selected too; Beyla's default: yes
     std::map<std::string, std::string> k8s;  // k8s_namespace … → RE2: kept for the Kubernetes stage
 };
 
@@ -62,7 +62,7 @@ struct DiscoveryConfig {
 };
 
 struct EbpfConfig {
-    Duration http_request_timeout = 0s;   // 0: never (requests without response are exported as unknown)
+    Duration http_request_timeout = 0s;  // 0: never (requests without response are exported as unknown)
     bool is_http_request_timeout_set = false;
     Duration max_exchange_age = 5min;     // Waggle: an exchange still open is exported once, incomplete
     std::uint32_t ring_bytes = 4u << 20;  // per ring
@@ -70,8 +70,8 @@ struct EbpfConfig {
     Duration tick = 5ms;
     std::uint32_t max_connections = 65536;
     bool queue_time = false;
-    bool tls = true;                      // read plaintext from TLS libraries
-    std::vector<std::string> disable;     // hook kinds not to use: tp_btf, fentry, kprobe, io_uring …
+    bool tls = true;                   // read plaintext from TLS libraries
+    std::vector<std::string> disable;  // hook kinds not to use: tp_btf, fentry, kprobe, io_uring …
     std::uint32_t batch_length = 100;
     Duration batch_timeout = 1s;
     bool track_request_headers = false;
@@ -84,7 +84,7 @@ struct RoutesConfig {
     IgnoreMode ignore_mode = IgnoreMode::All;
     std::string wildcard_char = "*";
     std::uint32_t max_path_segment_cardinality = 10;  // Waggle: bound under a crawler
-    bool is_enabled = true;  // false when the section is explicitly null
+    bool is_enabled = true;                           // false when the section is explicitly null
 };
 
 struct AttributeSelect {
@@ -180,13 +180,13 @@ struct Config {
     TracePrinter trace_printer = TracePrinter::Disabled;
     bool enforce_sys_caps = false;
     std::uint32_t channel_buffer_len = 10;
-    std::uint16_t health_port = 0;            // Waggle: /healthz and /readyz (also on the Prometheus port)
+    std::uint16_t health_port = 0;  // Waggle: /healthz and /readyz (also on the Prometheus port)
     Duration shutdown_timeout = 10s;
     std::uint64_t memory_limit = 256u << 20;
-    double cpu_limit = 0;                     // share of a core; 0: none
-    std::uint32_t series_limit = 2000;        // per instrument; the rest goes to the overflow series
+    double cpu_limit = 0;                             // share of a core; 0: none
+    std::uint32_t series_limit = 2000;                // per instrument; the rest goes to the overflow series
     std::vector<std::string> sensitive_query_params;  // beside the built-in list
-    bool sanitize_queries = true;             // literals in db.query.text become ?
+    bool sanitize_queries = true;                     // literals in db.query.text become ?
 
     // Beyla's legacy selector: one entry, appended last.
     std::optional<std::string> executable_name;

@@ -11,9 +11,8 @@
 namespace waggle::config {
 
 struct Diagnostic {
-    std::string
-        where;  // "waggle.yaml:12", "environment BEYLA_OPEN_PORT", "flag --open-port"; may be empty
-    std::string key;  // "ebpf.batch_timeout"; may be empty
+    std::string where;  // "waggle.yaml:12", "environment BEYLA_OPEN_PORT", "flag --open-port"; may be empty
+    std::string key;    // "ebpf.batch_timeout"; may be empty
     std::string message;
     std::string text() const;  // "where: key: message"
 };

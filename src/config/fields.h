@@ -24,8 +24,7 @@ class Reader {
 
     bool is_text() const { return is_text_; }
     Reader at(std::string_view part) const {
-        return {source_, key_ + (part.starts_with('[') ? "" : ".") + std::string(part), is_text_,
-                *problems_};
+        return {source_, key_ + (part.starts_with('[') ? "" : ".") + std::string(part), is_text_, *problems_};
     }
     size_t error_count() const { return problems_->errors.size(); }
     std::string where(int line) const {
@@ -34,9 +33,7 @@ class Reader {
     void error(const Node& node, std::string message) {
         problems_->errors.push_back({where(node.line), key_, std::move(message)});
     }
-    void warn(int line, std::string message) {
-        problems_->warnings.push_back({where(line), key_, std::move(message)});
-    }
+    void warn(int line, std::string message) { problems_->warnings.push_back({where(line), key_, std::move(message)}); }
 
   private:
     std::string_view source_;  // the file's name, "environment NAME" or "flag --name"
@@ -47,9 +44,8 @@ class Reader {
 
 template <typename Root>
 struct Field {
-    std::string_view key;  // empty: only from the environment
-    std::string_view
-        environment;  // names, best first, separated by blanks; BEYLA_X implies WAGGLE_X
+    std::string_view key;          // empty: only from the environment
+    std::string_view environment;  // names, best first, separated by blanks; BEYLA_X implies WAGGLE_X
     std::string_view type;
     std::string_view help;
     void (*read)(const Node&, Root&, Reader&) = nullptr;
@@ -84,8 +80,7 @@ template <typename T>
 struct Codec;
 
 template <typename Root, auto Get, typename C = void>
-constexpr Field<Root> make_field(std::string_view key, std::string_view environment,
-                                 std::string_view help) {
+constexpr Field<Root> make_field(std::string_view key, std::string_view environment, std::string_view help) {
     using T = std::remove_cvref_t<decltype(Get(std::declval<Root&>()))>;
     using Chosen = std::conditional_t<std::is_void_v<C>, Codec<T>, C>;
     return {.key = key,

@@ -18,8 +18,7 @@ namespace {
 // The same problem met twice (a shared endpoint, once per signal) is said once.
 void remove_doubles(std::vector<Diagnostic>& diagnostics) {
     std::set<std::string> seen;
-    std::erase_if(diagnostics,
-                  [&](const Diagnostic& each) { return !seen.insert(each.text()).second; });
+    std::erase_if(diagnostics, [&](const Diagnostic& each) { return !seen.insert(each.text()).second; });
 }
 
 std::vector<Setting> settings_of(const Draft& draft) {
@@ -44,16 +43,13 @@ Node parse(std::string_view text, std::string_view file_name, Problems& problems
     if (root) return std::move(*root);
     const YamlError& error = root.error();
     problems.errors.push_back(
-        {error.line > 0 ? fmt::format("{}:{}", file_name, error.line) : std::string(file_name), "",
-         error.message});
+        {error.line > 0 ? fmt::format("{}:{}", file_name, error.line) : std::string(file_name), "", error.message});
     return {};
 }
 
-bool contains_any(const std::vector<std::string>& features,
-                  std::initializer_list<std::string_view> wanted) {
-    return std::ranges::any_of(wanted, [&](std::string_view feature) {
-        return std::ranges::find(features, feature) != features.end();
-    });
+bool contains_any(const std::vector<std::string>& features, std::initializer_list<std::string_view> wanted) {
+    return std::ranges::any_of(
+        wanted, [&](std::string_view feature) { return std::ranges::find(features, feature) != features.end(); });
 }
 
 bool has_feature(const std::vector<std::string>& features) {
@@ -67,14 +63,13 @@ Environment process_environment() {
     for (char** entry = environ; entry && *entry; ++entry) {
         const std::string_view text = *entry;
         const size_t equals = text.find('=');
-        if (equals != std::string_view::npos)
-            environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+        if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
     return environment;
 }
 
-Result<Loaded> load(std::string_view yaml_text, std::string_view file_name,
-                    const Environment& environment, const Flags& flags) {
+Result<Loaded> load(std::string_view yaml_text, std::string_view file_name, const Environment& environment,
+                    const Flags& flags) {
     Problems problems;
     Draft draft;
     set_defaults(draft);
@@ -93,8 +88,7 @@ Result<Loaded> load(std::string_view yaml_text, std::string_view file_name,
     return loaded;
 }
 
-Result<Loaded> load_file(std::string_view path, const Environment& environment,
-                         const Flags& flags) {
+Result<Loaded> load_file(std::string_view path, const Environment& environment, const Flags& flags) {
     if (path.empty()) return load("", "", environment, flags);
     std::ifstream file{std::string(path)};
     if (!file) return fail_errno(fmt::format("cannot read the configuration file {}", path));
@@ -114,9 +108,7 @@ std::string config_path(std::string_view from_flag, const Environment& environme
     return std::string(from_flag);
 }
 
-bool has_selection(const Config& config) {
-    return config.discovery.system_wide || !config.discovery.services.empty();
-}
+bool has_selection(const Config& config) { return config.discovery.system_wide || !config.discovery.services.empty(); }
 
 bool has_exporter(const Config& config) {
     return config.traces.is_enabled() || config.trace_printer != TracePrinter::Disabled ||

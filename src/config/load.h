@@ -27,18 +27,17 @@ Environment process_environment();
 // Command-line values, as text; parsed by the same table as the file. The comment is the flag's
 // name in messages.
 struct Flags {
-    std::optional<std::string> open_port;        // --open-port
-    std::optional<std::string> executable_name;  // --exe
-    std::optional<std::string> service_name;     // --service-name
-    std::optional<std::string> system_wide;      // --all ("true")
-    std::optional<std::string> print;            // --print
-    std::optional<std::string> prometheus_port;  // --prometheus-port
-    std::optional<std::string> otlp_endpoint;    // --otlp: replaces every other OTLP endpoint
-    std::optional<std::string> otlp_protocol;    // --otlp-protocol
-    std::optional<std::string> log_level;        // --log-level
-    std::optional<std::string> profile;          // --profile
-    std::vector<std::pair<std::string, std::string>>
-        set;                     // --set key=value, any scalar or list key
+    std::optional<std::string> open_port;                  // --open-port
+    std::optional<std::string> executable_name;            // --exe
+    std::optional<std::string> service_name;               // --service-name
+    std::optional<std::string> system_wide;                // --all ("true")
+    std::optional<std::string> print;                      // --print
+    std::optional<std::string> prometheus_port;            // --prometheus-port
+    std::optional<std::string> otlp_endpoint;              // --otlp: replaces every other OTLP endpoint
+    std::optional<std::string> otlp_protocol;              // --otlp-protocol
+    std::optional<std::string> log_level;                  // --log-level
+    std::optional<std::string> profile;                    // --profile
+    std::vector<std::pair<std::string, std::string>> set;  // --set key=value, any scalar or list key
     bool is_beyla_file = false;  // the file came through Beyla's own -config: implies profile beyla
 };
 
@@ -56,12 +55,11 @@ struct Loaded {
 };
 
 // file_name is only for messages. An empty text is an empty file.
-Result<Loaded> load(std::string_view yaml_text, std::string_view file_name,
-                    const Environment& environment, const Flags& flags = {});
+Result<Loaded> load(std::string_view yaml_text, std::string_view file_name, const Environment& environment,
+                    const Flags& flags = {});
 
 // Reads the file first; without a path only environment and flags count.
-Result<Loaded> load_file(std::string_view path, const Environment& environment,
-                         const Flags& flags = {});
+Result<Loaded> load_file(std::string_view path, const Environment& environment, const Flags& flags = {});
 
 // Which file to read: WAGGLE_CONFIG_PATH, else BEYLA_CONFIG_PATH, else the flag's (may be empty).
 std::string config_path(std::string_view from_flag, const Environment& environment);

@@ -10,8 +10,7 @@ namespace waggle::config {
 std::span<const Option> options() {
     static const std::vector<Option> all = [] {
         std::vector<Option> rows;
-        for (const auto part :
-             {agent_options(), span_options(), otlp_options(), export_options(), network_options()})
+        for (const auto part : {agent_options(), span_options(), otlp_options(), export_options(), network_options()})
             rows.insert(rows.end(), part.begin(), part.end());
         return rows;
     }();
@@ -25,8 +24,7 @@ const Option* find_option(std::string_view key) {
 
 bool is_section(std::string_view key) {
     return std::ranges::any_of(options(), [&](const Option& option) {
-        return option.key.size() > key.size() && option.key.starts_with(key) &&
-               option.key[key.size()] == '.';
+        return option.key.size() > key.size() && option.key.starts_with(key) && option.key[key.size()] == '.';
     });
 }
 
@@ -36,8 +34,7 @@ std::vector<std::string> variables(const Option& option) {
     std::vector<std::string> listed;
     for (const std::string_view name : split(option.environment, ' ')) {
         if (name.empty()) continue;
-        if (name.starts_with(kBeyla))
-            own.push_back("WAGGLE_" + std::string(name.substr(kBeyla.size())));
+        if (name.starts_with(kBeyla)) own.push_back("WAGGLE_" + std::string(name.substr(kBeyla.size())));
         listed.emplace_back(name);
     }
     own.insert(own.end(), listed.begin(), listed.end());

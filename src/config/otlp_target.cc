@@ -37,8 +37,7 @@ bool is_printable(std::string_view text) {
 }
 
 // Host and port of an authority; nothing when malformed.
-std::optional<std::pair<std::string_view, std::string_view>> host_and_port(
-    std::string_view authority) {
+std::optional<std::pair<std::string_view, std::string_view>> host_and_port(std::string_view authority) {
     std::string_view host = authority.substr(authority.rfind('@') + 1);
     std::string_view port;
     const size_t bracket = host.rfind(']');
@@ -49,8 +48,7 @@ std::optional<std::pair<std::string_view, std::string_view>> host_and_port(
         if (parse_int<std::uint16_t>(port).value_or(0) == 0) return std::nullopt;
     }
     const bool is_bracketed = host.starts_with('[') && host.ends_with(']');
-    if (host.empty() || (!is_bracketed && host.find_first_of(":[]") != std::string_view::npos))
-        return std::nullopt;
+    if (host.empty() || (!is_bracketed && host.find_first_of(":[]") != std::string_view::npos)) return std::nullopt;
     return std::pair{host, port};
 }
 
@@ -64,8 +62,7 @@ Result<Url> parse_url(std::string_view text, std::optional<bool> insecure) {
     } else if (insecure) {
         url.scheme = *insecure ? "http" : "https";
     } else {
-        return fail(
-            fmt::format("{} has no scheme; write http://host:port or https://host:port", shown));
+        return fail(fmt::format("{} has no scheme; write http://host:port or https://host:port", shown));
     }
     const size_t path = std::min(rest.find_first_of("/?#"), rest.size());
     url.authority = std::string(rest.substr(0, path));
@@ -96,14 +93,11 @@ std::string target_of(const Url& url, OtlpProtocol protocol, const Signal& signa
 }
 
 Endpoint choose_endpoint(const Draft& draft, const OtlpDraft& own, const Signal& signal) {
-    if (!own.endpoint.empty())
-        return {own.endpoint, fmt::format("{}.endpoint", signal.section), true};
+    if (!own.endpoint.empty()) return {own.endpoint, fmt::format("{}.endpoint", signal.section), true};
     if (!draft.common.endpoint.empty()) return {draft.common.endpoint, "otlp.endpoint"};
-    const bool submits =
-        std::ranges::find(draft.grafana.submit, signal.name) != draft.grafana.submit.end();
+    const bool submits = std::ranges::find(draft.grafana.submit, signal.name) != draft.grafana.submit.end();
     if (draft.grafana.zone.empty() || !submits) return {};
-    return {fmt::format("https://otlp-gateway-{}.grafana.net/otlp", draft.grafana.zone),
-            "grafana.otlp.cloud_zone"};
+    return {fmt::format("https://otlp-gateway-{}.grafana.net/otlp", draft.grafana.zone), "grafana.otlp.cloud_zone"};
 }
 
 void set_header(Pairs& headers, const std::string& name, const std::string& value) {
@@ -119,9 +113,8 @@ Pairs merge_headers(const Draft& draft, const OtlpDraft& own) {
     Pairs headers;
     const GrafanaDraft& grafana = draft.grafana;
     if (!grafana.instance_id.empty() && !grafana.api_key.empty())
-        headers.emplace_back(
-            "Authorization",
-            "Basic " + base64(fmt::format("{}:{}", grafana.instance_id, grafana.api_key)));
+        headers.emplace_back("Authorization",
+                             "Basic " + base64(fmt::format("{}:{}", grafana.instance_id, grafana.api_key)));
     for (const Pairs* source : {&draft.common.headers, &own.headers})
         for (const auto& [name, value] : *source) set_header(headers, name, value);
     return headers;
@@ -130,19 +123,17 @@ Pairs merge_headers(const Draft& draft, const OtlpDraft& own) {
 // What the signal does not say itself it takes from the common settings, and its origin with it.
 void inherit_common(Draft& draft, OtlpDraft& own, const Signal& signal) {
     const OtlpDraft& common = draft.common;
-    const auto inherit = [&](std::string_view key, std::string_view common_key, auto& value,
-                             const auto& from, bool is_unset) {
+    const auto inherit = [&](std::string_view key, std::string_view common_key, auto& value, const auto& from,
+                             bool is_unset) {
         if (!is_unset) return;
         value = from;
         const auto origin = draft.origins.find(fmt::format("otlp.{}", common_key));
-        if (origin != draft.origins.end())
-            draft.origins[fmt::format("{}.{}", signal.section, key)] = origin->second;
+        if (origin != draft.origins.end()) draft.origins[fmt::format("{}.{}", signal.section, key)] = origin->second;
     };
     inherit("protocol", "protocol", own.protocol, common.protocol, !own.protocol);
-    inherit("certificate", "certificate", own.certificate, common.certificate,
-            own.certificate.empty());
-    inherit("client_certificate", "client_certificate", own.client_certificate,
-            common.client_certificate, own.client_certificate.empty());
+    inherit("certificate", "certificate", own.certificate, common.certificate, own.certificate.empty());
+    inherit("client_certificate", "client_certificate", own.client_certificate, common.client_certificate,
+            own.client_certificate.empty());
     inherit("client_key", "client_key", own.client_key, common.client_key, own.client_key.empty());
     inherit("insecure", "insecure", own.insecure, common.insecure, !own.insecure);
     inherit("compression", "compression", own.compression, common.compression, !own.compression);
@@ -152,8 +143,7 @@ void inherit_common(Draft& draft, OtlpDraft& own, const Signal& signal) {
     own.headers = headers;
 }
 
-void resolve_signal(Draft& draft, OtlpDraft& own, OtlpConfig& config, const Signal& signal,
-                    Problems& problems) {
+void resolve_signal(Draft& draft, OtlpDraft& own, OtlpConfig& config, const Signal& signal, Problems& problems) {
     const OtlpConfig defaults;
     inherit_common(draft, own, signal);
     if (own.timeout == 0s) own.timeout = defaults.timeout;
@@ -177,30 +167,26 @@ void resolve_signal(Draft& draft, OtlpDraft& own, OtlpConfig& config, const Sign
     config.endpoint = target_of(*url, config.protocol, signal, endpoint.is_own);
     own.endpoint = config.endpoint;
     own.protocol = config.protocol;
-    if (!endpoint.is_own)
-        draft.origins[fmt::format("{}.endpoint", signal.section)] = draft.origin(endpoint.key);
+    if (!endpoint.is_own) draft.origins[fmt::format("{}.endpoint", signal.section)] = draft.origin(endpoint.key);
 }
 
-void check_exporter_variable(const Draft& draft, std::string_view variable,
-                             const std::string& value, Problems& problems) {
-    if (equals_ignoring_case(trim(value), "none") || equals_ignoring_case(trim(value), "otlp"))
-        return;
+void check_exporter_variable(const Draft& draft, std::string_view variable, const std::string& value,
+                             Problems& problems) {
+    if (equals_ignoring_case(trim(value), "none") || equals_ignoring_case(trim(value), "otlp")) return;
     problems.warnings.push_back(
-        {draft.origin(variable), "",
-         fmt::format("{} has no effect; otlp and none have", quote(value))});
+        {draft.origin(variable), "", fmt::format("{} has no effect; otlp and none have", quote(value))});
 }
 
 void check_grafana(const Draft& draft, Problems& problems) {
     constexpr std::string_view kSignals[] = {"traces", "metrics"};
     for (const std::string& word : draft.grafana.submit)
         if (std::ranges::find(kSignals, word) == std::end(kSignals))
-            problems.warnings.push_back({draft.origin("grafana.otlp.cloud_submit"),
-                                         "grafana.otlp.cloud_submit",
+            problems.warnings.push_back({draft.origin("grafana.otlp.cloud_submit"), "grafana.otlp.cloud_submit",
                                          not_one_of(word, kSignals) + "; ignored"});
     if (draft.grafana.is_set() && draft.grafana.zone.empty() && draft.common.endpoint.empty() &&
         draft.traces.endpoint.empty() && draft.metrics.endpoint.empty())
-        problems.warnings.push_back({"", "grafana.otlp.cloud_zone",
-                                     "is not set, and no endpoint is: nothing is sent by OTLP"});
+        problems.warnings.push_back(
+            {"", "grafana.otlp.cloud_zone", "is not set, and no endpoint is: nothing is sent by OTLP"});
 }
 
 }  // namespace
@@ -211,10 +197,10 @@ void resolve_otlp(Draft& draft, Problems& problems) {
     check_grafana(draft, problems);
     // Beyla's collector exporter adds the path even to the traces' own endpoint.
     const bool is_beyla = draft.config.profile == Profile::Beyla;
-    resolve_signal(draft, draft.traces, draft.config.traces,
-                   {"traces", "otel_traces_export", "/v1/traces", is_beyla}, problems);
-    resolve_signal(draft, draft.metrics, draft.config.metrics,
-                   {"metrics", "otel_metrics_export", "/v1/metrics", false}, problems);
+    resolve_signal(draft, draft.traces, draft.config.traces, {"traces", "otel_traces_export", "/v1/traces", is_beyla},
+                   problems);
+    resolve_signal(draft, draft.metrics, draft.config.metrics, {"metrics", "otel_metrics_export", "/v1/metrics", false},
+                   problems);
 }
 
 }  // namespace waggle::config

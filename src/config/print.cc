@@ -30,14 +30,11 @@ std::string cell(std::string_view text) {
     return escaped;
 }
 
-std::string code(std::string_view text) {
-    return text.empty() ? "" : fmt::format("`{}`", cell(text));
-}
+std::string code(std::string_view text) { return text.empty() ? "" : fmt::format("`{}`", cell(text)); }
 
 std::string default_of(const Option& option, const Draft& defaults) {
     if (option.is_section) return "";
-    const std::string value =
-        option.is_pending() ? std::string(option.pending_default) : option.print(defaults);
+    const std::string value = option.is_pending() ? std::string(option.pending_default) : option.print(defaults);
     return value == "null" || value == "\"\"" ? "" : value;
 }
 
@@ -60,8 +57,7 @@ std::string print(const Loaded& loaded) {
         const auto [differs, unused] = std::ranges::mismatch(parts, open);
         for (auto part = differs; part != parts.end(); ++part)
             text += fmt::format("{:{}}{}:\n", "", 2 * (part - parts.begin()), *part);
-        text += with_comment(fmt::format("{:{}}{}: {}", "", 2 * parts.size(), key, setting.value),
-                             setting.origin);
+        text += with_comment(fmt::format("{:{}}{}: {}", "", 2 * parts.size(), key, setting.value), setting.origin);
         open = std::move(parts);
     }
     return text;
@@ -72,10 +68,9 @@ std::string settings_reference() {
     set_defaults(defaults);
     std::string text = "| Key | Variable | Type | Default | Meaning |\n|---|---|---|---|---|\n";
     for (const Option& option : options())
-        text +=
-            fmt::format("| {} | {} | {} | {} | {}{} |\n", code(option.key), variable_list(option),
-                        cell(option.type), code(default_of(option, defaults)),
-                        option.is_pending() ? "*No effect yet:* " : "", cell(option.help));
+        text += fmt::format("| {} | {} | {} | {} | {}{} |\n", code(option.key), variable_list(option),
+                            cell(option.type), code(default_of(option, defaults)),
+                            option.is_pending() ? "*No effect yet:* " : "", cell(option.help));
     return text;
 }
 

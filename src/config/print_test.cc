@@ -37,8 +37,7 @@ TEST(Docs, TablesAreFresh) {
     const std::string path = kSource + "/docs/configuration.md";
     const std::string text = read(path);
     const std::string fresh =
-        put_between_marks(put_between_marks(text, "settings", settings_reference()), "selectors",
-                          selector_reference());
+        put_between_marks(put_between_marks(text, "settings", settings_reference()), "selectors", selector_reference());
     if (text == fresh) return;
     if (std::getenv("WAGGLE_UPDATE_DOCS")) {
         std::ofstream(path) << fresh;
@@ -52,8 +51,7 @@ TEST(Options, EveryRowHasAPlaceAndAMeaning) {
     for (const Option& option : options()) {
         EXPECT_TRUE(!option.key.empty() || !option.environment.empty());
         EXPECT_FALSE(option.help.empty()) << option.key;
-        EXPECT_TRUE(option.key.empty() || keys.insert(option.key).second)
-            << option.key << " is there twice";
+        EXPECT_TRUE(option.key.empty() || keys.insert(option.key).second) << option.key << " is there twice";
     }
 }
 
@@ -73,19 +71,15 @@ TEST(Beyla, FeaturesThatAreMissingWarnWhenSwitchedOn) {
         {"ebpf: {instrument_gpu: yes}", "ebpf.instrument_gpu"},
         {"profile_port: 6060", "profile_port"},
         {"name_resolver: {sources: [dns]}", "name_resolver.sources: dns"},
-        {"prometheus_export: {port: 1, features: [application, network]}",
-         "prometheus_export.features: network"},
+        {"prometheus_export: {port: 1, features: [application, network]}", "prometheus_export.features: network"},
         {"filter: {network: {dst.port: {match: '80'}}}", "filter.network"}};
     for (const auto& [yaml, key] : cases)
-        EXPECT_EQ(warnings_of(loaded(yaml)),
-                  "w.yaml:1: " + std::string(key) + ": accepted, has no effect yet")
-            << yaml;
+        EXPECT_EQ(warnings_of(loaded(yaml)), "w.yaml:1: " + std::string(key) + ": accepted, has no effect yet") << yaml;
     EXPECT_EQ(warnings_of(loaded("", {{"BEYLA_NETWORK_METRICS", "1"}})),
               "environment BEYLA_NETWORK_METRICS: network.enable: accepted, has no effect yet");
-    for (const std::string_view quiet :
-         {"network: {enable: false, cache_max_flows: 3}",
-          "network: {cidrs: nonsense, sampling: {}, cache_max_flows: many}",
-          "prometheus_export: {features: [network]}"})
+    for (const std::string_view quiet : {"network: {enable: false, cache_max_flows: 3}",
+                                         "network: {cidrs: nonsense, sampling: {}, cache_max_flows: many}",
+                                         "prometheus_export: {features: [network]}"})
         EXPECT_EQ(warnings_of(loaded(quiet)), "") << quiet;
 }
 
@@ -102,25 +96,19 @@ TEST(Beyla, SettingsThatNothingHeedsWarn) {
         {"name_resolver: {cache_len: 5}", "name_resolver.cache_len"},
         {"name_resolver: {cache_expiry: 1s}", "name_resolver.cache_expiry"}};
     for (const auto& [yaml, key] : cases)
-        EXPECT_EQ(warnings_of(loaded(yaml)),
-                  "w.yaml:1: " + std::string(key) + ": accepted, has no effect")
-            << yaml;
+        EXPECT_EQ(warnings_of(loaded(yaml)), "w.yaml:1: " + std::string(key) + ": accepted, has no effect") << yaml;
     EXPECT_EQ(warnings_of(loaded("", {{"BEYLA_BPF_BATCH_LENGTH", "1000"}})),
               "environment BEYLA_BPF_BATCH_LENGTH: ebpf.batch_length: accepted, has no effect");
-    for (const std::string_view quiet :
-         {"channel_buffer_len: 10", "ebpf: {batch_length: 100, batch_timeout: 1s}",
-          "discovery: {exclude_otel_instrumented_services: false}",
-          "name_resolver: {cache_len: 1024, cache_expiry: 5m}"})
+    for (const std::string_view quiet : {"channel_buffer_len: 10", "ebpf: {batch_length: 100, batch_timeout: 1s}",
+                                         "discovery: {exclude_otel_instrumented_services: false}",
+                                         "name_resolver: {cache_len: 1024, cache_expiry: 5m}"})
         EXPECT_EQ(warnings_of(loaded(quiet)), "") << quiet;
 }
 
 TEST(Print, NamesTheOriginOfEveryLine) {
-    const std::string text =
-        print(loaded("ebpf:\n  batch_length: 7\n", {{"WAGGLE_PROMETHEUS_PORT", "9090"}}));
-    EXPECT_THAT(text,
-                testing::MatchesRegex("(.|\n)*\nebpf:\n  batch_length: 7 +# w.yaml:2\n(.|\n)*"));
-    EXPECT_THAT(text, testing::MatchesRegex(
-                          "(.|\n)*\n  port: 9090 +# environment WAGGLE_PROMETHEUS_PORT\n(.|\n)*"));
+    const std::string text = print(loaded("ebpf:\n  batch_length: 7\n", {{"WAGGLE_PROMETHEUS_PORT", "9090"}}));
+    EXPECT_THAT(text, testing::MatchesRegex("(.|\n)*\nebpf:\n  batch_length: 7 +# w.yaml:2\n(.|\n)*"));
+    EXPECT_THAT(text, testing::MatchesRegex("(.|\n)*\n  port: 9090 +# environment WAGGLE_PROMETHEUS_PORT\n(.|\n)*"));
     std::istringstream lines(text);
     int values = 0;
     for (std::string line; std::getline(lines, line);) {
@@ -155,13 +143,12 @@ network: {cidrs: [10.0.0.0/8], agent_ip: "::1"}
 }
 
 TEST(Print, MasksSecrets) {
-    const std::string text =
-        print(loaded("otlp: {client_key: \"-----BEGIN KEY hidden1\", headers: {api-key: hidden2}}",
-                     {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hidden3@h:4318"},
-                      {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://h:4318/x?api_key=hidden6"},
-                      {"GRAFANA_CLOUD_API_KEY", "hidden4"},
-                      {"GRAFANA_CLOUD_INSTANCE_ID", "7"},
-                      {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x=hidden5"}}));
+    const std::string text = print(loaded("otlp: {client_key: \"-----BEGIN KEY hidden1\", headers: {api-key: hidden2}}",
+                                          {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hidden3@h:4318"},
+                                           {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://h:4318/x?api_key=hidden6"},
+                                           {"GRAFANA_CLOUD_API_KEY", "hidden4"},
+                                           {"GRAFANA_CLOUD_INSTANCE_ID", "7"},
+                                           {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x=hidden5"}}));
     EXPECT_THAT(text, Not(HasSubstr("hidden")));
     EXPECT_THAT(text, Not(HasSubstr("Basic ")));
     EXPECT_THAT(text, HasSubstr("\"http://***@h:4318/v1/traces\""));
@@ -169,7 +156,8 @@ TEST(Print, MasksSecrets) {
 }
 
 TEST(Print, MaskedUrlsCanBeReadAgain) {
-    for (const char* url : {"http://h/x@:y", "http://u:p@h:4318/a?b=c", "http://u:p@[::1]:1/#x", "http://h:1/?a@b", "http://u@h/@"}) {
+    for (const char* url :
+         {"http://h/x@:y", "http://u:p@h:4318/a?b=c", "http://u:p@[::1]:1/#x", "http://h:1/?a@b", "http://u@h/@"}) {
         const std::string text = print(loaded("otel_traces_export: {endpoint: \"" + std::string(url) + "\"}"));
         EXPECT_TRUE(load(text, "printed.yaml", {})) << text.substr(text.find("endpoint"), 80);
     }

@@ -94,9 +94,8 @@ void resolve_sampler(Draft& draft, Problems& problems) {
     const auto parsed = std::from_chars(sampler.arg.data(), end, ratio);
     if (parsed.ec == std::errc{} && parsed.ptr == end && ratio >= 0 && ratio <= 1) return;
     constexpr std::string_view kArgument = "otel_traces_export.sampler.arg";
-    problems.warnings.push_back(
-        {draft.origin(kArgument), std::string(kArgument),
-         fmt::format("{} is not a ratio from 0 to 1; it stays 1", quote(sampler.arg))});
+    problems.warnings.push_back({draft.origin(kArgument), std::string(kArgument),
+                                 fmt::format("{} is not a ratio from 0 to 1; it stays 1", quote(sampler.arg))});
     sampler.arg.clear();
 }
 
@@ -116,8 +115,7 @@ void resolve(Draft& draft, bool is_beyla_configuration, Problems& problems) {
     InternalMetricsConfig& internal = draft.config.internal_metrics;
     if (internal.port != 0 && (internal.exporter.empty() || internal.exporter == "disabled")) {
         internal.exporter = "prometheus";
-        draft.origins["internal_metrics.exporter"] =
-            draft.origin("internal_metrics.prometheus.port");
+        draft.origins["internal_metrics.exporter"] = draft.origin("internal_metrics.prometheus.port");
     }
 }
 

@@ -27,27 +27,24 @@ constexpr Field<Draft> kubernetes(std::string_view key, std::string_view help) {
 }
 
 constexpr std::array kFields{
-    field<[](auto& s) -> auto& { return s.name; }>(
-        "name", "`service.name` of what matches; selects nothing by itself"),
+    field<[](auto& s) -> auto& { return s.name; }>("name", "`service.name` of what matches; selects nothing by itself"),
     field<[](auto& s) -> auto& { return s.service_namespace; }>(
         "namespace", "`service.namespace` of what matches; selects nothing by itself"),
-    field<[](auto& s) -> auto& { return s.open_ports; }>(
-        "open_ports", "a local port of the process, e.g. `80,443,8000-8999`"),
-    field<[](auto& s) -> auto& { return s.exe_path; }, AsRegex>(
-        "exe_path", "found anywhere in the executable's path"),
-    field<[](auto& s) -> auto& { return s.exe_path_regexp; }, AsRegex>(
-        "exe_path_regexp", "deprecated name of `exe_path`, which wins"),
+    field<[](auto& s) -> auto& { return s.open_ports; }>("open_ports",
+                                                         "a local port of the process, e.g. `80,443,8000-8999`"),
+    field<[](auto& s) -> auto& { return s.exe_path; }, AsRegex>("exe_path", "found anywhere in the executable's path"),
+    field<[](auto& s) -> auto& { return s.exe_path_regexp; }, AsRegex>("exe_path_regexp",
+                                                                       "deprecated name of `exe_path`, which wins"),
     field<[](auto& s) -> auto& { return s.exe_glob; }>(
         "exe_glob", "Waggle: glob over the executable's whole path (`*` `?` `[a-z]` `{a,b}`)"),
     field<[](auto& s) -> auto& { return s.cmd_args; }, AsRegex>(
         "cmd_args", "Waggle: found anywhere in the command line, arguments joined by a blank"),
-    field<[](auto& s) -> auto& { return s.cmd_glob; }>("cmd_glob",
-                                                       "Waggle: glob over the whole command line"),
+    field<[](auto& s) -> auto& { return s.cmd_glob; }>("cmd_glob", "Waggle: glob over the whole command line"),
     field<[](auto& s) -> auto& { return s.pids; }>("pids", "Waggle: these process ids"),
     field<[](auto& s) -> auto& { return s.is_any_listener; }>(
         "any_listener", "Waggle: every process with a listening TCP or UNIX socket"),
-    field<[](auto& s) -> auto& { return s.children; }>(
-        "children", "Waggle: are children of a match selected too? Default: yes"),
+    field<[](auto& s) -> auto& { return s.children; }>("children",
+                                                       "Waggle: are children of a match selected too? Default: yes"),
     kubernetes("k8s_namespace", "namespace of the pod"),
     kubernetes("k8s_pod_name", "name of the pod"),
     kubernetes("k8s_deployment_name", "name of the pod's Deployment"),
@@ -74,9 +71,7 @@ void read_key(const Node::Entry& entry, Draft& draft, Reader& reader) {
     Reader at = reader.at(entry.key);
     if (entry.value.is_null()) return;
     if (entry.key.starts_with("k8s_"))
-        reader.warn(
-            entry.line,
-            fmt::format("{}: accepted, has no effect yet: nothing matches this entry", entry.key));
+        reader.warn(entry.line, fmt::format("{}: accepted, has no effect yet: nothing matches this entry", entry.key));
     if (entry.key == kPodLabels) return read_pod_labels(entry.value, draft, at);
     const auto found = std::ranges::find(kFields, entry.key, &Field<Draft>::key);
     if (found == kFields.end()) return;
@@ -92,9 +87,8 @@ void reject_unknown_keys(const Node& node, Reader& reader) {
     for (const Node::Entry& entry : node.entries) {
         if (std::ranges::find(known, entry.key) != known.end()) continue;
         const std::string_view meant = nearest(entry.key, known);
-        reader.error({.line = entry.line},
-                     fmt::format("unknown selector {}{}", quote(entry.key),
-                                 meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
+        reader.error({.line = entry.line}, fmt::format("unknown selector {}{}", quote(entry.key),
+                                                       meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
     }
 }
 
@@ -123,8 +117,7 @@ std::string print_selector(const SelectorConfig& selector) {
     };
     for (const Field<Draft>& field : kFields) {
         if (field.is_pending()) continue;
-        if (const std::string value = field.print(draft); value != field.print(empty))
-            add(field.key, value);
+        if (const std::string value = field.print(draft); value != field.print(empty)) add(field.key, value);
     }
     std::string labels;
     for (const auto& [key, regex] : selector.k8s) {
@@ -132,9 +125,8 @@ std::string print_selector(const SelectorConfig& selector) {
             add(key, quote(regex));
             continue;
         }
-        labels +=
-            fmt::format("{}{}: {}", labels.empty() ? "" : ", ",
-                        quote(std::string_view(key).substr(kPodLabels.size() + 1)), quote(regex));
+        labels += fmt::format("{}{}: {}", labels.empty() ? "" : ", ",
+                              quote(std::string_view(key).substr(kPodLabels.size() + 1)), quote(regex));
     }
     if (!labels.empty()) add(kPodLabels, '{' + labels + '}');
     return '{' + text + '}';
@@ -145,8 +137,7 @@ std::string print_selector(const SelectorConfig& selector) {
 std::span<const SelectorKey> selector_keys() {
     static const std::vector<SelectorKey> keys = [] {
         std::vector<SelectorKey> all;
-        for (const Field<Draft>& field : kFields)
-            all.push_back({field.key, field.type, field.help});
+        for (const Field<Draft>& field : kFields) all.push_back({field.key, field.type, field.help});
         all.push_back(kPodLabelsKey);
         return all;
     }();
@@ -154,13 +145,11 @@ std::span<const SelectorKey> selector_keys() {
 }
 
 bool selects(const SelectorConfig& selector) {
-    return !selector.open_ports.is_empty() || selector.exe_path || selector.exe_glob ||
-           selector.cmd_args || selector.cmd_glob || !selector.pids.empty() ||
-           selector.is_any_listener || !selector.k8s.empty();
+    return !selector.open_ports.is_empty() || selector.exe_path || selector.exe_glob || selector.cmd_args ||
+           selector.cmd_glob || !selector.pids.empty() || selector.is_any_listener || !selector.k8s.empty();
 }
 
-void Codec<std::vector<SelectorConfig>>::read(const Node& node, std::vector<SelectorConfig>& value,
-                                              Reader& reader) {
+void Codec<std::vector<SelectorConfig>>::read(const Node& node, std::vector<SelectorConfig>& value, Reader& reader) {
     if (!node.is_list()) return reader.error(node, "must be a list of selectors");
     value.clear();
     for (size_t i = 0; i < node.items.size(); ++i) {
@@ -172,8 +161,7 @@ void Codec<std::vector<SelectorConfig>>::read(const Node& node, std::vector<Sele
 
 std::string Codec<std::vector<SelectorConfig>>::print(const std::vector<SelectorConfig>& value) {
     std::string text;
-    for (const SelectorConfig& selector : value)
-        text += (text.empty() ? "" : ", ") + print_selector(selector);
+    for (const SelectorConfig& selector : value) text += (text.empty() ? "" : ", ") + print_selector(selector);
     return '[' + text + ']';
 }
 

@@ -13,9 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
-std::string services(std::string_view entries) {
-    return "discovery:\n  services: " + std::string(entries) + "\n";
-}
+std::string services(std::string_view entries) { return "discovery:\n  services: " + std::string(entries) + "\n"; }
 
 TEST(Selector, ReadsEveryKey) {
     const Loaded all =
@@ -37,20 +35,14 @@ TEST(Selector, ReadsEveryKey) {
 }
 
 TEST(Selector, PortsMayBeANumber) {
-    EXPECT_TRUE(loaded(services("[{open_ports: 8080}]"))
-                    .config.discovery.services[0]
-                    .open_ports.contains(8080));
+    EXPECT_TRUE(loaded(services("[{open_ports: 8080}]")).config.discovery.services[0].open_ports.contains(8080));
     EXPECT_THAT(error_of(services("[{open_ports: [80]}]")), HasSubstr("not a list"));
     EXPECT_THAT(error_of(services("[{open_ports: ''}]")), HasSubstr("\"\" is not a list of ports"));
 }
 
 TEST(Selector, DeprecatedPathCountsOnlyAlone) {
-    EXPECT_EQ(loaded(services("[{exe_path_regexp: old}]")).config.discovery.services[0].exe_path,
-              "old");
-    EXPECT_EQ(loaded(services("[{exe_path_regexp: old, exe_path: new}]"))
-                  .config.discovery.services[0]
-                  .exe_path,
-              "new");
+    EXPECT_EQ(loaded(services("[{exe_path_regexp: old}]")).config.discovery.services[0].exe_path, "old");
+    EXPECT_EQ(loaded(services("[{exe_path_regexp: old, exe_path: new}]")).config.discovery.services[0].exe_path, "new");
 }
 
 TEST(Selector, UnknownKeyIsAnError) {
@@ -60,11 +52,9 @@ TEST(Selector, UnknownKeyIsAnError) {
 }
 
 TEST(Selector, EntryWithoutSelectorIsAnError) {
-    for (const std::string_view entry :
-         {"[{name: a, namespace: b}]", "[{}]", "[{any_listener: false}]", "[{exe_path: ''}]",
-          "[{children: true}]", "[{exe_path: ~}]"})
-        EXPECT_THAT(error_of(services(entry)), HasSubstr("discovery.services[0]: selects nothing"))
-            << entry;
+    for (const std::string_view entry : {"[{name: a, namespace: b}]", "[{}]", "[{any_listener: false}]",
+                                         "[{exe_path: ''}]", "[{children: true}]", "[{exe_path: ~}]"})
+        EXPECT_THAT(error_of(services(entry)), HasSubstr("discovery.services[0]: selects nothing")) << entry;
     EXPECT_THAT(error_of("discovery: {exclude_services: [{name: a}]}"),
                 HasSubstr("exclude_services[0]: selects nothing"));
     EXPECT_THAT(error_of(services("[80]")), HasSubstr("must be a map"));
@@ -72,22 +62,18 @@ TEST(Selector, EntryWithoutSelectorIsAnError) {
 }
 
 TEST(Selector, BadRegexIsAnErrorWithItsReason) {
-    EXPECT_THAT(
-        error_of(services("[{exe_path: 'a('}]")),
-        HasSubstr(
-            "discovery.services[0].exe_path: \"a(\" is not a regular expression (RE2): missing )"));
+    EXPECT_THAT(error_of(services("[{exe_path: 'a('}]")),
+                HasSubstr("discovery.services[0].exe_path: \"a(\" is not a regular expression (RE2): missing )"));
 }
 
 TEST(Selector, KeepsKubernetesKeysWithAWarning) {
     const Loaded all = loaded(services("[{k8s_namespace: ., k8s_pod_labels: {app: web}}]"));
     const SelectorConfig& selector = all.config.discovery.services[0];
-    EXPECT_THAT(selector.k8s,
-                ElementsAre(Pair("k8s_namespace", "."), Pair("k8s_pod_labels.app", "web")));
+    EXPECT_THAT(selector.k8s, ElementsAre(Pair("k8s_namespace", "."), Pair("k8s_pod_labels.app", "web")));
     EXPECT_FALSE(selector.exe_path);
     EXPECT_THAT(warnings_of(all), HasSubstr("k8s_namespace: accepted, has no effect yet"));
     EXPECT_THAT(error_of(services("[{k8s_owner_name: '['}]")), HasSubstr("k8s_owner_name"));
-    EXPECT_THAT(error_of(services("[{k8s_pod_labels: [a]}]")),
-                HasSubstr("must be a map from label"));
+    EXPECT_THAT(error_of(services("[{k8s_pod_labels: [a]}]")), HasSubstr("must be a map from label"));
 }
 
 TEST(Selector, PrintsWhatItRead) {

@@ -13,8 +13,7 @@
 namespace waggle::config {
 
 // The Loaded of a text that must load.
-inline Loaded loaded(std::string_view yaml, const Environment& environment = {},
-                     const Flags& flags = {}) {
+inline Loaded loaded(std::string_view yaml, const Environment& environment = {}, const Flags& flags = {}) {
     Result<Loaded> result = load(yaml, "w.yaml", environment, flags);
     if (result) return std::move(*result);
     ADD_FAILURE() << result.error().message;
@@ -22,8 +21,7 @@ inline Loaded loaded(std::string_view yaml, const Environment& environment = {},
 }
 
 // The error of a text that must not.
-inline std::string error_of(std::string_view yaml, const Environment& environment = {},
-                            const Flags& flags = {}) {
+inline std::string error_of(std::string_view yaml, const Environment& environment = {}, const Flags& flags = {}) {
     const Result<Loaded> result = load(yaml, "w.yaml", environment, flags);
     return result ? "none" : result.error().message;
 }

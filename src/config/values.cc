@@ -33,8 +33,7 @@ std::optional<double> take_duration_part(std::string_view& text) {
     size_t digits = 0;
     while (digits < text.size() && (is_digit(text[digits]) || text[digits] == '.')) ++digits;
     double number = 0;
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + digits, number, std::chars_format::fixed);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number, std::chars_format::fixed);
     if (error != std::errc{} || end != text.data() + digits) return std::nullopt;
     text.remove_prefix(digits);
     size_t letters = 0;
@@ -46,13 +45,11 @@ std::optional<double> take_duration_part(std::string_view& text) {
 }
 
 std::unexpected<Error> bad_duration(std::string_view text) {
-    return fail(
-        fmt::format("{} is not a duration; use for example 500ms, 5s or 1m30s", quote(text)));
+    return fail(fmt::format("{} is not a duration; use for example 500ms, 5s or 1m30s", quote(text)));
 }
 
 std::unexpected<Error> bad_ports(std::string_view text) {
-    return fail(
-        fmt::format("{} is not a list of ports; use for example 80,443,8000-8999", quote(text)));
+    return fail(fmt::format("{} is not a list of ports; use for example 80,443,8000-8999", quote(text)));
 }
 
 int hex_value(char c) {
@@ -64,8 +61,7 @@ int hex_value(char c) {
 std::string percent_decode(std::string_view text) {
     std::string decoded;
     for (size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
+        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
             decoded += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
             i += 2;
         } else {
@@ -128,9 +124,7 @@ Result<PortSet> parse_ports(std::string_view text) {
     for (const std::string_view item : split(text, ',')) {
         const size_t dash = item.find('-');
         const auto from = parse_int<std::uint16_t>(trim(item.substr(0, dash)));
-        const auto to = dash == std::string_view::npos
-                            ? from
-                            : parse_int<std::uint16_t>(trim(item.substr(dash + 1)));
+        const auto to = dash == std::string_view::npos ? from : parse_int<std::uint16_t>(trim(item.substr(dash + 1)));
         if (!from || !to || *from > *to) return bad_ports(text);
         ports.ranges.emplace_back(*from, *to);
     }
@@ -148,8 +142,7 @@ std::string format_ports(const PortSet& ports) {
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
     const auto bad = [&] {
-        return fail(
-            fmt::format("{} is not a size; use for example 268435456 or 256MiB", quote(text)));
+        return fail(fmt::format("{} is not a size; use for example 268435456 or 256MiB", quote(text)));
     };
     size_t digits = 0;
     while (digits < text.size() && is_digit(text[digits])) ++digits;
@@ -161,8 +154,7 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
     if (is_binary) unit.remove_suffix(1);
     constexpr std::string_view kPrefixes = "KMGT";
     const size_t power = unit.empty() ? 0 : kPrefixes.find(unit == "k" ? 'K' : unit[0]) + 1;
-    if (unit.size() > 1 || power > kPrefixes.size() || (!unit.empty() && power == 0) ||
-        (unit.empty() && is_binary))
+    if (unit.size() > 1 || power > kPrefixes.size() || (!unit.empty() && power == 0) || (unit.empty() && is_binary))
         return bad();
     std::uint64_t bytes = *number;
     for (size_t i = 0; i < power; ++i)
@@ -188,8 +180,7 @@ KeyValues parse_key_values(std::string_view text) {
             ++result.malformed;
             continue;
         }
-        result.pairs.emplace_back(percent_decode(name),
-                                  percent_decode(trim(item.substr(equals + 1))));
+        result.pairs.emplace_back(percent_decode(name), percent_decode(trim(item.substr(equals + 1))));
     }
     return result;
 }
@@ -202,16 +193,13 @@ std::vector<std::string> parse_list(std::string_view text) {
 }
 
 std::string base64(std::string_view bytes) {
-    constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string text;
     for (size_t i = 0; i < bytes.size(); i += 3) {
         std::uint32_t group = 0;
         for (size_t j = 0; j < 3; ++j)
-            group =
-                group << 8 | (i + j < bytes.size() ? static_cast<std::uint8_t>(bytes[i + j]) : 0);
-        for (size_t j = 0; j < 4; ++j)
-            text += i + j <= bytes.size() ? kAlphabet[group >> (18 - 6 * j) & 63] : '=';
+            group = group << 8 | (i + j < bytes.size() ? static_cast<std::uint8_t>(bytes[i + j]) : 0);
+        for (size_t j = 0; j < 4; ++j) text += i + j <= bytes.size() ? kAlphabet[group >> (18 - 6 * j) & 63] : '=';
     }
     return text;
 }
@@ -225,19 +213,16 @@ std::string metric_key(std::string_view name) {
 }
 
 std::string quote(std::string_view text) {
-    constexpr std::array<std::string_view, 9> kWords{"true", "false", "yes", "no", "on",
-                                                     "off",  "null",  "y",   "n"};
-    const bool is_word = std::ranges::any_of(
-        kWords, [&](std::string_view word) { return equals_ignoring_case(word, text); });
+    constexpr std::array<std::string_view, 9> kWords{"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
+    const bool is_word =
+        std::ranges::any_of(kWords, [&](std::string_view word) { return equals_ignoring_case(word, text); });
     const auto is_plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' ||
-               c == '.' || c == '/' || c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '.' || c == '/' ||
+               c == '-';
     };
-    const bool starts_plain =
-        !text.empty() && (to_lower(text[0]) >= 'a' && to_lower(text[0]) <= 'z');
+    const bool starts_plain = !text.empty() && (to_lower(text[0]) >= 'a' && to_lower(text[0]) <= 'z');
     const bool starts_path = text.starts_with('/');
-    if (!is_word && (starts_plain || starts_path) && std::ranges::all_of(text, is_plain))
-        return std::string(text);
+    if (!is_word && (starts_plain || starts_path) && std::ranges::all_of(text, is_plain)) return std::string(text);
 
     std::string quoted = "\"";
     for (const char c : text) {

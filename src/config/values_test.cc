@@ -23,14 +23,12 @@ TEST(Values, ReadsGoDurations) {
 }
 
 TEST(Values, RejectsWhatIsNoGoDuration) {
-    for (const std::string_view text :
-         {"", "5", "s", "5 s", "5x", "-5s", "1.2.3s", "5s3", "999999999h", "1e3s", "."})
+    for (const std::string_view text : {"", "5", "s", "5 s", "5x", "-5s", "1.2.3s", "5s3", "999999999h", "1e3s", "."})
         EXPECT_FALSE(parse_duration(text)) << text;
 }
 
 TEST(Values, PrintsDurationsThatReadBack) {
-    for (const Duration duration :
-         {Duration{0}, Duration{1}, Duration{500ms}, Duration{70min}, Duration{3661s + 5us}})
+    for (const Duration duration : {Duration{0}, Duration{1}, Duration{500ms}, Duration{70min}, Duration{3661s + 5us}})
         EXPECT_EQ(*parse_duration(format_duration(duration)), duration);
     EXPECT_EQ(format_duration(70min), "1h10m");
     EXPECT_EQ(format_duration(500ms), "500ms");
@@ -41,8 +39,7 @@ TEST(Values, ReadsGoBooleans) {
         EXPECT_EQ(parse_bool(text), true) << text;
     for (const std::string_view text : {"0", "f", "F", "FALSE", "false", "False"})
         EXPECT_EQ(parse_bool(text), false) << text;
-    for (const std::string_view text : {"", "yes", "tRUE", "2", " 1"})
-        EXPECT_FALSE(parse_bool(text)) << text;
+    for (const std::string_view text : {"", "yes", "tRUE", "2", " 1"}) EXPECT_FALSE(parse_bool(text)) << text;
 }
 
 TEST(Values, ReadsPortLists) {
@@ -52,16 +49,13 @@ TEST(Values, ReadsPortLists) {
     EXPECT_FALSE(one->contains(8080));
     const Result<PortSet> many = parse_ports(" 80 , 443,8000 - 8999 ");
     ASSERT_TRUE(many);
-    for (const int port : {80, 443, 8000, 8999})
-        EXPECT_TRUE(many->contains(static_cast<std::uint16_t>(port))) << port;
-    for (const int port : {81, 9000, 7999})
-        EXPECT_FALSE(many->contains(static_cast<std::uint16_t>(port))) << port;
+    for (const int port : {80, 443, 8000, 8999}) EXPECT_TRUE(many->contains(static_cast<std::uint16_t>(port))) << port;
+    for (const int port : {81, 9000, 7999}) EXPECT_FALSE(many->contains(static_cast<std::uint16_t>(port))) << port;
     EXPECT_EQ(format_ports(*many), "80,443,8000-8999");
 }
 
 TEST(Values, RejectsWhatIsNoPortList) {
-    for (const std::string_view text :
-         {"80-", "a", ",80", "80,", "", "65536", "90-80", "-80", "80 81", "1-2-3"})
+    for (const std::string_view text : {"80-", "a", ",80", "80,", "", "65536", "90-80", "-80", "80 81", "1-2-3"})
         EXPECT_FALSE(parse_ports(text)) << text;
 }
 
@@ -75,8 +69,7 @@ TEST(Values, ReadsSizes) {
         ASSERT_TRUE(parsed) << text;
         EXPECT_EQ(*parsed, expected) << text;
     }
-    for (const std::string_view text :
-         {"", "MiB", "1x", "1i", "-1", "1.5M", "99999999999TiB", "1MMiB"})
+    for (const std::string_view text : {"", "MiB", "1x", "1i", "-1", "1.5M", "99999999999TiB", "1MMiB"})
         EXPECT_FALSE(parse_bytes(text)) << text;
     EXPECT_EQ(format_bytes(256u << 20), "256MiB");
     EXPECT_EQ(format_bytes(1000), "1000");
@@ -84,11 +77,9 @@ TEST(Values, ReadsSizes) {
 
 TEST(Values, DecodesOpenTelemetryPairs) {
     const KeyValues parsed = parse_key_values(" api-key = a%20b%2C , x=, broken, =v,b=c=d,");
-    EXPECT_THAT(parsed.pairs,
-                ElementsAre(Pair("api-key", "a b,"), Pair("x", ""), Pair("b", "c=d")));
+    EXPECT_THAT(parsed.pairs, ElementsAre(Pair("api-key", "a b,"), Pair("x", ""), Pair("b", "c=d")));
     EXPECT_EQ(parsed.malformed, 2u);
-    EXPECT_THAT(parse_key_values("a=100%,b=%zz").pairs,
-                ElementsAre(Pair("a", "100%"), Pair("b", "%zz")));
+    EXPECT_THAT(parse_key_values("a=100%,b=%zz").pairs, ElementsAre(Pair("a", "100%"), Pair("b", "%zz")));
 }
 
 TEST(Values, EncodesBase64) {

@@ -22,16 +22,14 @@ constexpr size_t kMaxKeys = 4096;  // in one map: finding a double key is linear
 size_t size_of(const Node& node) {
     size_t size = sizeof(Node) + node.text.size();
     for (const Node& item : node.items) size += size_of(item);
-    for (const Node::Entry& entry : node.entries)
-        size += sizeof(Node::Entry) + entry.key.size() + size_of(entry.value);
+    for (const Node::Entry& entry : node.entries) size += sizeof(Node::Entry) + entry.key.size() + size_of(entry.value);
     return size;
 }
 
 size_t depth_of(const Node& node) {
     size_t deepest = 0;
     for (const Node& item : node.items) deepest = std::max(deepest, depth_of(item));
-    for (const Node::Entry& entry : node.entries)
-        deepest = std::max(deepest, depth_of(entry.value));
+    for (const Node::Entry& entry : node.entries) deepest = std::max(deepest, depth_of(entry.value));
     return deepest + 1;
 }
 
@@ -49,14 +47,11 @@ class TreeBuilder final : public YAML::EventHandler {
 
     void OnDocumentStart(const YAML::Mark&) override {}
     void OnDocumentEnd() override {}
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-        complete({.line = mark.line + 1}, anchor);
-    }
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { complete({.line = mark.line + 1}, anchor); }
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         if (error) return;
         const auto target = anchors_.find(anchor);
-        if (target == anchors_.end())
-            return fail_at(mark.line + 1, "an alias inside what it names");
+        if (target == anchors_.end()) return fail_at(mark.line + 1, "an alias inside what it names");
         if (open_.size() + depth_of(target->second) > kMaxDepth) return too_deep(mark.line + 1);
         if (!charge(size_of(target->second), mark.line + 1)) return;
         complete(target->second, YAML::NullAnchor);
@@ -164,18 +159,14 @@ class TreeBuilder final : public YAML::EventHandler {
 
 // Numbers and words like true, as they were written.
 bool is_bare(const Node& scalar) {
-    return !scalar.is_quoted && !scalar.text.empty() &&
-           std::ranges::all_of(scalar.text, [](char c) {
-               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                      c == '.';
-           });
+    return !scalar.is_quoted && !scalar.text.empty() && std::ranges::all_of(scalar.text, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.';
+    });
 }
 
 }  // namespace
 
-Node Node::scalar(std::string_view text) {
-    return {.kind = Kind::Scalar, .text = std::string(text)};
-}
+Node Node::scalar(std::string_view text) { return {.kind = Kind::Scalar, .text = std::string(text)}; }
 
 std::expected<Node, YamlError> parse_yaml(std::string_view text) {
     if (text.size() > kMaxYamlBytes)
@@ -206,8 +197,7 @@ std::string flow(const Node& node) {
             return '[' + text + ']';
         case Node::Kind::Map:
             for (const Node::Entry& entry : node.entries)
-                text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quote(entry.key),
-                                    flow(entry.value));
+                text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quote(entry.key), flow(entry.value));
             return '{' + text + '}';
     }
     return text;

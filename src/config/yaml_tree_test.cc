@@ -29,8 +29,7 @@ TEST(YamlTree, KeepsLinesOfKeysAndValues) {
 }
 
 TEST(YamlTree, TellsNullFromQuotedWords) {
-    EXPECT_EQ(flow(parsed("[~, null, \"null\", '', 80, \"80\", a b]")),
-              R"([null, null, "null", "", 80, "80", "a b"])");
+    EXPECT_EQ(flow(parsed("[~, null, \"null\", '', 80, \"80\", a b]")), R"([null, null, "null", "", 80, "80", "a b"])");
     EXPECT_TRUE(parsed("").is_null());
     EXPECT_TRUE(parsed("# only a comment\n").is_null());
 }
@@ -39,8 +38,7 @@ TEST(YamlTree, ExpandsAliasesAndMerges) {
     EXPECT_EQ(flow(parsed("a: &x [1, 2]\nb: *x\n")), "{a: [1, 2], b: [1, 2]}");
     EXPECT_EQ(flow(parsed("base: &x {p: 1, q: 2}\nother: {<<: *x, q: 3}\n")),
               "{base: {p: 1, q: 2}, other: {q: 3, p: 1}}");
-    EXPECT_EQ(flow(parsed("[&a {p: 1}, &b {q: 2}, {<<: [*a, *b]}]")),
-              "[{p: 1}, {q: 2}, {p: 1, q: 2}]");
+    EXPECT_EQ(flow(parsed("[&a {p: 1}, &b {q: 2}, {<<: [*a, *b]}]")), "[{p: 1}, {q: 2}, {p: 1, q: 2}]");
 }
 
 TEST(YamlTree, NamesTheLineOfAnError) {
@@ -63,14 +61,12 @@ TEST(YamlTree, StopsAnAliasBomb) {
 }
 
 TEST(YamlTree, StopsDeepNesting) {
-    EXPECT_THAT(error_of(std::string(100, '[') + std::string(100, ']')),
-                HasSubstr("nested more than 32 levels"));
+    EXPECT_THAT(error_of(std::string(100, '[') + std::string(100, ']')), HasSubstr("nested more than 32 levels"));
     EXPECT_NE(error_of(std::string(30000, '[')), "none");
     EXPECT_NE(error_of(std::string(30000, '{')), "none");
     std::string chain = "a0: &a0 [x]\n";  // depth through aliases
     for (int i = 1; i < 40; ++i)
-        chain += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" +
-                 std::to_string(i - 1) + "]\n";
+        chain += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
     EXPECT_THAT(error_of(chain), HasSubstr("nested more than 32 levels"));
 }
 

@@ -12,9 +12,7 @@ namespace {
 using spans::Span;
 using spans::SpanKind;
 
-bool is_client(const Span& span) {
-    return span.kind == SpanKind::Client || span.kind == SpanKind::Producer;
-}
+bool is_client(const Span& span) { return span.kind == SpanKind::Client || span.kind == SpanKind::Producer; }
 
 std::string_view service(const Span& span, FieldText&) {
     return span.resource ? std::string_view(span.resource->service_name) : "";
@@ -43,9 +41,8 @@ std::string_view server_namespace(const Span& span, FieldText& storage) {
 std::string_view source(const Span&, FieldText&) { return "waggle"; }
 std::string_view span_name(const Span& span, FieldText&) { return span.name; }
 std::string_view span_kind(const Span& span, FieldText&) {
-    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
-                                           "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
-                                           "SPAN_KIND_CONSUMER"};
+    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT",
+                                           "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"};
     return kNames[static_cast<size_t>(span.kind)];
 }
 std::string_view status_code(const Span& span, FieldText&) {
@@ -150,9 +147,8 @@ std::string_view text_of(const spans::Value& value, FieldText& storage) {
     if (const auto* is_true = std::get_if<bool>(&value)) return *is_true ? "true" : "false";
     char* const end = storage.data() + storage.size();
     const auto* number = std::get_if<std::int64_t>(&value);
-    const std::to_chars_result written =
-        number ? std::to_chars(storage.data(), end, *number)
-               : std::to_chars(storage.data(), end, std::get<double>(value));
+    const std::to_chars_result written = number ? std::to_chars(storage.data(), end, *number)
+                                                : std::to_chars(storage.data(), end, std::get<double>(value));
     if (written.ec != std::errc{}) return {};
     return {storage.data(), written.ptr};
 }

@@ -22,19 +22,15 @@ struct Filter::Rule {
     }
 };
 
-Result<std::unique_ptr<Filter>> Filter::create(
-    const std::map<std::string, config::AttributeFilter>& rules) {
+Result<std::unique_ptr<Filter>> Filter::create(const std::map<std::string, config::AttributeFilter>& rules) {
     std::vector<Rule> compiled;
     for (const auto& [name, rule] : rules) {
         const Field* field = find_field(name);
-        if (field == nullptr)
-            return fail(fmt::format("filter.application.{}: no span has this attribute", name));
+        if (field == nullptr) return fail(fmt::format("filter.application.{}: no span has this attribute", name));
         if (rule.match.has_value() == rule.not_match.has_value())
-            return fail(fmt::format(
-                "filter.application.{}: takes either match or not_match, and one of them", name));
-        compiled.push_back({.field = field,
-                            .glob = rule.match ? *rule.match : *rule.not_match,
-                            .must_match = rule.match.has_value()});
+            return fail(fmt::format("filter.application.{}: takes either match or not_match, and one of them", name));
+        compiled.push_back(
+            {.field = field, .glob = rule.match ? *rule.match : *rule.not_match, .must_match = rule.match.has_value()});
     }
     return std::unique_ptr<Filter>(new Filter(std::move(compiled)));
 }

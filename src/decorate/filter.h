@@ -17,8 +17,7 @@ class Filter final : public Stage {
   public:
     // Fails on a name no span can have, and on a rule that does not have exactly one of match and
     // not_match.
-    static Result<std::unique_ptr<Filter>> create(
-        const std::map<std::string, config::AttributeFilter>& rules);
+    static Result<std::unique_ptr<Filter>> create(const std::map<std::string, config::AttributeFilter>& rules);
 
     ~Filter() override;
     void apply(spans::SpanBatch& batch) override;

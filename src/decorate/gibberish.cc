@@ -15,9 +15,7 @@ namespace {
 constexpr size_t kLetters = 27;  // a to z, and the end of a word
 constexpr size_t kEdge = 26;
 
-constexpr size_t index_of(char c) {
-    return c == ' ' ? kEdge : static_cast<size_t>(to_lower(c) - 'a');
-}
+constexpr size_t index_of(char c) { return c == ' ' ? kEdge : static_cast<size_t>(to_lower(c) - 'a'); }
 
 // Per pair of letters: what meeting it says for (above 0) or against the word being a name. The
 // logarithm of how often the pair is in the word list, less for rare ones.
@@ -34,8 +32,8 @@ constexpr Scores make_scores() {
     Scores scores{};
     for (size_t i = 0; i < kLetters; ++i)
         for (size_t j = 0; j < kLetters; ++j)
-            scores[i][j] = static_cast<std::int8_t>(
-                counts[i][j] == 0 ? -6 : static_cast<int>(std::bit_width(counts[i][j])) - 2);
+            scores[i][j] =
+                static_cast<std::int8_t>(counts[i][j] == 0 ? -6 : static_cast<int>(std::bit_width(counts[i][j])) - 2);
     return scores;
 }
 

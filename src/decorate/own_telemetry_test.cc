@@ -22,7 +22,8 @@ spans::ResourcePtr service(std::string name) {
     return made;
 }
 
-Span& add(SpanBatch& batch, const spans::ResourcePtr& resource, SpanKind kind, std::string_view path, int status = 200) {
+Span& add(SpanBatch& batch, const spans::ResourcePtr& resource, SpanKind kind, std::string_view path,
+          int status = 200) {
     Span& span = batch.add();
     span.kind = kind;
     span.resource = resource;
@@ -47,10 +48,11 @@ struct Row {
 };
 
 TEST(OwnTelemetry, IsWhatAClientSendsAndABackEndTakes) {
-    for (const Row& row : {Row{SpanKind::Client, "/v1/traces", 200, "t"}, Row{SpanKind::Client, "/otlp/v1/traces", 202, "t"},
-                           Row{SpanKind::Client, "/v1/metrics", 200, "m"}, Row{SpanKind::Client, "/v1/traces", 404, ""},
-                           Row{SpanKind::Client, "/v1/metrics", 302, ""}, Row{SpanKind::Client, "/v1/logs", 200, ""},
-                           Row{SpanKind::Client, "/v1/traces/5", 200, ""}, Row{SpanKind::Server, "/v1/traces", 200, ""}}) {
+    for (const Row& row :
+         {Row{SpanKind::Client, "/v1/traces", 200, "t"}, Row{SpanKind::Client, "/otlp/v1/traces", 202, "t"},
+          Row{SpanKind::Client, "/v1/metrics", 200, "m"}, Row{SpanKind::Client, "/v1/traces", 404, ""},
+          Row{SpanKind::Client, "/v1/metrics", 302, ""}, Row{SpanKind::Client, "/v1/logs", 200, ""},
+          Row{SpanKind::Client, "/v1/traces/5", 200, ""}, Row{SpanKind::Server, "/v1/traces", 200, ""}}) {
         OwnTelemetry stage(true);
         SpanBatch batch;
         const Span& span = add(batch, service("shop"), row.kind, row.path, row.status);
@@ -63,8 +65,9 @@ TEST(OwnTelemetry, IsWhatAClientSendsAndABackEndTakes) {
 
 TEST(OwnTelemetry, ByGrpc) {
     for (const auto& [path, status, expected] :
-         {std::tuple{kGrpcTraces, "OK", "t"}, std::tuple{kGrpcMetrics, "OK", "m"}, std::tuple{kGrpcTraces, "UNAVAILABLE", ""},
-          std::tuple{kGrpcTraces, "", ""}, std::tuple{std::string_view("/shop.Items/Export"), "OK", ""}}) {
+         {std::tuple{kGrpcTraces, "OK", "t"}, std::tuple{kGrpcMetrics, "OK", "m"},
+          std::tuple{kGrpcTraces, "UNAVAILABLE", ""}, std::tuple{kGrpcTraces, "", ""},
+          std::tuple{std::string_view("/shop.Items/Export"), "OK", ""}}) {
         OwnTelemetry stage(true);
         SpanBatch batch;
         Span& span = batch.add();

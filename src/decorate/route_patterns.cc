@@ -17,8 +17,7 @@ std::string_view take_segment(std::string_view& path) {
 }
 
 bool is_placeholder(std::string_view segment) {
-    return segment == "*" || segment.starts_with(':') ||
-           (segment.starts_with('{') && segment.ends_with('}'));
+    return segment == "*" || segment.starts_with(':') || (segment.starts_with('{') && segment.ends_with('}'));
 }
 
 }  // namespace

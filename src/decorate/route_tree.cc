@@ -6,8 +6,7 @@
 
 namespace waggle::decorate {
 
-void RouteTree::fit(std::span<const PathPart> parts, bool is_confirmed, std::string_view wildcard,
-                    std::string& route) {
+void RouteTree::fit(std::span<const PathPart> parts, bool is_confirmed, std::string_view wildcard, std::string& route) {
     walk(parts, is_confirmed, wildcard, route);
     if (nodes_ <= kMaxNodes) return;
     while (nodes_ > kMaxNodes && max_children_ > 0) {
@@ -46,8 +45,7 @@ RouteTree::Node& RouteTree::step(Node& node, const PathPart& part, bool is_confi
     if (node.is_merged || (node.is_full && !is_confirmed)) return any_of(node);
     const auto at = std::ranges::lower_bound(node.children, part.text, {}, &Node::word);
     ++nodes_;
-    return *node.children.insert(at,
-                                 {.word = std::string(part.text), .is_confirmed = is_confirmed});
+    return *node.children.insert(at, {.word = std::string(part.text), .is_confirmed = is_confirmed});
 }
 
 RouteTree::Node& RouteTree::any_of(Node& node) {

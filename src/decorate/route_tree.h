@@ -24,8 +24,7 @@ class RouteTree {
 
     // Writes the route of a path to route. Names from confirmed paths (those that were answered
     // with success) are kept when a position has too many, before the others.
-    void fit(std::span<const PathPart> parts, bool is_confirmed, std::string_view wildcard,
-             std::string& route);
+    void fit(std::span<const PathPart> parts, bool is_confirmed, std::string_view wildcard, std::string& route);
 
     size_t nodes() const { return nodes_; }
 
@@ -39,8 +38,7 @@ class RouteTree {
         bool is_merged = false;  // takes no names
     };
 
-    void walk(std::span<const PathPart> parts, bool is_confirmed, std::string_view wildcard,
-              std::string& route);
+    void walk(std::span<const PathPart> parts, bool is_confirmed, std::string_view wildcard, std::string& route);
     Node& step(Node& node, const PathPart& part, bool is_confirmed);
     Node& any_of(Node& node);
     void make_room(Node& node, size_t limit, bool for_confirmed);

@@ -47,8 +47,7 @@ Routes::Routes(const config::RoutesConfig& config, bool with_clients)
       ignored_(config.ignored_patterns),
       wildcard_(config.wildcard_char.empty() ? "*" : config.wildcard_char) {
     if (unmatched_ == config::Unmatched::Wildcard && patterns_.is_empty())
-        log::warn("routes: without patterns, unmatched: wildcard makes {} of every path",
-                  kAnyRoute);
+        log::warn("routes: without patterns, unmatched: wildcard makes {} of every path", kAnyRoute);
 }
 
 void Routes::apply(spans::SpanBatch& batch) {
@@ -57,11 +56,9 @@ void Routes::apply(spans::SpanBatch& batch) {
         const std::string_view path = span.attributes.text(attr::url_path);
         if (path.empty()) continue;
         if (!ignored_.is_empty() && !ignored_.find(path).empty()) mark_ignored(span);
-        const bool is_routed =
-            span.kind == SpanKind::Server || (with_clients_ && span.kind == SpanKind::Client);
+        const bool is_routed = span.kind == SpanKind::Server || (with_clients_ && span.kind == SpanKind::Client);
         if (!is_routed || span.attributes.find(attr::http_route) != nullptr) continue;
-        if (const std::string_view route = route_of(span, path); !route.empty())
-            set_route(batch, span, route);
+        if (const std::string_view route = route_of(span, path); !route.empty()) set_route(batch, span, route);
     }
 }
 
@@ -94,8 +91,7 @@ std::string_view Routes::guess(const Span& span, std::string_view path) {
 }
 
 RouteTree& Routes::tree_of(const Span& span) {
-    if (last_tree_ != nullptr && span.resource == last_resource_ && span.kind == last_kind_)
-        return *last_tree_;
+    if (last_tree_ != nullptr && span.resource == last_resource_ && span.kind == last_kind_) return *last_tree_;
     key_ = span.kind == SpanKind::Server ? 's' : 'c';
     if (span.resource) {
         key_ += span.resource->service_namespace;
@@ -105,8 +101,8 @@ RouteTree& Routes::tree_of(const Span& span) {
     auto found = services_.find(key_);
     if (found == services_.end()) {
         if (services_.size() >= kMaxServices)
-            services_.erase(std::ranges::min_element(
-                services_, {}, [](const auto& service) { return service.second.used; }));
+            services_.erase(
+                std::ranges::min_element(services_, {}, [](const auto& service) { return service.second.used; }));
         found = services_.emplace(key_, ServiceRoutes{.tree = RouteTree(max_children_)}).first;
     }
     found->second.used = ++turn_;

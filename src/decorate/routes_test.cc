@@ -17,8 +17,8 @@ using spans::Span;
 using spans::SpanKind;
 
 TEST(RoutePatterns, MatchAsBeylaDoes) {
-    const RoutePatterns patterns({"/users", "/users/:id", "/users/{id}/orders", "/users/me",
-                                  "/files/*", "/a/b/*", "/a/:x/c", "/", "/v1/:", "/x/{}/y"});
+    const RoutePatterns patterns({"/users", "/users/:id", "/users/{id}/orders", "/users/me", "/files/*", "/a/b/*",
+                                  "/a/:x/c", "/", "/v1/:", "/x/{}/y"});
     const std::pair<const char*, const char*> kCases[] = {
         {"/users", "/users"},
         {"/users/", "/users"},
@@ -179,14 +179,13 @@ TEST_F(RoutesTest, IgnoredPatterns) {
 // A crawler with a hundred thousand paths, of which every kind of segment differs.
 TEST_F(RoutesTest, FewRoutesWhateverIsAskedFor) {
     Routes routes({}, false);
-    const char* const kWords[] = {"apple",   "banana", "cherry", "dragon", "eagle",
-                                  "forest",  "garden", "harbor", "island", "jungle",
-                                  "kitchen", "lemon",  "market", "nature", "ocean",
-                                  "planet",  "quiet",  "river",  "summer", "travel"};
+    const char* const kWords[] = {"apple",  "banana", "cherry", "dragon",  "eagle",  "forest", "garden",
+                                  "harbor", "island", "jungle", "kitchen", "lemon",  "market", "nature",
+                                  "ocean",  "planet", "quiet",  "river",   "summer", "travel"};
     std::set<std::string> found;
     for (int i = 0; i < 100'000; ++i) {
-        const std::string path = std::string("/") + kWords[i % 20] + "/" + kWords[i / 20 % 20] +
-                                 "/" + kWords[i / 400 % 20] + "/" + kWords[i / 8000 % 20] +
+        const std::string path = std::string("/") + kWords[i % 20] + "/" + kWords[i / 20 % 20] + "/" +
+                                 kWords[i / 400 % 20] + "/" + kWords[i / 8000 % 20] +
                                  (i % 3 == 0 ? "/" + std::to_string(i) : "");
         found.insert(route(routes, path, i % 7 == 0 ? 200 : 404));
     }
@@ -194,10 +193,8 @@ TEST_F(RoutesTest, FewRoutesWhateverIsAskedFor) {
     // By now all of it is known to be no name, and what a person asks for is still a route.
     std::set<std::string> later;
     for (int i = 0; i < 10'000; ++i)
-        later.insert(route(routes,
-                           "/" + std::string(kWords[i % 20]) + "/x" + std::to_string(i) + "/" +
-                               kWords[i / 20 % 20],
-                           404));
+        later.insert(route(
+            routes, "/" + std::string(kWords[i % 20]) + "/x" + std::to_string(i) + "/" + kWords[i / 20 % 20], 404));
     EXPECT_LE(later.size(), 100u);
 }
 
@@ -205,9 +202,8 @@ TEST_F(RoutesTest, KeepsConfirmedNamesUnderAScanner) {
     Routes routes({}, false);
     EXPECT_EQ(route(routes, "/cart"), "/cart");
     EXPECT_EQ(route(routes, "/orders"), "/orders");
-    const char* const kProbes[] = {"admin",   "backup", "config", "console", "debug",
-                                   "deploy",  "editor", "portal", "panel",   "manager",
-                                   "private", "shell",  "system", "upload"};
+    const char* const kProbes[] = {"admin",  "backup", "config",  "console", "debug", "deploy", "editor",
+                                   "portal", "panel",  "manager", "private", "shell", "system", "upload"};
     for (const char* probe : kProbes) route(routes, std::string("/") + probe, 404);
     EXPECT_EQ(route(routes, "/cart"), "/cart");
     EXPECT_EQ(route(routes, "/orders"), "/orders");

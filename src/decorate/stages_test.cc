@@ -97,19 +97,15 @@ TEST(Filter, MatchAndNotMatch) {
     EXPECT_THAT(kept({}), ElementsAre("/users/1", "/health", "/users/2", ""));
     EXPECT_THAT(kept({{"url_path", {.match = "/users/*"}}}), ElementsAre("/users/1", "/users/2"));
     EXPECT_THAT(kept({{"url.path", {.not_match = "/users/[12]"}}}), ElementsAre("/health", ""));
-    EXPECT_THAT(
-        kept({{"url.path", {.match = "/{health,users/?}"}}, {"service_name", {.match = "shop"}}}),
-        ElementsAre("/users/1", "/health", "/users/2"));
-    EXPECT_THAT(
-        kept({{"url.path", {.match = "/users/*"}}, {"span.kind", {.not_match = "*SERVER"}}}),
-        ElementsAre());
+    EXPECT_THAT(kept({{"url.path", {.match = "/{health,users/?}"}}, {"service_name", {.match = "shop"}}}),
+                ElementsAre("/users/1", "/health", "/users/2"));
+    EXPECT_THAT(kept({{"url.path", {.match = "/users/*"}}, {"span.kind", {.not_match = "*SERVER"}}}), ElementsAre());
     // What a span does not have is an empty text.
     EXPECT_THAT(kept({{"url.path", {.match = ""}}}), ElementsAre(""));
 }
 
 TEST(Filter, RefusesWhatCannotBeMeant) {
-    EXPECT_THAT(kept({{"url.paht", {.match = "x"}}}),
-                ElementsAre(HasSubstr("no span has this attribute")));
+    EXPECT_THAT(kept({{"url.paht", {.match = "x"}}}), ElementsAre(HasSubstr("no span has this attribute")));
     EXPECT_THAT(kept({{"url.path", {}}}), ElementsAre(HasSubstr("either match or not_match")));
     EXPECT_THAT(kept({{"url.path", {.match = "a", .not_match = "b"}}}),
                 ElementsAre(HasSubstr("either match or not_match")));

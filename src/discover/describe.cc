@@ -28,15 +28,16 @@ std::string runtime_of(const std::string& language) {
 
 }  // namespace
 
-Describer::Describer(const config::Config& config, const proc::ProcFs& procfs)
-    : procfs_(procfs), executables_(procfs) {
+Describer::Describer(const config::Config& config, const proc::ProcFs& procfs) : procfs_(procfs), executables_(procfs) {
     reload(config);
 }
 
 void Describer::reload(const config::Config& config) {
     host_ = proc::read_host();
-    if (!config.attributes.hostname.empty()) host_.name = config.attributes.hostname;
-    else if (config.attributes.instance_id_dns) host_.name = proc::full_host_name(host_.name, kResolverWait);
+    if (!config.attributes.hostname.empty())
+        host_.name = config.attributes.hostname;
+    else if (config.attributes.instance_id_dns)
+        host_.name = proc::full_host_name(host_.name, kResolverWait);
     if (!config.attributes.host_id.empty()) host_.id = config.attributes.host_id;
     agents_attributes_ = config.resource_attributes;
 }
@@ -46,8 +47,7 @@ Program Describer::program(const Process& process) {
     return name_program(process, procfs_, executable.go ? &*executable.go : nullptr);
 }
 
-Description Describer::describe(const Relative& self, const Ancestors& ancestors,
-                                const config::SelectorConfig& entry) {
+Description Describer::describe(const Relative& self, const Ancestors& ancestors, const config::SelectorConfig& entry) {
     const Process& process = *self.process;
     Pairs own = config::parse_key_values(process.env_resource_attributes).pairs;
     ServiceName name = name_service(self, ancestors, entry, own);
@@ -62,20 +62,16 @@ Description Describer::describe(const Relative& self, const Ancestors& ancestors
         if (key == "service.instance.id" && !value.empty()) resource->instance_id = value;
     resource->language = language.name;
     resource->attributes = attributes(*instance.process, language.name, std::move(own));
-    return {.resource = std::move(resource),
-            .name_from = std::move(name.from),
-            .is_language_final = language.is_final};
+    return {.resource = std::move(resource), .name_from = std::move(name.from), .is_language_final = language.is_final};
 }
 
-Describer::Pairs Describer::attributes(const Process& process, const std::string& language,
-                                       Pairs own) const {
+Describer::Pairs Describer::attributes(const Process& process, const std::string& language, Pairs own) const {
     Pairs all{{"container.id", process.container_id},
               {"k8s.pod.uid", process.pod_uid},
               {"process.pid", std::to_string(process.pid)},
               {"process.executable.name", std::string(base_name(process.exe))},
               {"process.executable.path", process.exe},
-              {"process.command",
-               process.argv.empty() ? "" : process.argv.front().substr(0, kMaxCommand)},
+              {"process.command", process.argv.empty() ? "" : process.argv.front().substr(0, kMaxCommand)},
               {"process.owner", owner(process)},
               {"process.runtime.name", runtime_of(language)},
               {"host.name", host_.name},

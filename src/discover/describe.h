@@ -27,8 +27,7 @@ class Describer {
 
     void reload(const config::Config& config);
     Program program(const Process& process);
-    Description describe(const Relative& self, const Ancestors& ancestors,
-                         const config::SelectorConfig& entry);
+    Description describe(const Relative& self, const Ancestors& ancestors, const config::SelectorConfig& entry);
 
   private:
     using Pairs = std::vector<std::pair<std::string, std::string>>;

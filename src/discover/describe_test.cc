@@ -68,25 +68,17 @@ TEST_F(DescribeTest, LanguageByName) {
 }
 
 TEST_F(DescribeTest, LanguageByFile) {
-    EXPECT_EQ(
-        language_of(file("go", {{".go.buildinfo", elf::go_build_info("go1.22", "shop", "shop")}})),
-        "go");
+    EXPECT_EQ(language_of(file("go", {{".go.buildinfo", elf::go_build_info("go1.22", "shop", "shop")}})), "go");
     EXPECT_EQ(language_of(file("stripped-go", {{".gopclntab", "x"}})), "go");
-    EXPECT_EQ(language_of(file(
-                  "rust", elf::dynamic_sections({"libc.so.6"}, std::string("rust_panic\0", 11)))),
-              "rust");
-    EXPECT_EQ(language_of(file("stripped-rust", {{".rodata", "/rustc/9fc6b43/library/core/src"}})),
-              "rust");
+    EXPECT_EQ(language_of(file("rust", elf::dynamic_sections({"libc.so.6"}, std::string("rust_panic\0", 11)))), "rust");
+    EXPECT_EQ(language_of(file("stripped-rust", {{".rodata", "/rustc/9fc6b43/library/core/src"}})), "rust");
     EXPECT_EQ(language_of(file("native-java", {{".svm_heap", "x"}})), "java");
-    EXPECT_EQ(language_of(file("single-file",
-                               elf::dynamic_sections({}, std::string("DotNetRuntimeInfo\0", 18)))),
+    EXPECT_EQ(language_of(file("single-file", elf::dynamic_sections({}, std::string("DotNetRuntimeInfo\0", 18)))),
               "dotnet");
     EXPECT_EQ(language_of(file("native", elf::dynamic_sections({"libstdc++.so.6"}))), "cpp");
     EXPECT_EQ(language_of(file("plain", elf::dynamic_sections({"libc.so.6"}))), "generic");
     // A Go program that is called as a runtime is.
-    EXPECT_EQ(
-        language_of(file("node", {{".go.buildinfo", elf::go_build_info("go1.22", "x", "x")}})),
-        "go");
+    EXPECT_EQ(language_of(file("node", {{".go.buildinfo", elf::go_build_info("go1.22", "x", "x")}})), "go");
 }
 
 TEST_F(DescribeTest, LanguageByLibraries) {
@@ -98,9 +90,9 @@ TEST_F(DescribeTest, LanguageByLibraries) {
     EXPECT_EQ(mapped("/app/libcoreclr.so"), "dotnet");
     EXPECT_EQ(mapped("/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0"), "python");
     EXPECT_EQ(mapped("/srv/libjvm.so.d/other.so"), "cpp");
-    EXPECT_EQ(language_of("/usr/lib/postgresql/15/bin/postgres", {},
-                          "7f-80 r-xp 0 08:01 1 /usr/lib/libpython3.11.so\n"),
-              "generic");
+    EXPECT_EQ(
+        language_of("/usr/lib/postgresql/15/bin/postgres", {}, "7f-80 r-xp 0 08:01 1 /usr/lib/libpython3.11.so\n"),
+        "generic");
 }
 
 TEST_F(DescribeTest, LanguageByEnvironmentIsNotFinal) {
@@ -116,12 +108,10 @@ TEST_F(DescribeTest, WholeResource) {
                .argv = {"python3", "/srv/orders.py"},
                .cwd = "/srv",
                .cgroup = "0::/kubepods/pod7260904b-bb36-4f84-bd52-8ee4a8fd9a50/" + kId + "\n",
-               .environment =
-                   {"OTEL_RESOURCE_ATTRIBUTES=team=blue,service.namespace=eu,process.pid=7,empty="},
+               .environment = {"OTEL_RESOURCE_ATTRIBUTES=team=blue,service.namespace=eu,process.pid=7,empty="},
                .uid = 33});
     tree_.write_in_root(5, "/etc/passwd", "root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n");
-    auto loaded = config::load(
-        "attributes: {instance_id: {override_hostname: h1}, host_id: {override: id1}}", "t", {});
+    auto loaded = config::load("attributes: {instance_id: {override_hostname: h1}, host_id: {override: id1}}", "t", {});
     ASSERT_TRUE(loaded) << loaded.error().message;
     Describer describer(loaded->config, procfs_);
     const Process process = read(5);
@@ -149,8 +139,7 @@ TEST_F(DescribeTest, WholeResource) {
              {"process.runtime.name", "python"},
              {"team", "blue"}})
         EXPECT_THAT(all, Contains(Pair(key, value)));
-    EXPECT_EQ(std::ranges::count(all, "process.pid", &std::pair<std::string, std::string>::first),
-              1);
+    EXPECT_EQ(std::ranges::count(all, "process.pid", &std::pair<std::string, std::string>::first), 1);
     EXPECT_EQ(std::ranges::count(all, "empty", &std::pair<std::string, std::string>::first), 0);
 }
 
@@ -186,8 +175,7 @@ TEST_F(DescribeTest, AgentsAttributesForThoseWithoutTheirOwn) {
     EXPECT_EQ(resource({})->service_name, "x");
     EXPECT_THAT(resource({"OTEL_RESOURCE_ATTRIBUTES=a=b"})->attributes,
                 testing::Not(Contains(Pair("region", "north"))));
-    EXPECT_EQ(resource({"OTEL_RESOURCE_ATTRIBUTES=service.instance.id=seven"})->instance_id,
-              "seven");
+    EXPECT_EQ(resource({"OTEL_RESOURCE_ATTRIBUTES=service.instance.id=seven"})->instance_id, "seven");
 }
 
 TEST_F(DescribeTest, ProcessBeingStartedIsNothingYet) {

@@ -45,8 +45,7 @@ struct Language {
     bool is_final = true;
 };
 
-Language detect_language(const Process& process, const proc::ProcFs& procfs,
-                         const Executable& executable);
+Language detect_language(const Process& process, const proc::ProcFs& procfs, const Executable& executable);
 
 // The runtime whose programs an executable of this name runs: python, nodejs, ruby, java, php,
 // perl, lua, erlang, dotnet, deno, bun, shell; empty for all other names.

@@ -34,8 +34,8 @@ Listeners::Namespace& Listeners::refresh(const Process& process) {
     if (!with_tcp)
         for (const auto& socket : space.sockets)
             if (socket.second.port != 0) sockets->insert(socket);
-    space.has_new = std::ranges::any_of(
-        *sockets, [&](const auto& socket) { return !space.sockets.contains(socket.first); });
+    space.has_new =
+        std::ranges::any_of(*sockets, [&](const auto& socket) { return !space.sockets.contains(socket.first); });
     space.sockets = std::move(*sockets);
     space.is_fresh = true;
     return space;

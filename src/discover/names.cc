@@ -10,81 +10,31 @@
 namespace waggle::discover {
 namespace {
 
-constexpr auto kGenericNames = std::to_array<std::string_view>(
-    {"main",  "__main__", "__init__", "app",    "application", "server",     "service",
-     "svc",   "manage",   "wsgi",     "asgi",   "index",       "run",        "start",
-     "serve", "boot",     "program",  "launch", "bundle",      "entrypoint", "a.out"});
+constexpr auto kGenericNames =
+    std::to_array<std::string_view>({"main",  "__main__", "__init__", "app",    "application", "server",     "service",
+                                     "svc",   "manage",   "wsgi",     "asgi",   "index",       "run",        "start",
+                                     "serve", "boot",     "program",  "launch", "bundle",      "entrypoint", "a.out"});
 
-constexpr auto kGenericDirectories = std::to_array<std::string_view>({"",
-                                                                      "bin",
-                                                                      "sbin",
-                                                                      "src",
-                                                                      "app",
-                                                                      "apps",
-                                                                      "code",
-                                                                      "tmp",
-                                                                      "opt",
-                                                                      "usr",
-                                                                      "local",
-                                                                      "lib",
-                                                                      "lib64",
-                                                                      "libexec",
-                                                                      "dist",
-                                                                      "build",
-                                                                      "out",
-                                                                      "home",
-                                                                      "root",
-                                                                      "workspace",
-                                                                      "workspaces",
-                                                                      "work",
-                                                                      "workdir",
-                                                                      "srv",
-                                                                      "www",
-                                                                      "html",
-                                                                      "htdocs",
-                                                                      "public",
-                                                                      "current",
-                                                                      "release",
-                                                                      "releases",
-                                                                      "target",
-                                                                      "debug",
-                                                                      "var",
-                                                                      "data",
-                                                                      "server",
-                                                                      "service",
-                                                                      "services",
-                                                                      "scripts",
-                                                                      "cmd",
-                                                                      "main",
-                                                                      "project",
-                                                                      "projects",
-                                                                      "node_modules",
-                                                                      "site-packages",
-                                                                      "dist-packages",
-                                                                      "web",
-                                                                      "wwwroot",
-                                                                      "publish",
-                                                                      "mnt",
-                                                                      "run",
-                                                                      "etc",
-                                                                      "share",
-                                                                      "proc",
-                                                                      "venv",
-                                                                      "Release",
-                                                                      "Debug",
-                                                                      "shm"});
+constexpr auto kGenericDirectories = std::to_array<std::string_view>(
+    {"",        "bin",     "sbin",     "src",          "app",           "apps",          "code",     "tmp",
+     "opt",     "usr",     "local",    "lib",          "lib64",         "libexec",       "dist",     "build",
+     "out",     "home",    "root",     "workspace",    "workspaces",    "work",          "workdir",  "srv",
+     "www",     "html",    "htdocs",   "public",       "current",       "release",       "releases", "target",
+     "debug",   "var",     "data",     "server",       "service",       "services",      "scripts",  "cmd",
+     "main",    "project", "projects", "node_modules", "site-packages", "dist-packages", "web",      "wwwroot",
+     "publish", "mnt",     "run",      "etc",          "share",         "proc",          "venv",     "Release",
+     "Debug",   "shm"});
 
 constexpr auto kExtensions =
-    std::to_array<std::string_view>({".py", ".pyc", ".pyz", ".rb", ".js", ".mjs", ".cjs", ".ts",
-                                     ".pl", ".php", ".lua", ".sh", ".dll", ".exe", ".ru", ".psgi", ".java"});
+    std::to_array<std::string_view>({".py", ".pyc", ".pyz", ".rb", ".js", ".mjs", ".cjs", ".ts", ".pl", ".php", ".lua",
+                                     ".sh", ".dll", ".exe", ".ru", ".psgi", ".java"});
 
 constexpr auto kModuleParts = std::to_array<std::string_view>(
     {"main", "__main__", "app", "wsgi", "asgi", "server", "application", "run", "celery", "api"});
 
 bool is_number(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) {
-        return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-    });
+    return !text.empty() &&
+           std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_'; });
 }
 
 bool is_generic_directory(std::string_view name) {
@@ -95,8 +45,7 @@ bool is_telling(std::string_view name, std::string_view parent) {
     if (name.starts_with('.') || name.starts_with("tmp") || is_number(name)) return false;
     if (parent == "/home" || parent == "/Users") return false;  // a person's name
     // lib/python3.11, versions/20.1.0
-    if (name.starts_with("python") && name.find_first_of("0123456789") != std::string_view::npos)
-        return false;
+    if (name.starts_with("python") && name.find_first_of("0123456789") != std::string_view::npos) return false;
     return !is_generic_directory(name);
 }
 
@@ -180,9 +129,8 @@ std::string jar_name(std::string_view file) {
     }
     for (bool is_shorter = true; is_shorter;) {
         is_shorter = false;
-        for (const std::string_view suffix :
-             {"-SNAPSHOT", "-all", "-exec", "-boot", "-fat", "-shaded", "-runner",
-              "-jar-with-dependencies", "-standalone"})
+        for (const std::string_view suffix : {"-SNAPSHOT", "-all", "-exec", "-boot", "-fat", "-shaded", "-runner",
+                                              "-jar-with-dependencies", "-standalone"})
             if (file.size() > suffix.size() && file.ends_with(suffix)) {
                 file.remove_suffix(suffix.size());
                 is_shorter = true;
@@ -209,8 +157,7 @@ std::string go_package_name(std::string_view path) {
         // The first segment is a host when there are more.
         const bool is_host = segments.size() == 1 && last.find('.') != std::string_view::npos;
         if (is_host) return {};
-        if (!is_version && !is_generic_name(last) && !is_generic_directory(last))
-            return std::string(last);
+        if (!is_version && !is_generic_name(last) && !is_generic_directory(last)) return std::string(last);
     }
     return {};
 }

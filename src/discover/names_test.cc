@@ -9,8 +9,7 @@ namespace {
 TEST(Names, GenericOnesSayNothing) {
     for (const char* name : {"", "main", "Main", "app", "SERVER", "manage", "a.out"})
         EXPECT_TRUE(is_generic_name(name)) << name;
-    for (const char* name : {"shop", "mainframe", "appserver"})
-        EXPECT_FALSE(is_generic_name(name)) << name;
+    for (const char* name : {"shop", "mainframe", "appserver"}) EXPECT_FALSE(is_generic_name(name)) << name;
 }
 
 TEST(Names, NearestTellingDirectory) {
@@ -78,10 +77,9 @@ TEST(Names, JsonMember) {
     EXPECT_EQ(json_name(R"({"name": "shop"})"), "shop");
     EXPECT_EQ(json_name(R"({"author": {"name": "Ann"}, "name" : "shop", "x": 1})"), "shop");
     EXPECT_EQ(json_name(R"({"files": ["name", "a"], "name": "sh\"op"})"), "sh\"op");
-    EXPECT_EQ(json_name(R"({"description": "name", "keywords": ["name"], "name": "shop"})"),
-              "shop");
-    for (const char* json : {"", "{", "{\"name\"", "{\"name\":", "{\"name\": 5}", "{\"name\": \"",
-                             "[\"name\", \"x\"]", "\"\\", "{\"\\"})
+    EXPECT_EQ(json_name(R"({"description": "name", "keywords": ["name"], "name": "shop"})"), "shop");
+    for (const char* json :
+         {"", "{", "{\"name\"", "{\"name\":", "{\"name\": 5}", "{\"name\": \"", "[\"name\", \"x\"]", "\"\\", "{\"\\"})
         EXPECT_EQ(json_name(json), "") << json;
     EXPECT_EQ(json_name("{\"name\": \"" + std::string(300, 'x') + "\"}"), "");
 }

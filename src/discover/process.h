@@ -35,9 +35,9 @@ struct Process {
     std::string cgroup;
     std::string container_id;
     std::string pod_uid;
-    std::string unit;  // systemd unit without ".service"
+    std::string unit;                  // systemd unit without ".service"
     std::optional<std::uint32_t> uid;  // nothing: it was gone before we looked
-    std::uint64_t netns = 0;  // inode of the network namespace
+    std::uint64_t netns = 0;           // inode of the network namespace
     std::vector<Listen> listens;
     std::string env_service_name;         // OTEL_SERVICE_NAME
     std::string env_resource_attributes;  // OTEL_RESOURCE_ATTRIBUTES
@@ -51,8 +51,6 @@ inline bool is_same_start(std::uint64_t a, std::uint64_t b) {
 }
 
 // The last component of a path.
-inline std::string_view base_name(std::string_view path) {
-    return path.substr(path.rfind('/') + 1);
-}
+inline std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace waggle::discover

@@ -16,21 +16,17 @@ namespace {
 constexpr std::string_view kServiceName = "OTEL_SERVICE_NAME";
 constexpr std::string_view kResourceAttributes = "OTEL_RESOURCE_ATTRIBUTES";
 // Set in Microsoft's images, and by whoever configures such a program.
-constexpr std::array<std::string_view, 6> kDotnet{
-    "DOTNET_RUNNING_IN_CONTAINER", "DOTNET_VERSION",       "DOTNET_ENVIRONMENT", "ASPNETCORE_URLS",
-    "ASPNETCORE_ENVIRONMENT",      "ASPNETCORE_HTTP_PORTS"};
+constexpr std::array<std::string_view, 6> kDotnet{"DOTNET_RUNNING_IN_CONTAINER", "DOTNET_VERSION",
+                                                  "DOTNET_ENVIRONMENT",          "ASPNETCORE_URLS",
+                                                  "ASPNETCORE_ENVIRONMENT",      "ASPNETCORE_HTTP_PORTS"};
 
 std::string_view text_of(const char* bytes, size_t size) { return {bytes, ::strnlen(bytes, size)}; }
 
 }  // namespace
 
-std::optional<Process> read_process(const proc::ProcFs& procfs, std::uint32_t pid,
-                                    const proc::Stat& stat) {
-    Process process{.pid = pid,
-                    .ppid = stat.ppid,
-                    .start_ns = stat.start_ns,
-                    .comm = stat.comm,
-                    .exe = procfs.exe(pid)};
+std::optional<Process> read_process(const proc::ProcFs& procfs, std::uint32_t pid, const proc::Stat& stat) {
+    Process process{
+        .pid = pid, .ppid = stat.ppid, .start_ns = stat.start_ns, .comm = stat.comm, .exe = procfs.exe(pid)};
     if (process.exe == "/") return std::nullopt;
     if (const auto file = procfs.exe_file(pid)) process.program = *file;
     process.argv = procfs.arguments(pid);
@@ -50,8 +46,7 @@ void complete_process(const proc::ProcFs& procfs, Process& process) {
     std::array<std::string_view, 2 + kDotnet.size()> wanted{kServiceName, kResourceAttributes};
     std::ranges::copy(kDotnet, wanted.begin() + 2);
     auto variables = procfs.environment(process.pid, wanted);
-    if (const auto name = variables.extract(std::string(kServiceName)))
-        process.env_service_name = name.mapped();
+    if (const auto name = variables.extract(std::string(kServiceName))) process.env_service_name = name.mapped();
     if (const auto attributes = variables.extract(std::string(kResourceAttributes)))
         process.env_resource_attributes = attributes.mapped();
     process.has_dotnet_environment = !variables.empty();
@@ -70,16 +65,13 @@ Process process_of_event(const wg_process_event& event) {
     std::string_view arguments(event.args, std::min<size_t>(event.args_size, sizeof(event.args)));
     while (arguments.ends_with('\0')) arguments.remove_suffix(1);
     if (!arguments.empty())
-        for (const std::string_view argument : split(arguments, '\0'))
-            process.argv.emplace_back(argument);
+        for (const std::string_view argument : split(arguments, '\0')) process.argv.emplace_back(argument);
     // A script was called: what runs is the interpreter that its first line names.
     const auto script = std::ranges::find(process.argv, process.exe);
     if (script != process.argv.end() && script != process.argv.begin()) process.exe = process.argv.front();
     return process;
 }
 
-std::uint32_t kernel_device(std::uint64_t device) {
-    return (::gnu_dev_major(device) << 20) | ::gnu_dev_minor(device);
-}
+std::uint32_t kernel_device(std::uint64_t device) { return (::gnu_dev_major(device) << 20) | ::gnu_dev_minor(device); }
 
 }  // namespace waggle::discover

@@ -13,8 +13,7 @@ namespace waggle::discover {
 
 // Program, arguments, network namespace. Nothing while a container's process is still being
 // started.
-std::optional<Process> read_process(const proc::ProcFs& procfs, std::uint32_t pid,
-                                    const proc::Stat& stat);
+std::optional<Process> read_process(const proc::ProcFs& procfs, std::uint32_t pid, const proc::Stat& stat);
 
 // Adds owner, working directory, cgroup and environment.
 void complete_process(const proc::ProcFs& procfs, Process& process);

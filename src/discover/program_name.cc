@@ -24,18 +24,16 @@ bool is_one_of(std::string_view text, const std::array<std::string_view, N>& all
 // -c, -e, -lc, -we: what follows is the program's text. -MFoo and -Ilib are none of them.
 bool is_text_option(std::string_view argument) {
     constexpr size_t kMaxLetters = 4;
-    if (argument.size() < 2 || argument.size() > 1 + kMaxLetters || argument[0] != '-')
-        return false;
+    if (argument.size() < 2 || argument.size() > 1 + kMaxLetters || argument[0] != '-') return false;
     const char last = argument.back();
-    const bool is_letters = std::ranges::all_of(
-        argument.substr(1), [](char c) { return (c >= 'a' && c <= 'z') || c == 'E'; });
+    const bool is_letters =
+        std::ranges::all_of(argument.substr(1), [](char c) { return (c >= 'a' && c <= 'z') || c == 'E'; });
     return is_letters && (last == 'c' || last == 'e' || last == 'E');
 }
 
 // The first argument from index on that is no option; options in with_value take the next argument.
 template <size_t N>
-size_t first_operand(const Process& process, size_t index,
-                     const std::array<std::string_view, N>& with_value) {
+size_t first_operand(const Process& process, size_t index, const std::array<std::string_view, N>& with_value) {
     const std::vector<std::string>& argv = process.argv;
     for (; index < argv.size(); ++index) {
         if (is_one_of(argv[index], with_value))
@@ -46,8 +44,7 @@ size_t first_operand(const Process& process, size_t index,
     return std::min(index, argv.size());
 }
 
-std::string read_package_name(const Process& process, const proc::ProcFs& procfs,
-                              std::string directory) {
+std::string read_package_name(const Process& process, const proc::ProcFs& procfs, std::string directory) {
     constexpr int kMaxLevels = 8;
     constexpr size_t kMaxSize = 256 * 1024;
     for (int level = 0; level < kMaxLevels && !directory.empty(); ++level) {
@@ -66,15 +63,13 @@ std::string read_package_name(const Process& process, const proc::ProcFs& procfs
 
 }  // namespace
 
-std::string_view option_value(const Process& process,
-                              std::initializer_list<std::string_view> options) {
+std::string_view option_value(const Process& process, std::initializer_list<std::string_view> options) {
     const std::vector<std::string>& argv = process.argv;
     for (size_t i = 1; i < argv.size(); ++i)
         for (const std::string_view option : options) {
             const std::string_view argument = argv[i];
             if (argument == option && i + 1 < argv.size()) return argv[i + 1];
-            if (argument.size() > option.size() && argument.starts_with(option) &&
-                argument[option.size()] == '=')
+            if (argument.size() > option.size() && argument.starts_with(option) && argument[option.size()] == '=')
                 return argument.substr(option.size() + 1);
         }
     return {};
@@ -99,8 +94,7 @@ ProgramName name_directory(const Process& process, std::string_view from) {
 Program name_script(std::string_view script, const Process& process) {
     const std::string_view file = base_name(script);
     const std::string_view stem = without_extension(file);
-    if (!is_generic_name(stem))
-        return interpreted(std::string(stem), fmt::format("script {}", file));
+    if (!is_generic_name(stem)) return interpreted(std::string(stem), fmt::format("script {}", file));
     const std::string path = absolute_path(script, process.cwd);
     for (const std::string_view directory : {directory_of(path), std::string_view(process.cwd)})
         if (std::string name = telling_directory(directory); !name.empty())
@@ -109,11 +103,9 @@ Program name_script(std::string_view script, const Process& process) {
 }
 
 ProgramName script_program(const Process& process) {
-    const size_t script =
-        first_operand(process, 1, std::array<std::string_view, 3>{"-I", "-o", "-O"});
-    const bool is_text = std::any_of(
-        process.argv.begin(), process.argv.begin() + static_cast<std::ptrdiff_t>(script),
-        [](const std::string& argument) { return is_text_option(argument); });
+    const size_t script = first_operand(process, 1, std::array<std::string_view, 3>{"-I", "-o", "-O"});
+    const bool is_text = std::any_of(process.argv.begin(), process.argv.begin() + static_cast<std::ptrdiff_t>(script),
+                                     [](const std::string& argument) { return is_text_option(argument); });
     if (is_text || script >= process.argv.size()) return name_directory(process, "command");
     return name_script(process.argv[script], process);
 }
@@ -138,9 +130,8 @@ ProgramName java_program(const Process& process) {
     for (const std::string_view property : {"-Dotel.service.name=", "-Dspring.application.name="})
         for (const std::string& argument : process.argv)
             if (argument.starts_with(property) && argument.size() > property.size())
-                return interpreted(
-                    argument.substr(property.size()),
-                    fmt::format("property {}", property.substr(2, property.size() - 3)));
+                return interpreted(argument.substr(property.size()),
+                                   fmt::format("property {}", property.substr(2, property.size() - 3)));
     const std::vector<std::string>& argv = process.argv;
     size_t at = 1;
     // @file holds more options.
@@ -151,8 +142,7 @@ ProgramName java_program(const Process& process) {
             if (!is_generic_name(name)) return interpreted(name, fmt::format("archive {}", file));
             const std::string path = absolute_path(argv[at + 1], process.cwd);
             std::string directory = telling_directory(directory_of(path));
-            return interpreted(directory.empty() ? name : std::move(directory),
-                               fmt::format("archive {}", path));
+            return interpreted(directory.empty() ? name : std::move(directory), fmt::format("archive {}", path));
         }
         if (argv[at] == "-m" || argv[at] == "--module") continue;  // the class is next
         if (is_one_of(argv[at], kWithValue)) ++at;
@@ -160,15 +150,13 @@ ProgramName java_program(const Process& process) {
     if (at >= argv.size()) return std::nullopt;
     const std::string_view main_class = base_name(argv[at]);  // of module/class
     for (const auto& [known, name] : kKnown)
-        if (main_class == known)
-            return interpreted(std::string(name), fmt::format("class {}", known));
+        if (main_class == known) return interpreted(std::string(name), fmt::format("class {}", known));
     if (main_class.starts_with("org.springframework.boot.loader."))
         return name_directory(process, "class " + std::string(main_class));
     if (main_class.ends_with(".java")) return name_script(argv[at], process);
     std::string_view rest = main_class;
     // Kotlin's name for a file's functions.
-    if (rest.ends_with("Kt") &&
-        is_generic_name(rest.substr(rest.rfind('.') + 1, rest.size() - rest.rfind('.') - 3)))
+    if (rest.ends_with("Kt") && is_generic_name(rest.substr(rest.rfind('.') + 1, rest.size() - rest.rfind('.') - 3)))
         rest.remove_suffix(2);
     for (;;) {
         const size_t dot = rest.rfind('.');
@@ -212,9 +200,9 @@ ProgramName node_program(const Process& process, const proc::ProcFs& procfs) {
 }
 
 ProgramName ruby_program(const Process& process) {
-    constexpr std::array<std::string_view, 12> kServers{
-        "puma",   "rails",   "unicorn", "webrick",   "rackup",        "thin",
-        "falcon", "sidekiq", "bundle",  "passenger", "unicorn_rails", "spring"};
+    constexpr std::array<std::string_view, 12> kServers{"puma",   "rails",     "unicorn",       "webrick",
+                                                        "rackup", "thin",      "falcon",        "sidekiq",
+                                                        "bundle", "passenger", "unicorn_rails", "spring"};
     constexpr std::array<std::string_view, 5> kWithValue{"-r", "-I", "-C", "-e", "-E"};
     if (const std::string_view tag = bracketed_title(process); !tag.empty())
         return interpreted(std::string(tag), "process title");
@@ -226,15 +214,13 @@ ProgramName ruby_program(const Process& process) {
                            (has_script && is_one_of(base_name(process.argv[script]), kServers));
     if (is_server || !has_script) {
         if (ProgramName name = name_directory(process, "server")) return name;
-        return interpreted(std::string(has_script ? base_name(process.argv[script]) : first_word),
-                           "command");
+        return interpreted(std::string(has_script ? base_name(process.argv[script]) : first_word), "command");
     }
     return name_script(process.argv[script], process);
 }
 
 ProgramName php_program(const Process& process) {
-    constexpr std::array<std::string_view, 8> kWithValue{"-S", "-t", "-d", "-c",
-                                                         "-f", "-z", "-r", "-B"};
+    constexpr std::array<std::string_view, 8> kWithValue{"-S", "-t", "-d", "-c", "-f", "-z", "-r", "-B"};
     constexpr std::string_view kPool = "php-fpm: pool ";
     if (base_name(process.exe).starts_with("php-fpm")) {
         Program program{.name = "php-fpm", .from = "executable"};
@@ -247,8 +233,7 @@ ProgramName php_program(const Process& process) {
     }
     if (const std::string_view root = option_value(process, {"-t"}); !root.empty()) {
         std::string name = telling_directory(absolute_path(root, process.cwd));
-        if (!name.empty())
-            return interpreted(std::move(name), fmt::format("document root {}", root));
+        if (!name.empty()) return interpreted(std::move(name), fmt::format("document root {}", root));
     }
     const bool is_server = !option_value(process, {"-S"}).empty();
     const size_t script = first_operand(process, 1, kWithValue);
@@ -264,8 +249,7 @@ ProgramName erlang_program(const Process& process) {
     if (const std::string_view node = option_value(process, {"-sname", "-name"}); !node.empty())
         return interpreted(std::string(node.substr(0, node.find('@'))), "node name");
     // Elixir's own start module is every Elixir program's.
-    if (const std::string_view module = option_value(process, {"-s", "-run"});
-        !module.empty() && module != "elixir")
+    if (const std::string_view module = option_value(process, {"-s", "-run"}); !module.empty() && module != "elixir")
         return interpreted(std::string(module), "module");
     return name_directory(process, "command");
 }

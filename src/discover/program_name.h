@@ -30,7 +30,6 @@ ProgramName name_directory(const Process& process, std::string_view from);
 // What stands in the last [brackets] of a process title.
 std::string_view bracketed_title(const Process& process);
 // The value of the first of the options: "-A x", "--app x", "--app=x". Empty: not given.
-std::string_view option_value(const Process& process,
-                              std::initializer_list<std::string_view> options);
+std::string_view option_value(const Process& process, std::initializer_list<std::string_view> options);
 
 }  // namespace waggle::discover

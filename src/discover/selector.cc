@@ -19,9 +19,7 @@ std::string_view exe_of(const Process& process) {
     return process.exe.empty() ? kUnknownExe : std::string_view(process.exe);
 }
 
-std::string command_line(const Process& process) {
-    return fmt::format("{}", fmt::join(process.argv, " "));
-}
+std::string command_line(const Process& process) { return fmt::format("{}", fmt::join(process.argv, " ")); }
 
 std::string join_reasons(const std::vector<std::string>& parts, std::string_view label) {
     return fmt::format("{} ({})", fmt::join(parts, " and "), label);
@@ -29,14 +27,12 @@ std::string join_reasons(const std::vector<std::string>& parts, std::string_view
 
 using Regex = std::unique_ptr<RE2>;
 
-Result<Regex> compile_regex(const std::optional<std::string>& pattern, std::string_view key,
-                            std::string_view label) {
+Result<Regex> compile_regex(const std::optional<std::string>& pattern, std::string_view key, std::string_view label) {
     if (!pattern) return Regex();
     RE2::Options options(RE2::Quiet);
     options.set_max_mem(4 << 20);
     auto regex = std::make_unique<RE2>(*pattern, options);
-    if (!regex->ok())
-        return fail(fmt::format("{}.{}: {}: {}", label, key, *pattern, regex->error()));
+    if (!regex->ok()) return fail(fmt::format("{}.{}: {}: {}", label, key, *pattern, regex->error()));
     return regex;
 }
 
@@ -56,8 +52,8 @@ Condition check_ports(const config::PortSet& wanted, const Process& process) {
 Condition check_listener(const Process& process) {
     if (process.listens.empty()) return {false, "has no listening socket"};
     const Listen& first = process.listens.front();
-    return {true, first.port != 0 ? fmt::format("listens on port {}", first.port)
-                                  : fmt::format("listens on {}", first.path)};
+    return {true,
+            first.port != 0 ? fmt::format("listens on port {}", first.port) : fmt::format("listens on {}", first.path)};
 }
 
 Condition check_text(bool holds, std::string_view what, std::string_view pattern) {
@@ -82,8 +78,7 @@ struct Selectors::Entry {
     // Every condition of the entry, asked of the process.
     std::vector<Condition> conditions(const Process& process) const {
         std::vector<Condition> all;
-        if (!config.k8s.empty())
-            all.push_back({false, "selects by Kubernetes metadata, which is not known"});
+        if (!config.k8s.empty()) all.push_back({false, "selects by Kubernetes metadata, which is not known"});
         if (!config.pids.empty()) {
             const bool holds = std::ranges::any_of(config.pids, [&](std::uint32_t pid) {
                 return pid == process.pid || (pid != 0 && pid == process.kernel_tgid);
@@ -93,18 +88,15 @@ struct Selectors::Entry {
         }
         if (!config.open_ports.is_empty()) all.push_back(check_ports(config.open_ports, process));
         if (config.is_any_listener) all.push_back(check_listener(process));
-        if (exe)
-            all.push_back(
-                check_text(RE2::PartialMatch(exe_of(process), *exe), "executable", exe->pattern()));
+        if (exe) all.push_back(check_text(RE2::PartialMatch(exe_of(process), *exe), "executable", exe->pattern()));
         if (config.exe_glob)
-            all.push_back(check_text(glob_match(*config.exe_glob, exe_of(process)), "executable",
-                                     *config.exe_glob));
+            all.push_back(check_text(glob_match(*config.exe_glob, exe_of(process)), "executable", *config.exe_glob));
         if (command)
-            all.push_back(check_text(RE2::PartialMatch(command_line(process), *command),
-                                     "command line", command->pattern()));
+            all.push_back(
+                check_text(RE2::PartialMatch(command_line(process), *command), "command line", command->pattern()));
         if (config.cmd_glob)
-            all.push_back(check_text(glob_match(*config.cmd_glob, command_line(process)),
-                                     "command line", *config.cmd_glob));
+            all.push_back(
+                check_text(glob_match(*config.cmd_glob, command_line(process)), "command line", *config.cmd_glob));
         if (all.empty()) all.push_back({false, "selects nothing"});
         return all;
     }
@@ -136,8 +128,7 @@ Result<Selectors> Selectors::compile(const config::Config& config, std::uint32_t
     };
     const config::DiscoveryConfig& discovery = config.discovery;
     if (discovery.system_wide) {
-        selectors.entries_.push_back(
-            TRY(Entry::compile({.exe_path = "."}, "discovery.system_wide")));
+        selectors.entries_.push_back(TRY(Entry::compile({.exe_path = "."}, "discovery.system_wide")));
     } else {
         TRY(add(selectors.entries_, discovery.services, "discovery.services"));
         const bool has_exe = config.executable_name && !config.executable_name->empty();
@@ -146,21 +137,18 @@ Result<Selectors> Selectors::compile(const config::Config& config, std::uint32_t
                                           .service_namespace = config.service_namespace,
                                           .open_ports = config.open_port};
             if (has_exe) legacy.exe_path = config.executable_name;
-            selectors.entries_.push_back(
-                TRY(Entry::compile(std::move(legacy), "executable_name, open_port")));
+            selectors.entries_.push_back(TRY(Entry::compile(std::move(legacy), "executable_name, open_port")));
         }
     }
     TRY(add(selectors.excludes_, discovery.exclude_services, "discovery.exclude_services"));
-    TRY(add(selectors.excludes_, discovery.default_exclude_services,
-            "discovery.default_exclude_services"));
+    TRY(add(selectors.excludes_, discovery.default_exclude_services, "discovery.default_exclude_services"));
     return selectors;
 }
 
 Verdict Selectors::excluded(const Process& process) const {
     if (process.pid == own_pid_) return {VerdictKind::Excluded, -1, "the agent itself"};
     for (const Entry& entry : excludes_)
-        if (auto reason = entry.match(process))
-            return {VerdictKind::Excluded, -1, std::move(*reason)};
+        if (auto reason = entry.match(process)) return {VerdictKind::Excluded, -1, std::move(*reason)};
     return {};
 }
 
@@ -169,16 +157,14 @@ Verdict Selectors::match(const Process& process) const {
     for (size_t i = 0; i < entries_.size(); ++i)
         if (auto reason = entries_[i].match(process))
             return {VerdictKind::Selected, static_cast<int>(i), std::move(*reason)};
-    return {VerdictKind::NotMatched, -1,
-            entries_.empty() ? "no selector is configured" : "no selector matches"};
+    return {VerdictKind::NotMatched, -1, entries_.empty() ? "no selector is configured" : "no selector matches"};
 }
 
 Verdict Selectors::follow(const Process& process, int entry, std::uint32_t from_pid) const {
     if (Verdict verdict = excluded(process); verdict.kind == VerdictKind::Excluded) return verdict;
     return {VerdictKind::Selected, entry,
-            from_pid == process.pid
-                ? fmt::format("was selected before it started this program ({})", label(entry))
-                : fmt::format("child of process {} ({})", from_pid, label(entry))};
+            from_pid == process.pid ? fmt::format("was selected before it started this program ({})", label(entry))
+                                    : fmt::format("child of process {} ({})", from_pid, label(entry))};
 }
 
 bool Selectors::follows_children(int index) const { return entry(index).children.value_or(true); }
@@ -187,9 +173,7 @@ const config::SelectorConfig& Selectors::entry(int index) const {
     return entries_.at(static_cast<size_t>(index)).config;
 }
 
-std::string Selectors::label(int index) const {
-    return entries_.at(static_cast<size_t>(index)).label;
-}
+std::string Selectors::label(int index) const { return entries_.at(static_cast<size_t>(index)).label; }
 
 size_t Selectors::size() const { return entries_.size(); }
 
@@ -212,8 +196,7 @@ std::vector<std::string> Selectors::explain(const Process& process) const {
             holds = holds && condition.holds;
             parts.push_back(std::move(condition.text));
         }
-        lines.push_back(
-            fmt::format("{}: {}: {}", entry.label, holds ? yes : no, fmt::join(parts, "; ")));
+        lines.push_back(fmt::format("{}: {}: {}", entry.label, holds ? yes : no, fmt::join(parts, "; ")));
     };
     for (const Entry& entry : entries_) say(entry, "selects", "does not select");
     for (const Entry& entry : excludes_) say(entry, "excludes", "does not exclude");

@@ -22,17 +22,11 @@ Selectors compiled(std::string_view yaml, const config::Environment& environment
     return std::move(*selectors);
 }
 
-Selectors services(std::string_view entries) {
-    return compiled("discovery: {services: " + std::string(entries) + "}");
-}
+Selectors services(std::string_view entries) { return compiled("discovery: {services: " + std::string(entries) + "}"); }
 
-Process program(std::string exe, std::vector<std::string> argv = {},
-                std::vector<Listen> listens = {}) {
-    return {.pid = 10,
-            .kernel_tgid = 10,
-            .exe = std::move(exe),
-            .argv = std::move(argv),
-            .listens = std::move(listens)};
+Process program(std::string exe, std::vector<std::string> argv = {}, std::vector<Listen> listens = {}) {
+    return {
+        .pid = 10, .kernel_tgid = 10, .exe = std::move(exe), .argv = std::move(argv), .listens = std::move(listens)};
 }
 
 TEST(Selectors, ByOpenPorts) {
@@ -78,9 +72,8 @@ TEST(Selectors, ByCommandLine) {
     EXPECT_TRUE(services("[{cmd_glob: 'python3 -m shop *'}]").match(shop).is_selected());
     EXPECT_FALSE(services("[{cmd_glob: '-m shop'}]").match(shop).is_selected());
     // What the kernel sees of a wildcard is any byte.
-    EXPECT_TRUE(
-        services("[{cmd_glob: '*\\xff*'}]").match(program("/x", {"a", "\\xff"})).is_selected() ||
-        services("[{cmd_glob: '*'}]").match(program("/x", {"\xff\xfe"})).is_selected());
+    EXPECT_TRUE(services("[{cmd_glob: '*\\xff*'}]").match(program("/x", {"a", "\\xff"})).is_selected() ||
+                services("[{cmd_glob: '*'}]").match(program("/x", {"\xff\xfe"})).is_selected());
 }
 
 TEST(Selectors, ByPid) {
@@ -96,14 +89,10 @@ TEST(Selectors, ByPid) {
 
 TEST(Selectors, ConditionsOfAnEntryAreAnded) {
     const Selectors selectors = services("[{open_ports: 80, exe_path: nginx, cmd_args: worker}]");
-    EXPECT_TRUE(
-        selectors.match(program("/nginx", {"nginx: worker"}, {{.port = 80}})).is_selected());
-    EXPECT_FALSE(
-        selectors.match(program("/nginx", {"nginx: worker"}, {{.port = 81}})).is_selected());
-    EXPECT_FALSE(
-        selectors.match(program("/nginx", {"nginx: master"}, {{.port = 80}})).is_selected());
-    EXPECT_FALSE(
-        selectors.match(program("/httpd", {"nginx: worker"}, {{.port = 80}})).is_selected());
+    EXPECT_TRUE(selectors.match(program("/nginx", {"nginx: worker"}, {{.port = 80}})).is_selected());
+    EXPECT_FALSE(selectors.match(program("/nginx", {"nginx: worker"}, {{.port = 81}})).is_selected());
+    EXPECT_FALSE(selectors.match(program("/nginx", {"nginx: master"}, {{.port = 80}})).is_selected());
+    EXPECT_FALSE(selectors.match(program("/httpd", {"nginx: worker"}, {{.port = 80}})).is_selected());
 }
 
 TEST(Selectors, FirstEntryThatMatchesCounts) {
@@ -121,8 +110,7 @@ TEST(Selectors, ExclusionsWin) {
         "discovery: {services: [{open_ports: 1-65535}], exclude_services: [{exe_path: nginx, "
         "open_ports: 81}, {cmd_args: secret}]}");
     EXPECT_TRUE(selectors.match(program("/nginx", {}, {{.port = 80}})).is_selected());
-    EXPECT_EQ(selectors.match(program("/nginx", {}, {{.port = 80}, {.port = 81}})).kind,
-              VerdictKind::Excluded);
+    EXPECT_EQ(selectors.match(program("/nginx", {}, {{.port = 80}, {.port = 81}})).kind, VerdictKind::Excluded);
     const Verdict verdict = selectors.match(program("/shop", {"shop", "--secret"}, {{.port = 80}}));
     EXPECT_EQ(verdict.kind, VerdictKind::Excluded);
     EXPECT_EQ(verdict.reason, "command line matches secret (discovery.exclude_services[1])");
@@ -136,11 +124,11 @@ TEST(Selectors, NeverTheAgentNorCollectors) {
     Process agent = program("/usr/bin/anything");
     agent.pid = kOwnPid;
     EXPECT_EQ(selectors.match(agent).reason, "the agent itself");
-    for (const char* exe : {"/usr/bin/otelcol", "/usr/bin/otelcol-contrib", "otelcol-k8s",
-                            "/bin/alloy", "/beyla", "/usr/bin/waggle"})
+    for (const char* exe :
+         {"/usr/bin/otelcol", "/usr/bin/otelcol-contrib", "otelcol-k8s", "/bin/alloy", "/beyla", "/usr/bin/waggle"})
         EXPECT_EQ(selectors.match(program(exe)).kind, VerdictKind::Excluded) << exe;
-    for (const char* exe : {"/usr/bin/otelcollector/shop", "/usr/bin/alloyed", "/usr/bin/my-beyla",
-                            "/opt/beyla/bin/shop"})
+    for (const char* exe :
+         {"/usr/bin/otelcollector/shop", "/usr/bin/alloyed", "/usr/bin/my-beyla", "/opt/beyla/bin/shop"})
         EXPECT_TRUE(selectors.match(program(exe)).is_selected()) << exe;
     // Whoever wants to see them says so.
     EXPECT_TRUE(compiled("discovery: {services: [{exe_path: .}], default_exclude_services: []}")
@@ -149,18 +137,16 @@ TEST(Selectors, NeverTheAgentNorCollectors) {
 }
 
 TEST(Selectors, LegacyKeysAreOneEntryMore) {
-    const Selectors selectors = compiled(
-        "executable_name: shop\nopen_port: 80\ndiscovery: {services: [{exe_path: cart}]}\n");
+    const Selectors selectors =
+        compiled("executable_name: shop\nopen_port: 80\ndiscovery: {services: [{exe_path: cart}]}\n");
     EXPECT_EQ(selectors.match(program("/cart")).entry, 0);
     EXPECT_FALSE(selectors.match(program("/shop")).is_selected());
     EXPECT_FALSE(selectors.match(program("/x", {}, {{.port = 80}})).is_selected());
     EXPECT_EQ(selectors.match(program("/shop", {}, {{.port = 80}})).entry, 1);
-    const Selectors by_variables =
-        compiled("", {{"BEYLA_OPEN_PORT", "8080-8089"}, {"BEYLA_SERVICE_NAME", "named"}});
+    const Selectors by_variables = compiled("", {{"BEYLA_OPEN_PORT", "8080-8089"}, {"BEYLA_SERVICE_NAME", "named"}});
     EXPECT_TRUE(by_variables.match(program("/x", {}, {{.port = 8081}})).is_selected());
     EXPECT_EQ(by_variables.entry(0).name, "named");
-    EXPECT_TRUE(
-        compiled("", {{"BEYLA_EXECUTABLE_NAME", "^/opt/"}}).match(program("/opt/x")).is_selected());
+    EXPECT_TRUE(compiled("", {{"BEYLA_EXECUTABLE_NAME", "^/opt/"}}).match(program("/opt/x")).is_selected());
     EXPECT_EQ(compiled("", {{"BEYLA_EXECUTABLE_NAME", ""}}).size(), 0u);
 }
 
@@ -176,8 +162,7 @@ TEST(Selectors, ChildrenFollowUnlessToldNotTo) {
     EXPECT_TRUE(selectors.follows_children(0));
     EXPECT_FALSE(selectors.follows_children(1));
     EXPECT_TRUE(selectors.follows_children(2));
-    EXPECT_EQ(selectors.follow(program("/x"), 2, 5).reason,
-              "child of process 5 (discovery.services[2])");
+    EXPECT_EQ(selectors.follow(program("/x"), 2, 5).reason, "child of process 5 (discovery.services[2])");
     EXPECT_EQ(selectors.follow(program("/x"), 2, 10).reason,
               "was selected before it started this program (discovery.services[2])");
 }
@@ -185,8 +170,7 @@ TEST(Selectors, ChildrenFollowUnlessToldNotTo) {
 TEST(Selectors, KubernetesEntriesSelectNothingYet) {
     const Selectors selectors = services("[{k8s_namespace: ., exe_path: .}]");
     EXPECT_FALSE(selectors.match(program("/x")).is_selected());
-    EXPECT_THAT(selectors.explain(program("/x")).front(),
-                HasSubstr("Kubernetes metadata, which is not known"));
+    EXPECT_THAT(selectors.explain(program("/x")).front(), HasSubstr("Kubernetes metadata, which is not known"));
 }
 
 TEST(Selectors, SaysWhatItNeeds) {
@@ -194,10 +178,7 @@ TEST(Selectors, SaysWhatItNeeds) {
     EXPECT_TRUE(services("[{open_ports: 80}]").needs().ports);
     EXPECT_FALSE(services("[{open_ports: 80}]").needs().unix_sockets);
     EXPECT_TRUE(services("[{any_listener: true}]").needs().unix_sockets);
-    EXPECT_TRUE(
-        compiled("discovery: {services: [{exe_path: x}], exclude_services: [{open_ports: 80}]}")
-            .needs()
-            .ports);
+    EXPECT_TRUE(compiled("discovery: {services: [{exe_path: x}], exclude_services: [{open_ports: 80}]}").needs().ports);
 }
 
 TEST(Selectors, ExplainsEveryEntry) {
@@ -205,13 +186,11 @@ TEST(Selectors, ExplainsEveryEntry) {
         "discovery: {services: [{open_ports: 80, exe_path: nginx}, {exe_glob: '/x'}], "
         "exclude_services: [{cmd_args: debug}], "
         "default_exclude_services: []}");
-    EXPECT_THAT(
-        selectors.explain(program("/usr/sbin/nginx", {"nginx"}, {{.port = 81}})),
-        ElementsAre(
-            "discovery.services[0]: does not select: listens on none of the ports; executable "
-            "matches nginx",
-            "discovery.services[1]: does not select: executable does not match /x",
-            "discovery.exclude_services[0]: does not exclude: command line does not match debug"));
+    EXPECT_THAT(selectors.explain(program("/usr/sbin/nginx", {"nginx"}, {{.port = 81}})),
+                ElementsAre("discovery.services[0]: does not select: listens on none of the ports; executable "
+                            "matches nginx",
+                            "discovery.services[1]: does not select: executable does not match /x",
+                            "discovery.exclude_services[0]: does not exclude: command line does not match debug"));
 }
 
 TEST(Selectors, RefusesABrokenExpression) {

@@ -14,17 +14,14 @@ namespace waggle::discover {
 namespace {
 
 // Programs that only start others.
-constexpr std::array<std::string_view, 10> kWrappers{
-    "env",  "tini",    "dumb-init",         "sudo",   "runuser", "su",
-    "gosu", "su-exec", "start-stop-daemon", "setpriv"};
+constexpr std::array<std::string_view, 10> kWrappers{"env",  "tini",    "dumb-init",         "sudo",   "runuser", "su",
+                                                     "gosu", "su-exec", "start-stop-daemon", "setpriv"};
 // One file, many programs: the first argument tells.
 constexpr std::array<std::string_view, 3> kMultiCall{"busybox", "toybox", "coreutils"};
 
-ProgramName interpreted_program(std::string_view language, const Process& process,
-                                const proc::ProcFs& procfs) {
+ProgramName interpreted_program(std::string_view language, const Process& process, const proc::ProcFs& procfs) {
     if (language == "python") return python_program(process);
-    if (language == "nodejs" || language == "deno" || language == "bun")
-        return node_program(process, procfs);
+    if (language == "nodejs" || language == "deno" || language == "bun") return node_program(process, procfs);
     if (language == "java") return java_program(process);
     if (language == "ruby") return ruby_program(process);
     if (language == "php") return php_program(process);
@@ -58,14 +55,13 @@ bool is_units_own(const Relative& self, const Ancestors& ancestors) {
     return std::ranges::all_of(ancestors, [&](const Relative& ancestor) {
         if (ancestor.process->unit != self.process->unit || ancestor.process->pid == 1) return true;
         const std::string_view name = base_name(ancestor.process->exe);
-        const bool is_wrapper = interpreter_of(name) == "shell" ||
-                                std::ranges::find(kWrappers, name) != kWrappers.end();
+        const bool is_wrapper =
+            interpreter_of(name) == "shell" || std::ranges::find(kWrappers, name) != kWrappers.end();
         return is_wrapper || is_same_program(self, ancestor);
     });
 }
 
-const std::string* value_of(const std::vector<std::pair<std::string, std::string>>& attributes,
-                            std::string_view key) {
+const std::string* value_of(const std::vector<std::pair<std::string, std::string>>& attributes, std::string_view key) {
     // The last one counts, as for a map that is filled in order.
     for (auto at = attributes.rbegin(); at != attributes.rend(); ++at)
         if (at->first == key && !at->second.empty()) return &at->second;
@@ -83,13 +79,11 @@ bool is_same_program(const Relative& a, const Relative& b) {
 
 bool runs_parents_program(const Process& process) {
     return std::ranges::any_of(process.argv, [](std::string_view argument) {
-        return argument == "--multiprocessing-fork" ||
-               argument.starts_with("from multiprocessing.");
+        return argument == "--multiprocessing-fork" || argument.starts_with("from multiprocessing.");
     });
 }
 
-Program name_program(const Process& process, const proc::ProcFs& procfs,
-                     const elf::GoBuildInfo* go) {
+Program name_program(const Process& process, const proc::ProcFs& procfs, const elf::GoBuildInfo* go) {
     std::string_view name = base_name(process.exe);
     if (std::ranges::find(kMultiCall, name) != kMultiCall.end() && !process.argv.empty()) {
         name = base_name(process.argv[0]);
@@ -102,8 +96,7 @@ Program name_program(const Process& process, const proc::ProcFs& procfs,
     const std::string_view language = interpreter_of(name);
     if (language.empty() || go != nullptr) return executable_program(process, go);
     ProgramName found = interpreted_program(language, process, procfs);
-    if (found && !found->name.empty() &&
-        (interpreter_of(found->name).empty() || !found->is_interpreted))
+    if (found && !found->name.empty() && (interpreter_of(found->name).empty() || !found->is_interpreted))
         return std::move(*found);
     return unknown_program(language, process);
 }
@@ -117,9 +110,8 @@ Relative instance_of(const Relative& self, const Ancestors& ancestors) {
     return topmost;
 }
 
-ServiceName name_service(
-    const Relative& self, const Ancestors& ancestors, const config::SelectorConfig& entry,
-    const std::vector<std::pair<std::string, std::string>>& resource_attributes) {
+ServiceName name_service(const Relative& self, const Ancestors& ancestors, const config::SelectorConfig& entry,
+                         const std::vector<std::pair<std::string, std::string>>& resource_attributes) {
     ServiceName service{.service_namespace = entry.service_namespace};
     if (const std::string* space = value_of(resource_attributes, "service.namespace");
         space != nullptr && service.service_namespace.empty())

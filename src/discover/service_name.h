@@ -25,8 +25,7 @@ struct Program {
 bool runs_parents_program(const Process& process);
 
 // go: of a Go executable. Reads package.json and directory names through /proc.
-Program name_program(const Process& process, const proc::ProcFs& procfs,
-                     const elf::GoBuildInfo* go);
+Program name_program(const Process& process, const proc::ProcFs& procfs, const elf::GoBuildInfo* go);
 
 struct Relative {
     const Process* process = nullptr;
@@ -48,8 +47,7 @@ struct ServiceName {
 };
 
 // resource_attributes: the target's own, decoded.
-ServiceName name_service(
-    const Relative& self, const Ancestors& ancestors, const config::SelectorConfig& entry,
-    const std::vector<std::pair<std::string, std::string>>& resource_attributes);
+ServiceName name_service(const Relative& self, const Ancestors& ancestors, const config::SelectorConfig& entry,
+                         const std::vector<std::pair<std::string, std::string>>& resource_attributes);
 
 }  // namespace waggle::discover

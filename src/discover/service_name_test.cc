@@ -49,10 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPython, {"python3"}, "/srv/shop", "shop"},
         Case{kPython, {"python3", "manage.py", "runserver"}, "/srv/books", "books"},
         Case{kPython, {"python3", "/usr/bin/gunicorn", "-w", "4", "shop.wsgi"}, "/", "shop"},
-        Case{kPython,
-             {"python3", "/usr/bin/gunicorn", "-w", "4", "-b", "0.0.0.0:80", "shop.wsgi:app"},
-             "/",
-             "shop"},
+        Case{kPython, {"python3", "/usr/bin/gunicorn", "-w", "4", "-b", "0.0.0.0:80", "shop.wsgi:app"}, "/", "shop"},
         Case{kPython, {"python3", "/usr/bin/gunicorn", "--name", "till", "shop.wsgi"}, "/", "till"},
         Case{kPython, {"python3", "/usr/bin/gunicorn", "--name=till", "shop.wsgi"}, "/", "till"},
         Case{kPython, {"python3", "/usr/bin/gunicorn", "-n", "till", "shop.wsgi"}, "/", "till"},
@@ -62,10 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPython, {"gunicorn: worker [shop.wsgi:app]"}, "/", "shop"},
         Case{kPython, {"gunicorn: worker [app:app]"}, "/srv/books", "books"},
         Case{kPython, {"python3", "-m", "uvicorn", "shop.main:app", "--host", "::1"}, "/", "shop"},
-        Case{kPython,
-             {"python3", "/opt/venv/bin/uvicorn", "main:app", "--port", "80"},
-             "/srv/orders",
-             "orders"},
+        Case{kPython, {"python3", "/opt/venv/bin/uvicorn", "main:app", "--port", "80"}, "/srv/orders", "orders"},
         Case{kPython, {"python3", "/usr/bin/uvicorn", "--factory", "shop:create"}, "/", "shop"},
         Case{kPython, {"python3", "-m", "flask", "--app", "shop", "run"}, "/", "shop"},
         Case{kPython, {"python3", "-m", "flask", "run"}, "/srv/shop", "shop"},
@@ -77,10 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Java, ProgramNames,
     testing::Values(
-        Case{"/usr/bin/java",
-             {"java", "-Xmx1g", "-jar", "/opt/shop/shop-1.2.jar", "--port", "80"},
-             "/",
-             "shop"},
+        Case{"/usr/bin/java", {"java", "-Xmx1g", "-jar", "/opt/shop/shop-1.2.jar", "--port", "80"}, "/", "shop"},
         Case{"/usr/bin/java", {"java", "-jar", "app.jar"}, "/srv/shop", "shop"},
         Case{"/usr/bin/java", {"java", "-jar", "app.jar"}, "/app", "app"},
         Case{"/usr/bin/java", {"java", "-cp", "a.jar:b.jar", "com.acme.shop.Main"}, "/", "shop"},
@@ -90,24 +81,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"/usr/bin/java", {"java", "--source", "17", "Courier.java"}, "/", "Courier"},
         Case{"/usr/bin/java", {"java", "/srv/shop/Main.java"}, "/", "shop"},
         Case{"/usr/bin/java", {"java", "@arguments", "-cp", "x", "com.acme.Shop"}, "/", "Shop"},
-        Case{"/usr/bin/java",
-             {"java", "-p", "mods", "-m", "acme.shop/com.acme.shop.Till"},
-             "/",
-             "Till"},
+        Case{"/usr/bin/java", {"java", "-p", "mods", "-m", "acme.shop/com.acme.shop.Till"}, "/", "Till"},
         Case{"/usr/bin/java", {"java", "--module", "acme.shop/com.acme.shop.Main"}, "/", "shop"},
         Case{"/usr/bin/java", {"java", "-Dotel.service.name=named", "-jar", "x.jar"}, "/", "named"},
-        Case{"/usr/bin/java",
-             {"java", "-Dspring.application.name=till", "-jar", "x.jar"},
-             "/",
-             "till"},
-        Case{"/usr/bin/java",
-             {"java", "-cp", "x", "org.apache.catalina.startup.Bootstrap", "start"},
-             "/",
-             "tomcat"},
-        Case{"/usr/bin/java",
-             {"java", "-cp", "x", "org.springframework.boot.loader.JarLauncher"},
-             "/srv/shop",
-             "shop"},
+        Case{"/usr/bin/java", {"java", "-Dspring.application.name=till", "-jar", "x.jar"}, "/", "till"},
+        Case{"/usr/bin/java", {"java", "-cp", "x", "org.apache.catalina.startup.Bootstrap", "start"}, "/", "tomcat"},
+        Case{"/usr/bin/java", {"java", "-cp", "x", "org.springframework.boot.loader.JarLauncher"}, "/srv/shop", "shop"},
         Case{"/usr/bin/java",
              {"java", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-jar", "shop.jar"},
              "/",
@@ -121,15 +100,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"/usr/bin/node", {"node", "dist/index.js"}, "/srv/shop", "shop"},
         Case{"/usr/bin/node", {"node", "--require", "./tracing.js", "cart.mjs"}, "/", "cart"},
         Case{"/usr/bin/node", {"node", "--inspect=9229", "/srv/shop/server.js"}, "/", "shop"},
-        Case{"/usr/bin/node",
-             {"node", "-e", "require('http').createServer().listen(80)"},
-             "/srv/shop",
-             "shop"},
+        Case{"/usr/bin/node", {"node", "-e", "require('http').createServer().listen(80)"}, "/srv/shop", "shop"},
         Case{"/usr/bin/node", {"node", "--eval", "x/y"}, "/", "nodejs-program"},
-        Case{"/usr/bin/node",
-             {"node", "/srv/shop/node_modules/.bin/next", "start"},
-             "/srv/shop",
-             "shop"},
+        Case{"/usr/bin/node", {"node", "/srv/shop/node_modules/.bin/next", "start"}, "/srv/shop", "shop"},
         Case{"/usr/bin/node", {"next-server (v14.1.0)"}, "/srv/shop", "shop"},
         Case{"/usr/bin/node", {"npm start"}, "/srv/shop", "shop"},
         Case{"/usr/bin/deno", {"deno", "run", "--allow-net", "cart.ts"}, "/", "cart"},
@@ -142,22 +115,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"/usr/bin/ruby3.1", {"puma 5.6.5 (tcp://[::]:80) [billing]"}, "/", "billing"},
         Case{"/usr/bin/ruby3.1", {"puma: cluster worker 0: 12 [billing]"}, "/", "billing"},
         Case{"/usr/bin/ruby3.1", {"ruby", "-Ilib", "bin/rails", "server"}, "/srv/shop", "shop"},
-        Case{
-            "/usr/bin/ruby3.1", {"sidekiq 7.1.0 billing [0 of 5 busy]"}, "/srv/billing", "billing"},
+        Case{"/usr/bin/ruby3.1", {"sidekiq 7.1.0 billing [0 of 5 busy]"}, "/srv/billing", "billing"},
         Case{"/usr/bin/ruby3.1", {"ruby", "-e", "run"}, "/srv/shop", "shop"},
-        Case{"/usr/bin/php8.2",
-             {"php", "-S", "[::]:80", "-t", "/srv/gallery/public"},
-             "/",
-             "gallery"},
+        Case{"/usr/bin/php8.2", {"php", "-S", "[::]:80", "-t", "/srv/gallery/public"}, "/", "gallery"},
         Case{"/usr/bin/php8.2", {"php", "-S", "[::]:80", "router.php"}, "/srv/gallery", "gallery"},
         Case{"/usr/bin/php8.2", {"php", "artisan", "serve"}, "/srv/shop", "shop"},
         Case{"/usr/bin/php8.2", {"php", "worker.php"}, "/", "worker"},
         Case{"/usr/sbin/php-fpm8.2", {"php-fpm: pool www"}, "/", "php-fpm"},
         Case{"/usr/sbin/php-fpm8.2", {"php-fpm: pool shop"}, "/", "shop"},
-        Case{"/usr/sbin/php-fpm8.2",
-             {"php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)"},
-             "/",
-             "php-fpm"},
+        Case{"/usr/sbin/php-fpm8.2", {"php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)"}, "/", "php-fpm"},
         Case{"/usr/bin/dotnet", {"dotnet", "/app/Shop.Api.dll"}, "/", "Shop.Api"},
         Case{"/usr/bin/dotnet", {"dotnet", "exec", "app.dll"}, "/srv/shop", "shop"},
         Case{"/usr/bin/dotnet", {"dotnet", "run"}, "/srv/shop", "shop"},
@@ -179,8 +145,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"/bin/busybox", {"httpd", "-f"}, "/", "httpd"},
         Case{"/bin/busybox", {"busybox", "httpd", "-f"}, "/", "httpd"},
         Case{"/usr/sbin/nginx", {"nginx: worker process"}, "/", "nginx"},
-        Case{"/srv/shop/bin/server", {"./server"}, "/", "shop"},
-        Case{"/app/main", {"/app/main"}, "/", "main"}, Case{"", {"x"}, "/", ""}));
+        Case{"/srv/shop/bin/server", {"./server"}, "/", "shop"}, Case{"/app/main", {"/app/main"}, "/", "main"},
+        Case{"", {"x"}, "/", ""}));
 
 TEST(ProgramName, NodesPackage) {
     proc::ProcTree tree;
@@ -188,10 +154,7 @@ TEST(ProgramName, NodesPackage) {
     tree.write_in_root(5, "/srv/shop/package.json", R"({"name": "@acme/shop-api"})");
     tree.write_in_root(5, "/srv/plain/package.json", R"({"name": "app"})");
     const auto name = [&](std::vector<std::string> argv, std::string cwd) {
-        return name_program({.pid = 5,
-                             .exe = "/usr/bin/node",
-                             .argv = std::move(argv),
-                             .cwd = std::move(cwd)},
+        return name_program({.pid = 5, .exe = "/usr/bin/node", .argv = std::move(argv), .cwd = std::move(cwd)},
                             tree.procfs(), nullptr)
             .name;
     };
@@ -206,9 +169,7 @@ TEST(ProgramName, GoModule) {
     const proc::ProcTree tree;
     const elf::GoBuildInfo info{.main_package = "github.com/acme/shop/cmd/server",
                                 .main_module = "github.com/acme/shop"};
-    const auto name = [&](std::string exe) {
-        return name_program({.exe = std::move(exe)}, tree.procfs(), &info).name;
-    };
+    const auto name = [&](std::string exe) { return name_program({.exe = std::move(exe)}, tree.procfs(), &info).name; };
     EXPECT_EQ(name("/app/server"), "shop");
     EXPECT_EQ(name("/usr/bin/catalog"), "catalog");
     EXPECT_EQ(name("/tmp/go-build123/b001/exe/main"), "shop");
@@ -232,11 +193,8 @@ TEST(ServiceName, OrderOfWhoMaySayIt) {
     EXPECT_EQ(named(kNoName).name, "shop");
     EXPECT_EQ(named({.name = "chosen", .service_namespace = "space"}).name, "chosen");
     EXPECT_EQ(named({.name = "chosen", .service_namespace = "space"}).service_namespace, "space");
-    EXPECT_EQ(
-        named({.name = "chosen"}, {{"service.name", "own"}, {"service.namespace", "mine"}}).name,
-        "own");
-    EXPECT_EQ(named({.name = "chosen"}, {{"service.name", "own"}, {"service.namespace", "mine"}})
-                  .service_namespace,
+    EXPECT_EQ(named({.name = "chosen"}, {{"service.name", "own"}, {"service.namespace", "mine"}}).name, "own");
+    EXPECT_EQ(named({.name = "chosen"}, {{"service.name", "own"}, {"service.namespace", "mine"}}).service_namespace,
               "mine");
     EXPECT_EQ(named(kNoName, {{"service.name", "a"}, {"service.name", "b"}}).name, "b");
     EXPECT_EQ(named(kNoName, {{"service.name", ""}}).name, "shop");
@@ -250,15 +208,10 @@ TEST(ServiceName, UnitNamesItsProgramNotWhatThatStarts) {
     const Process cron{.pid = 4, .exe = "/usr/sbin/cron", .unit = "cron"};
     const Program any{.name = "any", .from = "executable"};
     const Process main{.pid = 5, .exe = "/opt/shop", .unit = "shop"};
-    EXPECT_EQ(name_service(relative(main, any), {relative(shell, any), relative(systemd, any)},
-                           kNoName, {})
-                  .name,
+    EXPECT_EQ(name_service(relative(main, any), {relative(shell, any), relative(systemd, any)}, kNoName, {}).name,
               "shop");
     const Process job{.pid = 6, .exe = "/opt/job", .unit = "cron"};
-    EXPECT_EQ(
-        name_service(relative(job, any), {relative(cron, any), relative(systemd, any)}, kNoName, {})
-            .name,
-        "any");
+    EXPECT_EQ(name_service(relative(job, any), {relative(cron, any), relative(systemd, any)}, kNoName, {}).name, "any");
 }
 
 TEST(Instance, IsTheTopmostOfTheProgram) {
@@ -267,10 +220,8 @@ TEST(Instance, IsTheTopmostOfTheProgram) {
     const Process parent{.pid = 3, .exe = "/bin/sh"};
     const Process master{.pid = 4, .exe = "/usr/sbin/nginx"};
     const Process worker{.pid = 5, .exe = "/usr/sbin/nginx"};
-    EXPECT_EQ(
-        instance_of(relative(worker, nginx), {relative(master, nginx), relative(parent, shell)})
-            .process->pid,
-        4u);
+    EXPECT_EQ(instance_of(relative(worker, nginx), {relative(master, nginx), relative(parent, shell)}).process->pid,
+              4u);
     EXPECT_EQ(instance_of(relative(master, nginx), {relative(parent, shell)}).process->pid, 4u);
     EXPECT_EQ(instance_of(relative(master, nginx), {}).process->pid, 4u);
 }
@@ -289,9 +240,9 @@ TEST(Instance, InterpretersRunManyPrograms) {
     const Process child{.pid = 5, .exe = "/usr/bin/python3"};
     EXPECT_EQ(instance_of(relative(child, prices), {relative(parent, orders)}).process->pid, 5u);
     EXPECT_EQ(instance_of(relative(child, orders), {relative(parent, orders)}).process->pid, 4u);
-    EXPECT_TRUE(runs_parents_program(
-        {.argv = {"python3", "-c", "from multiprocessing.spawn import spawn_main; spawn_main()",
-                  "--multiprocessing-fork"}}));
+    EXPECT_TRUE(
+        runs_parents_program({.argv = {"python3", "-c", "from multiprocessing.spawn import spawn_main; spawn_main()",
+                                       "--multiprocessing-fork"}}));
     EXPECT_FALSE(runs_parents_program({.argv = {"python3", "orders.py"}}));
 }
 

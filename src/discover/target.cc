@@ -23,8 +23,7 @@ TargetTable::TargetTable(std::vector<std::shared_ptr<const Target>> targets)
 
 const Target* TargetTable::find(std::uint32_t pid) const {
     if (targets_.empty()) return nullptr;
-    for (size_t slot = slot_of(pid, slots_.size()); slots_[slot] != 0;
-         slot = (slot + 1) & (slots_.size() - 1)) {
+    for (size_t slot = slot_of(pid, slots_.size()); slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
         const Target& target = *targets_[slots_[slot] - 1];
         if (target.pid == pid) return &target;
     }

@@ -20,12 +20,10 @@ constexpr size_t kMaxEnded = 4096;
 Result<std::unique_ptr<Watcher>> Watcher::create(const config::Config& config, proc::ProcFs procfs,
                                                  std::uint32_t own_pid) {
     Selectors selectors = TRY(Selectors::compile(config, own_pid));
-    return std::unique_ptr<Watcher>(
-        new Watcher(config, std::move(selectors), std::move(procfs), own_pid));
+    return std::unique_ptr<Watcher>(new Watcher(config, std::move(selectors), std::move(procfs), own_pid));
 }
 
-Watcher::Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs,
-                 std::uint32_t own_pid)
+Watcher::Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs, std::uint32_t own_pid)
     : procfs_(std::move(procfs)),
       own_pid_(own_pid),
       is_first_pid_namespace_(procfs_.shows_first_pid_namespace()),
@@ -83,8 +81,7 @@ void Watcher::on_exec(const wg_process_event& event) {
     const Verdict before = is_same ? known->verdict : Verdict();
     const auto stat = procfs_.stat(event.pid);
     std::optional<Process> process;
-    if (stat && is_same_start(stat->start_ns, event.start_ns))
-        process = read_process(procfs_, event.pid, *stat);
+    if (stat && is_same_start(stat->start_ns, event.start_ns)) process = read_process(procfs_, event.pid, *stat);
     if (!process) {
         process = process_of_event(event);
     } else if (process->exe.empty()) {
@@ -104,8 +101,7 @@ void Watcher::on_exec(const wg_process_event& event) {
     entry->target = std::move(target);
     entry->is_barred = is_barred;
     Verdict verdict = selectors_.match(entry->process);
-    if (verdict.kind == VerdictKind::NotMatched && before.is_selected() &&
-        selectors_.follows_children(before.entry))
+    if (verdict.kind == VerdictKind::NotMatched && before.is_selected() && selectors_.follows_children(before.entry))
         verdict = selectors_.follow(entry->process, before.entry, event.pid);
     apply(*entry, inherit(entry->process, std::move(verdict)));
     correct(event);
@@ -141,8 +137,7 @@ void Watcher::on_fork(const wg_process_event& event) {
 
 void Watcher::on_exit(const wg_process_event& event) {
     const Entry* entry = find(event.pid);
-    if (entry != nullptr && is_same_start(entry->process.start_ns, event.start_ns))
-        remove(event.pid);
+    if (entry != nullptr && is_same_start(entry->process.start_ns, event.start_ns)) remove(event.pid);
 }
 
 void Watcher::on_listen(const wg_process_event& event) {
@@ -159,8 +154,7 @@ void Watcher::on_listen(const wg_process_event& event) {
     }
     const Listen listen{.port = event.port};
     std::vector<Listen>& listens = entry->process.listens;
-    if (std::ranges::find(listens, listen) == listens.end() && listens.size() < kMaxListens)
-        listens.push_back(listen);
+    if (std::ranges::find(listens, listen) == listens.end() && listens.size() < kMaxListens) listens.push_back(listen);
     evaluate(*entry);
     correct(event);
     settle();
@@ -175,10 +169,9 @@ void Watcher::correct(const wg_process_event& event) {
     // A child of an excluded process is barred with it until it is another program.
     const bool is_child = event.head.type == WG_EVENT_FORK;
     if (is_child && (event.target_flags & WG_TARGET_EXCLUDED) != 0) return;
-    changes_.push_back(
-        {.kind = kind == VerdictKind::Excluded ? ChangeKind::Excluded : ChangeKind::Removed,
-         .kernel_tgid = event.kernel_tgid,
-         .pid = event.pid});
+    changes_.push_back({.kind = kind == VerdictKind::Excluded ? ChangeKind::Excluded : ChangeKind::Removed,
+                        .kernel_tgid = event.kernel_tgid,
+                        .pid = event.pid});
 }
 
 Result<void> Watcher::reload(const config::Config& config) {
@@ -215,11 +208,10 @@ void Watcher::learn_kernel_tgid(std::uint32_t pid, std::uint32_t kernel_tgid) {
 void Watcher::emit(ChangeKind kind, Entry& entry) {
     const bool is_added = kind == ChangeKind::Added;
     entry.is_barred = kind == ChangeKind::Excluded;
-    changes_.push_back(
-        {.kind = kind,
-         .kernel_tgid = entry.process.kernel_tgid,
-         .pid = entry.process.pid,
-         .follows_children = is_added && selectors_.follows_children(entry.verdict.entry)});
+    changes_.push_back({.kind = kind,
+                        .kernel_tgid = entry.process.kernel_tgid,
+                        .pid = entry.process.pid,
+                        .follows_children = is_added && selectors_.follows_children(entry.verdict.entry)});
 }
 
 std::vector<Change> Watcher::take_changes() {
@@ -243,8 +235,7 @@ void Watcher::publish() {
     for (auto ended = ended_.rbegin(); ended != ended_.rend(); ++ended) {
         const std::uint32_t pid = ended->target->pid;
         const Entry* successor = find(pid);
-        if ((successor == nullptr || !successor->target) && reused.insert(pid).second)
-            targets.push_back(ended->target);
+        if ((successor == nullptr || !successor->target) && reused.insert(pid).second) targets.push_back(ended->target);
     }
     auto table = std::make_shared<const TargetTable>(std::move(targets));
     const std::lock_guard lock(table_mutex_);
@@ -265,8 +256,7 @@ std::vector<Target> Watcher::targets() const {
 }
 
 WatcherStats Watcher::stats() const {
-    return {
-        .processes = entries_.size(), .targets = target_count_, .over_capacity = over_capacity_};
+    return {.processes = entries_.size(), .targets = target_count_, .over_capacity = over_capacity_};
 }
 
 }  // namespace waggle::discover

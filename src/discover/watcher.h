@@ -46,8 +46,8 @@ class Watcher {
     static constexpr size_t kMaxProcesses = 65536;
 
     // Fails when a selector does not compile.
-    static Result<std::unique_ptr<Watcher>> create(const config::Config& config,
-                                                   proc::ProcFs procfs, std::uint32_t own_pid);
+    static Result<std::unique_ptr<Watcher>> create(const config::Config& config, proc::ProcFs procfs,
+                                                   std::uint32_t own_pid);
 
     // Events tell of every exec, fork, exit and TCP listener; said before start().
     void set_has_events(bool has_events) { has_events_ = has_events; }
@@ -86,8 +86,7 @@ class Watcher {
     };
     static constexpr size_t kMaxListens = 256;  // of one process
 
-    Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs,
-            std::uint32_t own_pid);
+    Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs, std::uint32_t own_pid);
 
     Entry* find(std::uint32_t pid);
     Entry* add(Process process);
@@ -120,9 +119,8 @@ class Watcher {
     Describer describer_;
     Listeners listeners_;
     std::unordered_map<std::uint32_t, Entry> entries_;
-    std::unordered_map<std::uint32_t, std::uint32_t>
-        kernel_threads_;  // pid → last scan that saw it
-    std::vector<std::uint32_t> newly_selected_;  // whose children are to be looked at
+    std::unordered_map<std::uint32_t, std::uint32_t> kernel_threads_;  // pid → last scan that saw it
+    std::vector<std::uint32_t> newly_selected_;                        // whose children are to be looked at
     std::vector<Change> changes_;
 
     struct Ended {

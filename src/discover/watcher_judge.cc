@@ -15,8 +15,7 @@ constexpr size_t kMaxAncestors = 32;
 
 bool is_same_resource(const spans::Resource& a, const spans::Resource& b) {
     return a.service_name == b.service_name && a.service_namespace == b.service_namespace &&
-           a.instance_id == b.instance_id && a.language == b.language &&
-           a.attributes == b.attributes;
+           a.instance_id == b.instance_id && a.language == b.language && a.attributes == b.attributes;
 }
 
 }  // namespace
@@ -25,8 +24,7 @@ bool is_same_resource(const spans::Resource& a, const spans::Resource& b) {
 Verdict Watcher::inherit(const Process& process, Verdict verdict) {
     if (verdict.kind != VerdictKind::NotMatched) return verdict;
     const Entry* parent = process.ppid == process.pid ? nullptr : find(process.ppid);
-    if (parent == nullptr || !parent->verdict.is_selected() ||
-        !selectors_.follows_children(parent->verdict.entry))
+    if (parent == nullptr || !parent->verdict.is_selected() || !selectors_.follows_children(parent->verdict.entry))
         return verdict;
     return selectors_.follow(process, parent->verdict.entry, process.ppid);
 }
@@ -40,8 +38,7 @@ void Watcher::evaluate(Entry& entry) {
 
 void Watcher::apply(Entry& entry, Verdict verdict) {
     const bool was_selected = entry.target != nullptr;
-    const bool is_other =
-        verdict.kind != entry.verdict.kind || verdict.entry != entry.verdict.entry;
+    const bool is_other = verdict.kind != entry.verdict.kind || verdict.entry != entry.verdict.entry;
     entry.verdict = std::move(verdict);
     if (entry.verdict.is_selected()) {
         if (!was_selected || is_other) select(entry);
@@ -85,8 +82,7 @@ void Watcher::describe(Entry& entry) {
         const Relative self{&process, &program_of(entry, 0)};
         Description made = describer_.describe(self, ancestors(process), selectors_.entry(index));
         target.resource = std::move(made.resource);
-        if (parent != nullptr && parent->target &&
-            is_same_resource(*parent->target->resource, *target.resource))
+        if (parent != nullptr && parent->target && is_same_resource(*parent->target->resource, *target.resource))
             target.resource = parent->target->resource;
         entry.has_final_language = made.is_language_final;
         entry.name_from = std::move(made.name_from);
@@ -124,8 +120,8 @@ Ancestors Watcher::ancestors(const Process& process) {
         Entry* entry = find(pid);
         if (entry == nullptr || pid == process.pid) break;
         complete(*entry);
-        const bool is_same_place = entry->process.container_id == process.container_id &&
-                                   entry->process.unit == process.unit;
+        const bool is_same_place =
+            entry->process.container_id == process.container_id && entry->process.unit == process.unit;
         if (!is_same_place) break;
         ancestors.push_back({&entry->process, &program_of(*entry, 0)});
         if (entry->process.ppid == pid) break;
@@ -177,16 +173,14 @@ std::vector<std::string> Watcher::explain(std::uint32_t pid) {
     if (entry == nullptr) return {explain_absence(pid)};
     const Process& process = entry->process;
     std::vector<std::string> lines;
-    lines.push_back(fmt::format(
-        "process {}: {}", pid,
-        process.argv.empty() ? process.exe : mask_arguments(process.argv)));
+    lines.push_back(
+        fmt::format("process {}: {}", pid, process.argv.empty() ? process.exe : mask_arguments(process.argv)));
     lines.push_back(fmt::format("executable: {}", process.exe));
     for (const Listen& listen : process.listens)
         lines.push_back(listen.port != 0 ? fmt::format("listens on port {}", listen.port)
                                          : fmt::format("listens on {}", listen.path));
     constexpr const char* kVerdicts[] = {"selected", "excluded", "not selected"};
-    lines.push_back(fmt::format("{}: {}", kVerdicts[static_cast<size_t>(entry->verdict.kind)],
-                                entry->verdict.reason));
+    lines.push_back(fmt::format("{}: {}", kVerdicts[static_cast<size_t>(entry->verdict.kind)], entry->verdict.reason));
     std::ranges::move(selectors_.explain(process), std::back_inserter(lines));
     if (!entry->target) return lines;
     const spans::Resource& resource = *entry->target->resource;

@@ -37,8 +37,7 @@ void Watcher::rescan() {
     std::erase_if(kernel_threads_, [&](const auto& thread) { return thread.second != scan_; });
     scan_listeners();
     // Parents before children; equal start times are settled below.
-    std::ranges::sort(fresh, {},
-                      [&](std::uint32_t pid) { return entries_.at(pid).process.start_ns; });
+    std::ranges::sort(fresh, {}, [&](std::uint32_t pid) { return entries_.at(pid).process.start_ns; });
     for (const std::uint32_t pid : fresh) evaluate(entries_.at(pid));
     settle();
     detect_late_languages();

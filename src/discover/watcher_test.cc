@@ -34,11 +34,8 @@ config::Config configured(std::string_view yaml) {
 std::vector<std::string> words(const std::vector<Change>& changes) {
     std::vector<std::string> all;
     for (const Change& change : changes) {
-        const char* kind = change.kind == ChangeKind::Added     ? "+"
-                           : change.kind == ChangeKind::Removed ? "-"
-                                                                : "x";
-        all.push_back(kind + std::to_string(change.kernel_tgid) +
-                      (change.follows_children ? "*" : ""));
+        const char* kind = change.kind == ChangeKind::Added ? "+" : change.kind == ChangeKind::Removed ? "-" : "x";
+        all.push_back(kind + std::to_string(change.kernel_tgid) + (change.follows_children ? "*" : ""));
     }
     return all;
 }
@@ -58,8 +55,7 @@ class WatcherTest : public testing::Test {
         return "discovery: {services: " + std::string(entries) + "}";
     }
 
-    wg_process_event event(enum wg_event_type type, std::uint32_t pid,
-                           std::uint32_t parent = 1) const {
+    wg_process_event event(enum wg_event_type type, std::uint32_t pid, std::uint32_t parent = 1) const {
         wg_process_event made{};
         made.head.type = type;
         made.start_ns = 100 * kTick + 4711;
@@ -223,7 +219,8 @@ TEST_F(WatcherTest, ExecOfAProcessThatMayNotBeLookedInto) {
 }
 
 TEST_F(WatcherTest, ExplainingHidesSecretArguments) {
-    tree_.add({.pid = 5, .exe = "/usr/bin/shop", .argv = {"shop", "--token", "sesame", "--db=postgres://u:sesame@db/x"}});
+    tree_.add(
+        {.pid = 5, .exe = "/usr/bin/shop", .argv = {"shop", "--token", "sesame", "--db=postgres://u:sesame@db/x"}});
     watch(services("[{exe_path: shop}]"));
     EXPECT_THAT(lines(5), Contains("process 5: shop --token *** --db=postgres://***@db/x"));
 }
@@ -238,9 +235,7 @@ TEST_F(WatcherTest, ExecIntoSomethingElse) {
     watcher_->on_exec(event(WG_EVENT_EXEC, 5));
     watcher_->on_exec(event(WG_EVENT_EXEC, 6));
     EXPECT_THAT(changes(), ElementsAre("+5*", "-6"));
-    EXPECT_THAT(
-        lines(5),
-        Contains("selected: was selected before it started this program (discovery.services[0])"));
+    EXPECT_THAT(lines(5), Contains("selected: was selected before it started this program (discovery.services[0])"));
     EXPECT_EQ(service(5), "helper");
 }
 
@@ -304,8 +299,7 @@ TEST_F(WatcherTest, ExcludedChildrenAreNotFollowed) {
     tree_.add({.pid = 6, .ppid = 5, .exe = "/usr/bin/helper"});
     watch("discovery: {services: [{exe_path: shop}], exclude_services: [{exe_path: helper}]}");
     EXPECT_THAT(changes(), testing::UnorderedElementsAre("x4000000", "+5*", "x6"));
-    EXPECT_THAT(lines(6),
-                Contains("excluded: executable matches helper (discovery.exclude_services[0])"));
+    EXPECT_THAT(lines(6), Contains("excluded: executable matches helper (discovery.exclude_services[0])"));
     // What it becomes by exec is judged anew, and the kernel's bar goes.
     tree_.add({.pid = 6, .ppid = 1, .exe = "/usr/bin/other"});
     auto exec = event(WG_EVENT_EXEC, 6, 1);
@@ -387,17 +381,15 @@ TEST_F(WatcherTest, InAPidNamespaceOfItsOwn) {
 
 TEST_F(WatcherTest, ExplainsWithWords) {
     tree_.add({.pid = 2, .ppid = 0, .flags = 0x00200000});
-    tree_.add(
-        {.pid = 5, .exe = "/usr/bin/python3", .argv = {"python3", "orders.py"}, .cwd = "/srv"});
+    tree_.add({.pid = 5, .exe = "/usr/bin/python3", .argv = {"python3", "orders.py"}, .cwd = "/srv"});
     tree_.listen(5, 8080, 4711);
     tree_.add({.pid = 6, .exe = "/usr/bin/cart"});
     watch(services("[{open_ports: 8080}]"));
     EXPECT_THAT(lines(2), ElementsAre("process 2 is a kernel thread"));
-    EXPECT_THAT(lines(5), testing::IsSupersetOf(
-                              {"process 5: python3 orders.py", "executable: /usr/bin/python3",
-                               "listens on port 8080",
-                               "selected: listens on port 8080 (discovery.services[0])",
-                               "service: orders (from script orders.py)", "language: python"}));
+    EXPECT_THAT(lines(5),
+                testing::IsSupersetOf({"process 5: python3 orders.py", "executable: /usr/bin/python3",
+                                       "listens on port 8080", "selected: listens on port 8080 (discovery.services[0])",
+                                       "service: orders (from script orders.py)", "language: python"}));
     EXPECT_THAT(lines(6), Contains("not selected: no selector matches"));
     EXPECT_THAT(lines(kOwnPid), Contains("excluded: the agent itself"));
 }

@@ -69,8 +69,7 @@ void read_modules(std::string_view text, GoBuildInfo& info) {
 std::optional<GoBuildInfo> read_go_build_info(const Image& image) {
     const Section* section = image.section(".go.buildinfo");
     if (section == nullptr) return std::nullopt;
-    const auto bytes =
-        image.read(section->offset, std::min<std::uint64_t>(section->size, kMaxText));
+    const auto bytes = image.read(section->offset, std::min<std::uint64_t>(section->size, kMaxText));
     if (!bytes || bytes->size() < kInline || !bytes->starts_with(kMagic)) return std::nullopt;
     const auto flags = static_cast<unsigned char>((*bytes)[kMagic.size() + 1]);
     std::optional<std::string> version;

@@ -63,9 +63,11 @@ std::optional<T> record_at(const Image& image, const Section& table, std::uint64
     return record;
 }
 
-// Calls with each chunk of the range, and where it begins; a chunk begins with the last `overlap` bytes of the one before.
+// Calls with each chunk of the range, and where it begins; a chunk begins with the last `overlap` bytes of the one
+// before.
 template <typename Each>
-void in_chunks(const Image& image, const Section& table, std::uint64_t begin, std::uint64_t end, std::uint64_t overlap, Each each) {
+void in_chunks(const Image& image, const Section& table, std::uint64_t begin, std::uint64_t end, std::uint64_t overlap,
+               Each each) {
     end = std::min(end, table.size);
     for (std::uint64_t at = begin; at < end;) {
         const std::uint64_t step = std::min(kChunk, end - at);
@@ -114,14 +116,16 @@ std::vector<Range> find_ranges(const Image& image, const Section& table, const H
             window = image.read(table.offset + offset, std::min(kChunk, table.size - offset)).value_or("");
             window_begin = offset;
         }
-        if (window.size() < sizeof(Description) || offset - window_begin > window.size() - sizeof(Description)) return std::nullopt;
+        if (window.size() < sizeof(Description) || offset - window_begin > window.size() - sizeof(Description))
+            return std::nullopt;
         Description description;
         std::memcpy(&description, window.data() + (offset - window_begin), sizeof(description));
         return description;
     };
     in_chunks(image, table, at, at + header.functions * sizeof(Entry) + sizeof(std::uint32_t), sizeof(Entry),
               [&](std::uint64_t, std::string_view bytes) {
-                  for (std::size_t i = 0; i + sizeof(Entry) + sizeof(std::uint32_t) <= bytes.size(); i += sizeof(Entry)) {
+                  for (std::size_t i = 0; i + sizeof(Entry) + sizeof(std::uint32_t) <= bytes.size();
+                       i += sizeof(Entry)) {
                       Entry entry;
                       std::uint32_t next = 0;
                       std::memcpy(&entry, bytes.data() + i, sizeof(entry));
@@ -140,7 +144,9 @@ std::vector<Range> find_ranges(const Image& image, const Section& table, const H
 // Every Go function that may need more stack begins with a look at the goroutine's: cmp 0x10(%r14),%rsp; with a larger
 // frame lea …(%rsp),%r12, or mov %rsp,%r12; sub; jb, and the same with %r12.
 bool looks_at_stack(std::string_view code) {
-    const auto has = [&](std::size_t at, std::string_view bytes) { return code.substr(std::min(at, code.size())).starts_with(bytes); };
+    const auto has = [&](std::size_t at, std::string_view bytes) {
+        return code.substr(std::min(at, code.size())).starts_with(bytes);
+    };
     constexpr std::string_view kCompare = "\x4d\x3b\x66\x10";
     return has(0, "\x49\x3b\x66\x10") || (has(0, "\x4c\x8d\x64\x24") && has(5, kCompare)) ||
            (has(0, "\x4c\x8d\xa4\x24") && has(8, kCompare)) ||
@@ -175,8 +181,10 @@ Result<std::vector<Function>> find_go_functions(const Image& image, std::span<co
         if (find_names(image, *table, 0, table->size, names).empty()) return functions;
         return fail("made by a Go before 1.18");
     }
-    if ((header->magic != kGo118 && header->magic != kGo120) || header->pointer_size != sizeof(std::uint64_t)) return functions;
-    if (header->functions > kMaxFunctions || header->names > table->size || header->entries > table->size) return functions;
+    if ((header->magic != kGo118 && header->magic != kGo120) || header->pointer_size != sizeof(std::uint64_t))
+        return functions;
+    if (header->functions > kMaxFunctions || header->names > table->size || header->entries > table->size)
+        return functions;
     const Names places = find_names(image, *table, header->names, std::max(header->names, header->units), names);
     if (places.empty()) return functions;
     if (image.machine() != EM_X86_64) return fail("code of a processor that is not known");

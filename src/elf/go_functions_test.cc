@@ -58,7 +58,8 @@ struct Program {
         put(table, text_start);
         put(table, header);
         for (int i = 0; i < 4; ++i) put(table, header + name_table.size());
-        std::string bytes = make_elf({{".text", text, SHT_PROGBITS, kText}, {table_name, table + name_table + entries + descriptions}});
+        std::string bytes =
+            make_elf({{".text", text, SHT_PROGBITS, kText}, {table_name, table + name_table + entries + descriptions}});
         std::memcpy(bytes.data() + offsetof(Elf64_Ehdr, e_machine), &machine, sizeof(machine));
         return bytes;
     }
@@ -78,7 +79,8 @@ Result<std::vector<Function>> find(const std::string& bytes) {
 MATCHER_P2(Is, name, address, "") { return arg.name == name && arg.address == address && arg.size == 16; }
 
 TEST(GoFunctions, AreFoundByTheirWholeNames) {
-    for (const Program& program : {Program{}, Program{.magic = 0xfffffff0}, Program{.table_name = ".data.rel.ro.gopclntab"}}) {
+    for (const Program& program :
+         {Program{}, Program{.magic = 0xfffffff0}, Program{.table_name = ".data.rel.ro.gopclntab"}}) {
         const auto functions = find(program.make(kNames));
         ASSERT_TRUE(functions) << functions.error().message;
         EXPECT_THAT(*functions, testing::ElementsAre(Is(1u, kText + 16), Is(0u, kText + 48)));
@@ -102,8 +104,10 @@ TEST(GoFunctions, AreFoundBehindOtherCode) {
 
 TEST(GoFunctions, OfLargeFramesBeginOtherwise) {
     // lea -0x80(%rsp),%r12 (with one byte, or four); cmp 0x10(%r14),%r12
-    for (const std::string& begin : {"\x4c\x8d\x64\x24\x80\x4d\x3b\x66\x10"s, "\x4c\x8d\xa4\x24\x00\xff\xff\xff\x4d\x3b\x66\x10"s}) {
-        const auto functions = find(Program{.before = 32, .code = begin + std::string(16 - begin.size(), '\xcc')}.make(kNames));
+    for (const std::string& begin :
+         {"\x4c\x8d\x64\x24\x80\x4d\x3b\x66\x10"s, "\x4c\x8d\xa4\x24\x00\xff\xff\xff\x4d\x3b\x66\x10"s}) {
+        const auto functions =
+            find(Program{.before = 32, .code = begin + std::string(16 - begin.size(), '\xcc')}.make(kNames));
         ASSERT_TRUE(functions) << functions.error().message;
         EXPECT_EQ(functions->front().address, kText + 32 + 16);
     }
@@ -130,8 +134,8 @@ TEST(GoFunctions, OfAnotherProcessorAreRefused) {
 }
 
 TEST(GoFunctions, AreNoneInOtherPrograms) {
-    for (const std::string& bytes : {make_elf({{".text", kCode}}), Program{.magic = 1}.make(kNames), Program{}.make({"main.main"}),
-                                     make_elf({{".gopclntab", "short"}})}) {
+    for (const std::string& bytes : {make_elf({{".text", kCode}}), Program{.magic = 1}.make(kNames),
+                                     Program{}.make({"main.main"}), make_elf({{".gopclntab", "short"}})}) {
         const auto functions = find(bytes);
         ASSERT_TRUE(functions);
         EXPECT_THAT(*functions, IsEmpty());

@@ -19,8 +19,7 @@ constexpr std::uint64_t kMaxSegments = 512;
 constexpr std::uint64_t kMaxNames = 1u << 20;     // of the section name table
 constexpr std::uint64_t kMaxStrings = 64u << 20;  // searched of a symbol string table
 constexpr size_t kChunk = 64 * 1024;
-constexpr unsigned char kByteOrder =
-    std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
+constexpr unsigned char kByteOrder = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
 
 template <typename T>
 std::vector<T> records(std::string_view bytes) {
@@ -44,8 +43,7 @@ Result<Image> Image::open(const std::string& path) {
     if (::fstat(fd.get(), &file) != 0) return fail_errno(path);
     if (!S_ISREG(file.st_mode)) return fail(path + ": no regular file");
     Image image(std::move(fd), static_cast<std::uint64_t>(file.st_size));
-    if (auto read = image.read_headers(); !read)
-        return std::unexpected(std::move(read.error()).context(path));
+    if (auto read = image.read_headers(); !read) return std::unexpected(std::move(read.error()).context(path));
     return image;
 }
 
@@ -61,8 +59,7 @@ Result<void> Image::read_headers() {
     if (header.e_phentsize == sizeof(Elf64_Phdr) && header.e_phnum <= kMaxSegments) {
         const auto table = read(header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr));
         for (const Elf64_Phdr& segment : records<Elf64_Phdr>(table.value_or("")))
-            if (segment.p_type == PT_LOAD)
-                segments_.push_back({segment.p_vaddr, segment.p_offset, segment.p_filesz});
+            if (segment.p_type == PT_LOAD) segments_.push_back({segment.p_vaddr, segment.p_offset, segment.p_filesz});
     }
 
     if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shnum > kMaxSections) return {};
@@ -70,8 +67,7 @@ Result<void> Image::read_headers() {
     const std::vector<Elf64_Shdr> headers = records<Elf64_Shdr>(table.value_or(""));
     if (header.e_shstrndx >= headers.size()) return {};
     const Elf64_Shdr& names = headers[header.e_shstrndx];
-    const std::string text =
-        read(names.sh_offset, std::min<std::uint64_t>(names.sh_size, kMaxNames)).value_or("");
+    const std::string text = read(names.sh_offset, std::min<std::uint64_t>(names.sh_size, kMaxNames)).value_or("");
     for (const Elf64_Shdr& section : headers)
         sections_.push_back({.name = text_at(text, section.sh_name),
                              .type = section.sh_type,
@@ -90,8 +86,7 @@ std::optional<std::string> Image::read(std::uint64_t offset, std::uint64_t size)
     if (size > kMaxRead || offset > size_ || size > size_ - offset) return std::nullopt;
     std::string bytes(size, '\0');
     for (size_t done = 0; done < size;) {
-        const ssize_t got =
-            ::pread(fd_.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+        const ssize_t got = ::pread(fd_.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return std::nullopt;
         done += static_cast<size_t>(got);
@@ -125,31 +120,26 @@ bool Image::contains(std::uint64_t offset, std::uint64_t size, std::string_view 
         const std::uint64_t step = std::min<std::uint64_t>(kChunk, size - done);
         const auto bytes = read(offset + done, step);
         if (!bytes) return false;
-        if (::memmem(bytes->data(), bytes->size(), text.data(), text.size()) != nullptr)
-            return true;
+        if (::memmem(bytes->data(), bytes->size(), text.data(), text.size()) != nullptr) return true;
         if (step < kChunk) return false;
         done += step - (text.size() - 1);
     }
     return false;
 }
 
-bool Image::section_contains(std::string_view name, std::string_view text,
-                             std::uint64_t limit) const {
+bool Image::section_contains(std::string_view name, std::string_view text, std::uint64_t limit) const {
     const Section* found = section(name);
     return found != nullptr && contains(found->offset, std::min(found->size, limit), text);
 }
 
 // The names lie NUL-terminated in the string tables: no need to go through the symbols.
 bool Image::has_symbol(std::string_view text) const {
-    return section_contains(".dynstr", text, kMaxStrings) ||
-           section_contains(".strtab", text, kMaxStrings);
+    return section_contains(".dynstr", text, kMaxStrings) || section_contains(".strtab", text, kMaxStrings);
 }
 
 bool Image::has_symbol_containing(std::string_view text) const { return has_symbol(text); }
 
-bool Image::has_symbol_prefix(std::string_view prefix) const {
-    return has_symbol(std::string(1, '\0').append(prefix));
-}
+bool Image::has_symbol_prefix(std::string_view prefix) const { return has_symbol(std::string(1, '\0').append(prefix)); }
 
 std::vector<std::string> Image::needed() const {
     constexpr std::uint64_t kMaxDynamic = 65536;

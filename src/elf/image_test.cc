@@ -47,11 +47,11 @@ TEST(ElfImage, RefusesWhatIsNoElfFile) {
 }
 
 TEST(ElfImage, SurvivesEveryTruncation) {
-    const std::string whole = make_elf(
-        {{".text", "code"},
-         {".go.buildinfo", go_build_info("go1.22.1", "example.org/shop", "example.org/shop")},
-         dynamic_sections({"libc.so.6"})[0],
-         dynamic_sections({"libc.so.6"})[1]});
+    const std::string whole =
+        make_elf({{".text", "code"},
+                  {".go.buildinfo", go_build_info("go1.22.1", "example.org/shop", "example.org/shop")},
+                  dynamic_sections({"libc.so.6"})[0],
+                  dynamic_sections({"libc.so.6"})[1]});
     for (size_t size = 0; size < whole.size(); ++size) {
         const TemporaryFile file(std::string_view(whole).substr(0, size));
         const auto image = Image::open(file.path());
@@ -81,11 +81,9 @@ TEST(ElfImage, BoundsHostileNumbers) {
         return bytes_of(changed) + bytes.substr(sizeof(header));
     };
     for (const std::string& hostile :
-         {with([](auto& h) { h.e_shoff = UINT64_MAX; }),
-          with([](auto& h) { h.e_shoff = UINT64_MAX - 63; }),
+         {with([](auto& h) { h.e_shoff = UINT64_MAX; }), with([](auto& h) { h.e_shoff = UINT64_MAX - 63; }),
           with([](auto& h) { h.e_shnum = 0xFFFF; }), with([](auto& h) { h.e_shstrndx = 0xFFFF; }),
-          with([](auto& h) { h.e_shentsize = 1; }),
-          with([](auto& h) { h.e_phoff = UINT64_MAX - 1; }),
+          with([](auto& h) { h.e_shentsize = 1; }), with([](auto& h) { h.e_phoff = UINT64_MAX - 1; }),
           with([](auto& h) { h.e_phnum = 0xFFFF; }), with([](auto& h) { h.e_shnum = 0; })}) {
         const TemporaryFile file(hostile);
         const auto image = Image::open(file.path());
@@ -114,8 +112,7 @@ TEST(ElfImage, SectionWithoutBytesInTheFile) {
 
 TEST(ElfImage, FindsTextAcrossChunks) {
     constexpr size_t kChunk = 64 * 1024;
-    for (const size_t at :
-         {size_t{0}, kChunk - 4, kChunk - 1, kChunk, 2 * kChunk - 3, 3 * kChunk}) {
+    for (const size_t at : {size_t{0}, kChunk - 4, kChunk - 1, kChunk, 2 * kChunk - 3, 3 * kChunk}) {
         std::string data(3 * kChunk + 100, '.');
         data.replace(at, 7, "needles");
         const TemporaryFile file(make_elf({{".rodata", data}}));
@@ -127,8 +124,8 @@ TEST(ElfImage, FindsTextAcrossChunks) {
 }
 
 TEST(ElfImage, FindsSymbolsAndLibraries) {
-    auto sections = dynamic_sections({"libstdc++.so.6", "libc.so.6"},
-                                     std::string("graal_create\0my_rust_panic_x\0", 30));
+    auto sections =
+        dynamic_sections({"libstdc++.so.6", "libc.so.6"}, std::string("graal_create\0my_rust_panic_x\0", 30));
     const TemporaryFile file(make_elf(sections));
     const Image image = open(file);
     EXPECT_THAT(image.needed(), ElementsAre("libstdc++.so.6", "libc.so.6"));
@@ -145,9 +142,8 @@ TEST(ElfImage, LibraryNamesOutsideTheTable) {
 }
 
 TEST(GoBuildInfo, ReadsPackageModuleAndVersion) {
-    const TemporaryFile file(
-        make_elf({{".go.buildinfo", go_build_info("go1.22.1", "github.com/acme/shop/cmd/server",
-                                                  "github.com/acme/shop")}}));
+    const TemporaryFile file(make_elf(
+        {{".go.buildinfo", go_build_info("go1.22.1", "github.com/acme/shop/cmd/server", "github.com/acme/shop")}}));
     const auto info = read_go_build_info(open(file));
     ASSERT_TRUE(info);
     EXPECT_EQ(info->version, "go1.22.1");
@@ -157,9 +153,8 @@ TEST(GoBuildInfo, ReadsPackageModuleAndVersion) {
 
 TEST(GoBuildInfo, ReadsPointersOfOldGo) {
     // Go 1.17: two pointers to string headers, which point at the texts.
-    std::string modules = std::string(16, '<') +
-                          "path\texample.org/old\nmod\texample.org/old\tv1\t\n" +
-                          std::string(16, '>');
+    std::string modules =
+        std::string(16, '<') + "path\texample.org/old\nmod\texample.org/old\tv1\t\n" + std::string(16, '>');
     const std::uint64_t start = kBase + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr);
     const std::uint64_t texts = start + 32 + 32;
     const auto word = [](std::uint64_t value) { return bytes_of(value); };
@@ -177,12 +172,9 @@ TEST(GoBuildInfo, ReadsPointersOfOldGo) {
 TEST(GoBuildInfo, IsAbsentOrEmptyWhenBroken) {
     EXPECT_FALSE(read_go_build_info(open(TemporaryFile(make_elf({{".text", "x"}})))));
     EXPECT_FALSE(read_go_build_info(open(TemporaryFile(make_elf({{".go.buildinfo", "short"}})))));
-    EXPECT_FALSE(read_go_build_info(
-        open(TemporaryFile(make_elf({{".go.buildinfo", std::string(64, 'x')}})))));
-    std::string endless =
-        go_build_info("go1.22.1", "p", "m").substr(0, 32) + std::string(16, '\xff');
-    const auto info =
-        read_go_build_info(open(TemporaryFile(make_elf({{".go.buildinfo", endless}}))));
+    EXPECT_FALSE(read_go_build_info(open(TemporaryFile(make_elf({{".go.buildinfo", std::string(64, 'x')}})))));
+    std::string endless = go_build_info("go1.22.1", "p", "m").substr(0, 32) + std::string(16, '\xff');
+    const auto info = read_go_build_info(open(TemporaryFile(make_elf({{".go.buildinfo", endless}}))));
     ASSERT_TRUE(info);
     EXPECT_EQ(info->version, "");
     EXPECT_EQ(info->main_package, "");

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxCode = 1 << 16;
 constexpr std::size_t kMaxPart = 512;  // instructions of what a function jumps out to
 constexpr std::uint64_t kMaxPartBytes = 4096;
-constexpr std::size_t kMaxPrologue = 16;  // instructions
+constexpr std::size_t kMaxPrologue = 16;    // instructions
 constexpr std::int64_t kGoStackGuard = 16;  // in runtime.g, which r14 points to
 using Arguments = std::array<ZydisRegister, 4>;
 constexpr Arguments kSystemV = {ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX, ZYDIS_REGISTER_RCX};
@@ -41,7 +41,9 @@ using Code = std::map<std::uint64_t, Instruction>;
 
 class Decoder {
   public:
-    explicit Decoder(const Arguments& arguments) : arguments_(arguments) { ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64); }
+    explicit Decoder(const Arguments& arguments) : arguments_(arguments) {
+        ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    }
 
     std::optional<Instruction> decode(std::string_view bytes, std::uint64_t address) const {
         ZydisDecodedInstruction decoded;
@@ -56,9 +58,11 @@ class Decoder {
     }
 
   private:
-    void look_at(const ZydisDecodedOperand& operand, const ZydisDecodedInstruction& decoded, Instruction& result) const {
+    void look_at(const ZydisDecodedOperand& operand, const ZydisDecodedInstruction& decoded,
+                 Instruction& result) const {
         if (operand.type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operand.imm.is_relative)
-            result.is_direct = ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&decoded, &operand, result.address, &result.target));
+            result.is_direct =
+                ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&decoded, &operand, result.address, &result.target));
         if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY && operand.mem.segment == ZYDIS_REGISTER_FS)
             result.reads_thread_memory = true;
         if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY && operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ &&
@@ -73,17 +77,19 @@ class Decoder {
             if (whole == arguments_[i]) result.writes |= 1u << i;
     }
 
-    static std::optional<std::int64_t> raises(const ZydisDecodedInstruction& decoded, const ZydisDecodedOperand* operands) {
+    static std::optional<std::int64_t> raises(const ZydisDecodedInstruction& decoded,
+                                              const ZydisDecodedOperand* operands) {
         bool writes_stack_pointer = false;
         for (std::size_t i = 0; i < decoded.operand_count; ++i)
             writes_stack_pointer |= operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
                                     operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-                                    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, operands[i].reg.value) ==
-                                        ZYDIS_REGISTER_RSP;
+                                    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
+                                                                     operands[i].reg.value) == ZYDIS_REGISTER_RSP;
         // A call comes back with the stack as it was.
         if (!writes_stack_pointer || decoded.meta.category == ZYDIS_CATEGORY_CALL) return 0;
         const bool is_wide = decoded.operand_width == 64;
-        const bool is_explicit = operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && operands[0].reg.value == ZYDIS_REGISTER_RSP;
+        const bool is_explicit =
+            operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && operands[0].reg.value == ZYDIS_REGISTER_RSP;
         const bool has_constant = operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
         switch (decoded.mnemonic) {
             case ZYDIS_MNEMONIC_PUSH:
@@ -95,7 +101,8 @@ class Decoder {
             case ZYDIS_MNEMONIC_SUB:
                 return is_explicit && has_constant ? std::optional(-operands[1].imm.value.s) : std::nullopt;
             case ZYDIS_MNEMONIC_LEA:
-                return is_explicit && operands[1].mem.base == ZYDIS_REGISTER_RSP && operands[1].mem.index == ZYDIS_REGISTER_NONE
+                return is_explicit && operands[1].mem.base == ZYDIS_REGISTER_RSP &&
+                               operands[1].mem.index == ZYDIS_REGISTER_NONE
                            ? std::optional(operands[1].mem.disp.value)
                            : std::nullopt;
             default:
@@ -185,7 +192,8 @@ Site choose_enter(const Code& code, Code::const_iterator from, Site fallback, un
 }
 
 // Behind the jump that leaves to have the stack made larger and comes back to the first byte.
-Result<Site> choose_go_enter(const Code& code, std::uint64_t begin, unsigned arguments, const std::set<std::uint64_t>& targets) {
+Result<Site> choose_go_enter(const Code& code, std::uint64_t begin, unsigned arguments,
+                             const std::set<std::uint64_t>& targets) {
     bool has_compared = false;
     std::size_t count = 0;
     for (auto at = code.find(begin); at != code.end() && count < kMaxPrologue; ++at, ++count) {
@@ -246,13 +254,16 @@ Result<Sites> find_sites(std::string_view bytes, std::uint64_t address, const Wa
         if (is_jump(instruction) && instruction.is_direct) targets.insert(instruction.target);
     const unsigned arguments = std::min<unsigned>(wanted.arguments, kSystemV.size());
     Sites sites;
-    if (is_go) sites.enter = TRY(choose_go_enter(code, address, arguments, targets));
-    else sites.enter = choose_enter(code, code.find(address), {address, 0}, arguments, targets);
+    if (is_go)
+        sites.enter = TRY(choose_go_enter(code, address, arguments, targets));
+    else
+        sites.enter = choose_enter(code, code.find(address), {address, 0}, arguments, targets);
     if (!wanted.ends) return sites;
     std::set<Site> leave;
     for (auto at = code.begin(); at != code.end(); ++at) {
         if (leaves_by_pointer(code, at)) return fail("a way out through a pointer");
-        if (at->second.category == ZYDIS_CATEGORY_RET) leave.insert(is_go ? Site{at->first, 0} : choose_leave(code, at, targets));
+        if (at->second.category == ZYDIS_CATEGORY_RET)
+            leave.insert(is_go ? Site{at->first, 0} : choose_leave(code, at, targets));
     }
     if (leave.empty()) return fail("a function that does not return");
     sites.leave.assign(leave.begin(), leave.end());

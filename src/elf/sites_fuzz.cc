@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         return std::string(all.substr(address - kAt, wanted));
     };
     const auto convention = size % 2 ? waggle::elf::Convention::Go : waggle::elf::Convention::SystemV;
-    const auto sites = waggle::elf::find_sites(code, kAt, {.arguments = static_cast<unsigned>(size % 5), .convention = convention}, read);
+    const auto sites = waggle::elf::find_sites(
+        code, kAt, {.arguments = static_cast<unsigned>(size % 5), .convention = convention}, read);
     if (!sites) return 0;
     if (sites->enter.address < kAt || sites->enter.address >= kAt + code.size() || sites->leave.empty()) std::abort();
     if (!std::ranges::is_sorted(sites->leave) || sites->leave.front().address < kAt ||

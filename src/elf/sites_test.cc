@@ -65,7 +65,8 @@ TEST(Sites, LeavesAtTheReturnWhenSomebodyComesInBehindTheProtector) {
 
 TEST(Sites, AnOrdinaryJumpIsNoWayOut) {
     // push %rbx; test %eax,%eax; jne +2; pop %rbx; ret; pop %rbx; ret
-    EXPECT_THAT(sites_of("\x53\x85\xc0\x75\x02\x5b\xc3\x5b\xc3"s, 1).leave, ElementsAre(SiteAt(kAt + 6, 0u), SiteAt(kAt + 8, 0u)));
+    EXPECT_THAT(sites_of("\x53\x85\xc0\x75\x02\x5b\xc3\x5b\xc3"s, 1).leave,
+                ElementsAre(SiteAt(kAt + 6, 0u), SiteAt(kAt + 8, 0u)));
 }
 
 TEST(Sites, FollowsAJumpToAnotherFunction) {
@@ -157,7 +158,9 @@ TEST(Sites, OfTheSystemsOpenssl) {
         const bool is_ex = names[function.name].ends_with("_ex");
         const auto sites = find_sites(*image, function, {.arguments = is_ex ? 4u : 2u});
         ASSERT_TRUE(sites) << sites.error().message;
-        const auto byte_at = [&](Site at) { return static_cast<unsigned char>((*code)[at.address - function.address]); };
+        const auto byte_at = [&](Site at) {
+            return static_cast<unsigned char>((*code)[at.address - function.address]);
+        };
         EXPECT_EQ(byte_at(sites->enter), is_ex ? 0xe8 : 0x78);  // call, js
         ASSERT_EQ(sites->leave.size(), 1u);
         EXPECT_EQ(byte_at(sites->leave[0]), is_ex ? 0xc3 : 0x75);  // ret, jne

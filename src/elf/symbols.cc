@@ -60,7 +60,8 @@ std::unordered_map<std::uint32_t, std::size_t> find_names(const Image& image, co
                                                           std::span<const std::string_view> names) {
     std::unordered_map<std::uint32_t, std::size_t> found;
     std::size_t longest = 0;
-    for (const std::string_view name : names) longest = std::max(longest, is_pattern(name) ? kLongestMangled : name.size() + 1);
+    for (const std::string_view name : names)
+        longest = std::max(longest, is_pattern(name) ? kLongestMangled : name.size() + 1);
     const std::uint64_t size = std::min(strings.size, kMaxTable);
     for (std::uint64_t at = 0; at < size;) {
         const std::uint64_t step = std::min(kChunk, size - at);
@@ -68,7 +69,8 @@ std::unordered_map<std::uint32_t, std::size_t> find_names(const Image& image, co
         if (!bytes) break;
         for (std::size_t i = 0; i < names.size(); ++i) {
             if (is_pattern(names[i])) {
-                find_mangled(*bytes, names[i], [&](std::size_t pos) { found[static_cast<std::uint32_t>(at + pos)] = i; });
+                find_mangled(*bytes, names[i],
+                             [&](std::size_t pos) { found[static_cast<std::uint32_t>(at + pos)] = i; });
                 continue;
             }
             const std::string wanted = std::string(names[i]) + '\0';
@@ -100,7 +102,8 @@ void search(const Image& image, std::string_view table, std::string_view string_
             const auto name = wanted.find(symbol.st_name);
             if (name == wanted.end()) continue;
             const auto is_same = [&](const Function& known) {
-                return known.name == name->second && (!is_pattern(names[known.name]) || known.address == symbol.st_value);
+                return known.name == name->second &&
+                       (!is_pattern(names[known.name]) || known.address == symbol.st_value);
             };
             if (std::ranges::any_of(functions, is_same)) continue;
             functions.push_back({.name = name->second, .address = symbol.st_value, .size = symbol.st_size});
@@ -119,8 +122,11 @@ bool matches_mangled(std::string_view name, std::string_view pattern) {
 std::vector<Function> find_functions(const Image& image, std::span<const std::string_view> names) {
     std::vector<Function> functions;
     search(image, ".dynsym", ".dynstr", names, functions);
-    const auto is_missing = [&](std::size_t i) { return is_pattern(names[i]) || std::ranges::find(functions, i, &Function::name) == functions.end(); };
-    if (std::ranges::any_of(std::views::iota(std::size_t{0}, names.size()), is_missing)) search(image, ".symtab", ".strtab", names, functions);
+    const auto is_missing = [&](std::size_t i) {
+        return is_pattern(names[i]) || std::ranges::find(functions, i, &Function::name) == functions.end();
+    };
+    if (std::ranges::any_of(std::views::iota(std::size_t{0}, names.size()), is_missing))
+        search(image, ".symtab", ".strtab", names, functions);
     return functions;
 }
 

@@ -17,9 +17,9 @@ struct Function {
     std::uint64_t size = 0;
 };
 
-// Those the image itself defines, each once; the dynamic table goes before the other. A name may be a pattern: parts of a
-// mangled name of Rust, each after a *, of whatever version, crate or instance; a | stands between two. Of such all are found: the compiler
-// makes several of one function.
+// Those the image itself defines, each once; the dynamic table goes before the other. A name may be a pattern: parts of
+// a mangled name of Rust, each after a *, of whatever version, crate or instance; a | stands between two. Of such all
+// are found: the compiler makes several of one function.
 bool matches_mangled(std::string_view name, std::string_view pattern);
 std::vector<Function> find_functions(const Image& image, std::span<const std::string_view> names);
 

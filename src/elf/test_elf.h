@@ -76,8 +76,7 @@ inline std::string make_elf(std::vector<TestSection> sections) {
 }
 
 // A section that asks for these libraries, with its string table.
-inline std::vector<TestSection> dynamic_sections(const std::vector<std::string>& libraries,
-                                                 std::string symbols = "") {
+inline std::vector<TestSection> dynamic_sections(const std::vector<std::string>& libraries, std::string symbols = "") {
     std::string strings(1, '\0');
     std::string entries;
     for (const std::string& library : libraries) {
@@ -98,8 +97,7 @@ inline std::string varint(size_t value) {
 }
 
 // What Go 1.18 and later put there.
-inline std::string go_build_info(std::string_view version, std::string_view package,
-                                 std::string_view module) {
+inline std::string go_build_info(std::string_view version, std::string_view package, std::string_view module) {
     std::string modules(16, '<');
     modules.append("path\t").append(package).append("\nmod\t").append(module).append(
         "\t(devel)\t\nbuild\t-compiler=gc\n");
@@ -123,9 +121,7 @@ class TemporaryFile {
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
 
-    void write(std::string_view bytes) const {
-        std::ofstream(path_, std::ios::binary | std::ios::trunc) << bytes;
-    }
+    void write(std::string_view bytes) const { std::ofstream(path_, std::ios::binary | std::ios::trunc) << bytes; }
     const std::string& path() const { return path_; }
 
   private:

@@ -27,11 +27,9 @@ std::chrono::milliseconds to_ms(config::Duration duration) {
     return std::chrono::ceil<std::chrono::milliseconds>(duration);
 }
 
-Result<std::unique_ptr<Exporter>> make_exporter(const Config& config,
-                                                const config::OtlpConfig& target) {
-    const auto row = std::find_if(std::begin(kAll), std::end(kAll), [&](const Row& candidate) {
-        return candidate.protocol == target.protocol;
-    });
+Result<std::unique_ptr<Exporter>> make_exporter(const Config& config, const config::OtlpConfig& target) {
+    const auto row = std::find_if(std::begin(kAll), std::end(kAll),
+                                  [&](const Row& candidate) { return candidate.protocol == target.protocol; });
     return row->make({.target = target, .profile = profile_of(config)});
 }
 
@@ -78,8 +76,7 @@ std::string_view instrumentation_of(const spans::Span& span) {
 }  // namespace
 
 metrics::Profile profile_of(const Config& config) {
-    return config.profile == config::Profile::Beyla ? metrics::Profile::Beyla
-                                                    : metrics::Profile::Otel;
+    return config.profile == config::Profile::Beyla ? metrics::Profile::Beyla : metrics::Profile::Otel;
 }
 
 Result<std::unique_ptr<Exporter>> make_trace_exporter(const Config& config) {
@@ -90,8 +87,7 @@ Result<std::unique_ptr<Exporter>> make_metric_exporter(const Config& config) {
     return make_exporter(config, config.metrics);
 }
 
-Result<std::unique_ptr<Delivery>> make_trace_delivery(const Config& config,
-                                                      metrics::SelfMetrics& self) {
+Result<std::unique_ptr<Delivery>> make_trace_delivery(const Config& config, metrics::SelfMetrics& self) {
     if (!config.traces.is_enabled()) return nullptr;
     auto exporter = TRY(make_trace_exporter(config));
     DeliveryOptions options = delivery_options(config.traces);
@@ -102,8 +98,7 @@ Result<std::unique_ptr<Delivery>> make_trace_delivery(const Config& config,
     return std::make_unique<Delivery>(std::move(exporter), options, self);
 }
 
-Result<std::unique_ptr<Delivery>> make_metric_delivery(const Config& config,
-                                                       metrics::SelfMetrics& self) {
+Result<std::unique_ptr<Delivery>> make_metric_delivery(const Config& config, metrics::SelfMetrics& self) {
     if (!config.metrics.is_enabled()) return nullptr;
     auto exporter = TRY(make_metric_exporter(config));
     return std::make_unique<Delivery>(std::move(exporter), delivery_options(config.metrics), self);
@@ -120,8 +115,7 @@ metrics::RegistryOptions otlp_registry(const Config& config) {
     if (from.histogram_aggregation == config::HistogramAggregation::Exponential)
         options.histograms = metrics::Histograms::Exponential;
     // "lowmemory" differs from delta only for asynchronous counters, of which there are none.
-    if (from.temporality != config::Temporality::Cumulative)
-        options.temporality = metrics::Temporality::Delta;
+    if (from.temporality != config::Temporality::Cumulative) options.temporality = metrics::Temporality::Delta;
     return options;
 }
 
@@ -155,8 +149,7 @@ Delivery::Wanted trace_filter(const Config& config) {
     const bool has_all = std::find(names.begin(), names.end(), "*") != names.end();
     return [sampler = sampler.value_or(spans::Sampler()), has_all, names](const spans::Span& span) {
         if (span.is_ignored_for_traces || !sampler.is_sampled(span)) return false;
-        return has_all ||
-               std::find(names.begin(), names.end(), instrumentation_of(span)) != names.end();
+        return has_all || std::find(names.begin(), names.end(), instrumentation_of(span)) != names.end();
     };
 }
 

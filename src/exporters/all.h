@@ -17,10 +17,8 @@ namespace waggle::exporters {
 metrics::Profile profile_of(const config::Config& config);
 
 // Null when the signal has no endpoint.
-Result<std::unique_ptr<Delivery>> make_trace_delivery(const config::Config& config,
-                                                      metrics::SelfMetrics& self);
-Result<std::unique_ptr<Delivery>> make_metric_delivery(const config::Config& config,
-                                                       metrics::SelfMetrics& self);
+Result<std::unique_ptr<Delivery>> make_trace_delivery(const config::Config& config, metrics::SelfMetrics& self);
+Result<std::unique_ptr<Delivery>> make_metric_delivery(const config::Config& config, metrics::SelfMetrics& self);
 
 // The same exporters once more, with certificates read anew (Delivery::replace).
 Result<std::unique_ptr<Exporter>> make_trace_exporter(const config::Config& config);

@@ -19,8 +19,8 @@ TEST(All, EveryProtocolHasAnExporter) {
     metrics::SelfMetrics self;
     config::Config config;
     config.traces.endpoint = "http://127.0.0.1:1/v1/traces";
-    for (const auto protocol : {config::OtlpProtocol::Grpc, config::OtlpProtocol::HttpProtobuf,
-                                config::OtlpProtocol::HttpJson}) {
+    for (const auto protocol :
+         {config::OtlpProtocol::Grpc, config::OtlpProtocol::HttpProtobuf, config::OtlpProtocol::HttpJson}) {
         config.traces.protocol = protocol;
         EXPECT_NE(*make_trace_delivery(config, self), nullptr);
     }

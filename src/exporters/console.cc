@@ -38,9 +38,7 @@ std::string traceparent(const Span& span) {
                        hex(span.parent_span_id.bytes), span.flags);
 }
 
-std::uint64_t duration_ns(const Span& span) {
-    return span.end_ns > span.start_ns ? span.end_ns - span.start_ns : 0;
-}
+std::uint64_t duration_ns(const Span& span) { return span.end_ns > span.start_ns ? span.end_ns - span.start_ns : 0; }
 
 std::string_view ignored(const Span& span) {
     if (span.is_ignored_for_metrics && span.is_ignored_for_traces) return "MetricsTraces";
@@ -49,9 +47,8 @@ std::string_view ignored(const Span& span) {
 }
 
 std::string_view kind_name(spans::SpanKind kind) {
-    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
-                                           "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
-                                           "SPAN_KIND_CONSUMER"};
+    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT",
+                                           "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -65,16 +62,14 @@ void write_attributes(const Span& span, otlp::JsonWriter& json) {
         json.key("status").text(fmt::format("{}", from.number(attr::http_response_status_code, 0)));
         json.key("url").text(path_of(span));
         if (is_server) {
-            json.key("contentLen")
-                .text(fmt::format("{}", from.number(attr::http_request_body_size, 0)));
+            json.key("contentLen").text(fmt::format("{}", from.number(attr::http_request_body_size, 0)));
             json.key("route").text(from.text(attr::http_route));
         }
         json.key("clientAddr").text(from.text(attr::client_address));
         json.key("serverAddr").text(from.text(attr::server_address));
         json.key("serverPort").text(fmt::format("{}", from.number(attr::server_port, 0)));
     } else {
-        for (const spans::Attribute& attribute : from)
-            json.key(attribute.key).text(value_text(attribute.value));
+        for (const spans::Attribute& attribute : from) json.key(attribute.key).text(value_text(attribute.value));
     }
     json.end_object();
 }
@@ -129,18 +124,15 @@ void print_text(const spans::SpanBatch& batch, std::int64_t wall_offset_ns, std:
         const std::string line = fmt::format(
             "{} ({}[{}]) {} {} {} {} [{} as {}:{}]->[{} as {}:{}] size:{}B svc=[{}{}{} {}] "
             "traceparent=[{}]",
-            local_time(span.start_ns, wall_offset_ns), duration, duration, type_name(span),
-            status_of(span), method_of(span), path_of(span), ends.peer, ends.peer_name,
-            ends.peer_port, ends.host, ends.host_name, ends.host_port,
-            span.attributes.number(attr::http_request_body_size, 0), service.service_namespace,
-            service.service_namespace.empty() ? "" : "/", service.service_name, service.language,
-            traceparent(span));
+            local_time(span.start_ns, wall_offset_ns), duration, duration, type_name(span), status_of(span),
+            method_of(span), path_of(span), ends.peer, ends.peer_name, ends.peer_port, ends.host, ends.host_name,
+            ends.host_port, span.attributes.number(attr::http_request_body_size, 0), service.service_namespace,
+            service.service_namespace.empty() ? "" : "/", service.service_name, service.language, traceparent(span));
         out.append(one_line(line)).append("\n");
     }
 }
 
-void print_json(const spans::SpanBatch& batch, std::int64_t wall_offset_ns, bool is_indented,
-                std::string& out) {
+void print_json(const spans::SpanBatch& batch, std::int64_t wall_offset_ns, bool is_indented, std::string& out) {
     if (batch.is_empty()) return;
     otlp::JsonWriter json(out, is_indented ? 1 : 0);
     json.begin_array();

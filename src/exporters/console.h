@@ -14,7 +14,6 @@ namespace waggle::exporters {
 void print_text(const spans::SpanBatch& batch, std::int64_t wall_offset_ns, std::string& out);
 
 // Appends one JSON array for the batch and a newline; nothing for an empty batch.
-void print_json(const spans::SpanBatch& batch, std::int64_t wall_offset_ns, bool is_indented,
-                std::string& out);
+void print_json(const spans::SpanBatch& batch, std::int64_t wall_offset_ns, bool is_indented, std::string& out);
 
 }  // namespace waggle::exporters

@@ -39,8 +39,7 @@ std::string decimal(std::uint64_t number, std::uint64_t scale) {
 
 Ends ends_of(const Span& span) {
     const auto& attributes = span.attributes;
-    Ends ends{.peer_name = attributes.text(attr::client_address),
-              .host_name = attributes.text(attr::server_address)};
+    Ends ends{.peer_name = attributes.text(attr::client_address), .host_name = attributes.text(attr::server_address)};
     if (span.sequence.is_known) {
         ends.peer = address_text(span.sequence.client_address);
         ends.host = address_text(span.sequence.server_address);

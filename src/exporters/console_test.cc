@@ -29,11 +29,10 @@ TEST(ConsoleText, OneLinePerSpan) {
     fill(batch);
     std::string out;
     print_text(batch, 1'700'000'000'000'000'000, out);
-    EXPECT_THAT(out, testing::HasSubstr(
-                         " (20ms[20ms]) HTTP 200 GET /items/7 "
-                         "[10.0.0.9 as 10.0.0.2:5555]->[10.0.0.1 as 10.0.0.1:8080] size:100B "
-                         "svc=[prod/shop go] traceparent=[00-ab000000000000000000000000000001-"
-                         "0000000000000002[0000000000000000]-01]\n"));
+    EXPECT_THAT(out, testing::HasSubstr(" (20ms[20ms]) HTTP 200 GET /items/7 "
+                                        "[10.0.0.9 as 10.0.0.2:5555]->[10.0.0.1 as 10.0.0.1:8080] size:100B "
+                                        "svc=[prod/shop go] traceparent=[00-ab000000000000000000000000000001-"
+                                        "0000000000000002[0000000000000000]-01]\n"));
     EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
 }
 
@@ -65,8 +64,7 @@ TEST(ConsoleJson, HasBeylasFields) {
     EXPECT_EQ(span["start"], "1700000001000000");
     EXPECT_EQ(span["duration"], "20ms");
     EXPECT_EQ(span["durationUSec"], "20000");
-    EXPECT_EQ(span["attributes"],
-              json::parse(R"({"method":"GET","status":"200","url":"/items/7","contentLen":"100",
+    EXPECT_EQ(span["attributes"], json::parse(R"({"method":"GET","status":"200","url":"/items/7","contentLen":"100",
                               "route":"/items/*","clientAddr":"10.0.0.2","serverAddr":"10.0.0.1",
                               "serverPort":"8080"})"));
 }

@@ -39,8 +39,8 @@ struct Accounts {
     static metrics::SelfMetrics::Labels labels(std::string_view exporter, std::string_view signal) {
         return {{"exporter", std::string(exporter)}, {"signal", std::string(signal)}};
     }
-    static metrics::SelfValue& dropped(metrics::SelfMetrics& self, std::string_view exporter,
-                                       std::string_view signal, std::string_view cause) {
+    static metrics::SelfValue& dropped(metrics::SelfMetrics& self, std::string_view exporter, std::string_view signal,
+                                       std::string_view cause) {
         auto all = labels(exporter, signal);
         all.emplace_back("cause", cause);
         return self.counter("waggle.export.dropped", std::move(all));
@@ -87,9 +87,7 @@ struct Delivery::State {
     bool is_open_full() const {
         return open->size() >= batch_size() || (options.max_bytes > 0 && open->memory() >= options.max_bytes / 4);
     }
-    std::uint32_t batch_size() const {
-        return std::clamp(options.max_queue / 2, 1u, std::max(options.max_batch, 1u));
-    }
+    std::uint32_t batch_size() const { return std::clamp(options.max_queue / 2, 1u, std::max(options.max_batch, 1u)); }
 
     // The worker.
     void run();
@@ -143,8 +141,8 @@ void Delivery::State::make_room(std::size_t spans) {
         return options.max_bytes > 0 && queued_bytes + (open ? open->memory() : 0) > options.max_bytes;
     };
     while (is_full()) {
-        const auto oldest = std::find_if(queue.begin(), queue.end(),
-                                         [](const Item& item) { return item.spans != nullptr; });
+        const auto oldest =
+            std::find_if(queue.begin(), queue.end(), [](const Item& item) { return item.spans != nullptr; });
         if (oldest == queue.end()) {
             seal();
             if (queue.empty()) return;
@@ -178,9 +176,8 @@ void Delivery::State::enqueue(Item item) {
 
 std::optional<Item> Delivery::State::next(std::unique_lock<std::mutex>& lock) {
     for (;;) {
-        const bool is_due =
-            open_size() > 0 && (is_flushing || is_stopping || open_size() >= batch_size() ||
-                                Clock::now() >= open_since + options.batch_timeout);
+        const bool is_due = open_size() > 0 && (is_flushing || is_stopping || open_size() >= batch_size() ||
+                                                Clock::now() >= open_since + options.batch_timeout);
         if (queue.empty() && is_due) seal();
         if (!queue.empty() && !is_abandoned) {
             Item item = std::move(queue.front());
@@ -228,8 +225,7 @@ void Delivery::State::deliver(Item& item) {
     bool has_hurried = false;
     for (;;) {
         change_exporter();
-        const Outcome outcome =
-            item.spans ? exporter->spans(*item.spans) : exporter->metrics(*item.metrics);
+        const Outcome outcome = item.spans ? exporter->spans(*item.spans) : exporter->metrics(*item.metrics);
         note(outcome);
         if (outcome.kind == Outcome::Kind::Accepted) {
             const auto rejected = std::min(static_cast<std::int64_t>(outcome.rejected), size);
@@ -239,8 +235,8 @@ void Delivery::State::deliver(Item& item) {
         }
         const milliseconds wait = outcome.after ? *outcome.after : jittered(backoff);
         backoff = std::min(backoff * 3 / 2, options.backoff_max);
-        const bool is_too_late = options.backoff_max_elapsed.count() > 0 &&
-                                 Clock::now() + wait > began + options.backoff_max_elapsed;
+        const bool is_too_late =
+            options.backoff_max_elapsed.count() > 0 && Clock::now() + wait > began + options.backoff_max_elapsed;
         if (outcome.kind == Outcome::Kind::Permanent || is_too_late) {
             settle(counts.export_failed, size);
             return;
@@ -261,16 +257,13 @@ void Delivery::State::change_exporter() {
 // False when the end came instead. When it is near, one try goes at once; then the usual waits.
 bool Delivery::State::wait_to_retry(milliseconds wait, bool& has_hurried) {
     std::unique_lock lock(mutex);
-    wake.wait_for(lock, wait, [&] {
-        return is_abandoned || next_exporter || (is_stopping && !has_hurried);
-    });
+    wake.wait_for(lock, wait, [&] { return is_abandoned || next_exporter || (is_stopping && !has_hurried); });
     has_hurried = is_stopping;
     return !is_abandoned;
 }
 
 milliseconds Delivery::State::jittered(milliseconds wait) {
-    return milliseconds(std::uniform_int_distribution<std::int64_t>(wait.count() / 2,
-                                                                    wait.count() * 3 / 2)(random));
+    return milliseconds(std::uniform_int_distribution<std::int64_t>(wait.count() / 2, wait.count() * 3 / 2)(random));
 }
 
 void Delivery::State::note(const Outcome& outcome) {
@@ -285,8 +278,7 @@ void Delivery::State::note(const Outcome& outcome) {
         log::warn("{}: {}", exporter->name(), outcome.message);
 }
 
-Delivery::Delivery(std::unique_ptr<Exporter> exporter, DeliveryOptions options,
-                   metrics::SelfMetrics& self_metrics)
+Delivery::Delivery(std::unique_ptr<Exporter> exporter, DeliveryOptions options, metrics::SelfMetrics& self_metrics)
     : state_(std::make_unique<State>(std::move(exporter), options, self_metrics)) {
     state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
@@ -371,9 +363,9 @@ void Delivery::shutdown(Clock::time_point deadline) {
 
 Delivery::Totals Delivery::span_totals() const {
     const Accounts& counts = state_->span_accounts;
-    return {.sent = counts.sent.get(),
-            .lost = counts.queue_full.get() + counts.export_failed.get() + counts.rejected.get() +
-                    counts.shutdown.get()};
+    return {
+        .sent = counts.sent.get(),
+        .lost = counts.queue_full.get() + counts.export_failed.get() + counts.rejected.get() + counts.shutdown.get()};
 }
 
 }  // namespace waggle::exporters

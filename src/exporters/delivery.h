@@ -35,8 +35,7 @@ struct DeliveryOptions {
 
 class Delivery {
   public:
-    Delivery(std::unique_ptr<Exporter> exporter, DeliveryOptions options,
-             metrics::SelfMetrics& self_metrics);
+    Delivery(std::unique_ptr<Exporter> exporter, DeliveryOptions options, metrics::SelfMetrics& self_metrics);
     ~Delivery();  // shutdown() without waiting
     Delivery(const Delivery&) = delete;
     Delivery& operator=(const Delivery&) = delete;

@@ -48,9 +48,7 @@ class Scripted : public Exporter {
         for (const auto& span : batch) names.emplace_back(span.name);
         return answer(batch.size(), std::move(names));
     }
-    Outcome metrics(const metrics::Snapshot& snapshot) override {
-        return answer(snapshot.points(), {});
-    }
+    Outcome metrics(const metrics::Snapshot& snapshot) override { return answer(snapshot.points(), {}); }
     void cancel() override {
         std::lock_guard lock(script_.mutex);
         script_.is_cancelled = true;
@@ -96,8 +94,7 @@ class DeliveryTest : public testing::Test {
         return self_.value("waggle.export.sent", {{"exporter", "test"}, {"signal", signal}});
     }
     std::int64_t dropped(std::string cause, std::string signal = "spans") {
-        return self_.value("waggle.export.dropped",
-                           {{"exporter", "test"}, {"signal", signal}, {"cause", cause}});
+        return self_.value("waggle.export.dropped", {{"exporter", "test"}, {"signal", signal}, {"cause", cause}});
     }
 
     Script script_;
@@ -270,8 +267,7 @@ TEST_F(DeliveryTest, DeltaSnapshotsAreKeptUpToTheLimit) {
 TEST_F(DeliveryTest, AReplacedExporterIsTriedAtOnce) {
     // Without the replacement the next try would come after an hour.
     script_.outcomes = {Outcome::retry("bad certificate", 1h)};
-    Delivery& delivery =
-        start({.batch_timeout = 1ms, .backoff_initial = 1h, .backoff_max_elapsed = 24h});
+    Delivery& delivery = start({.batch_timeout = 1ms, .backoff_initial = 1h, .backoff_max_elapsed = 24h});
     push(3);
     ASSERT_TRUE(script_.wait_for_calls(1));
     Script renewed;

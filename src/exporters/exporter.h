@@ -29,13 +29,10 @@ struct Outcome {
     static Outcome partly(std::uint64_t rejected, std::string message) {
         return {Kind::Accepted, rejected, std::nullopt, std::move(message)};
     }
-    static Outcome retry(std::string message,
-                         std::optional<std::chrono::milliseconds> after = std::nullopt) {
+    static Outcome retry(std::string message, std::optional<std::chrono::milliseconds> after = std::nullopt) {
         return {Kind::Retry, 0, after, std::move(message)};
     }
-    static Outcome permanent(std::string message) {
-        return {Kind::Permanent, 0, std::nullopt, std::move(message)};
-    }
+    static Outcome permanent(std::string message) { return {Kind::Permanent, 0, std::nullopt, std::move(message)}; }
 };
 
 class Exporter {

@@ -67,8 +67,7 @@ std::string percent_decoded(std::string_view text) {
 }
 
 std::string base64_decoded(std::string_view text) {
-    constexpr std::string_view kDigits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
     std::uint32_t bits = 0;
     int count = 0;
@@ -145,8 +144,7 @@ std::string grpc_frame(std::string_view message, bool is_compressed) {
     std::string frame;
     frame.reserve(kPrefix + message.size());
     frame += static_cast<char>(is_compressed);
-    for (int shift = 24; shift >= 0; shift -= 8)
-        frame += static_cast<char>(message.size() >> shift & 0xff);
+    for (int shift = 24; shift >= 0; shift -= 8) frame += static_cast<char>(message.size() >> shift & 0xff);
     frame += message;
     return frame;
 }
@@ -170,10 +168,8 @@ GrpcStatus grpc_status(const http::ClientResponse& response) {
     if (!code)
         return {.code = code_of_http(response.status),
                 .message = "no gRPC status, HTTP status " + std::to_string(response.status)};
-    GrpcStatus status{.code = *code,
-                      .message = percent_decoded(http::find_header(from, "grpc-message"))};
-    if (status.code != 0)
-        status.retry_delay = read_details(http::find_header(from, "grpc-status-details-bin"));
+    GrpcStatus status{.code = *code, .message = percent_decoded(http::find_header(from, "grpc-message"))};
+    if (status.code != 0) status.retry_delay = read_details(http::find_header(from, "grpc-status-details-bin"));
     return status;
 }
 

@@ -13,14 +13,12 @@ namespace waggle::exporters {
 namespace {
 
 constexpr std::string_view kTraces = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-constexpr std::string_view kMetrics =
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+constexpr std::string_view kMetrics = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 // scheme://host:port without a path; a target without scheme is plaintext only when told so.
 std::string base_url(const config::OtlpConfig& target) {
     std::string url = target.endpoint;
-    if (url.find("://") == std::string::npos)
-        url.insert(0, target.tls.insecure ? "http://" : "https://");
+    if (url.find("://") == std::string::npos) url.insert(0, target.tls.insecure ? "http://" : "https://");
     const std::size_t path = url.find('/', url.find("://") + 3);
     return url.substr(0, path);
 }
@@ -33,8 +31,8 @@ class OtlpGrpc : public Exporter {
     std::string_view name() const override { return "otlp_grpc"; }
 
     Outcome spans(const spans::SpanBatch& batch) override {
-        return call(kTraces, otlp::spans_to_protobuf(batch, {.profile = options_.profile,
-                                                             .wall_offset_ns = wall_offset_ns()}));
+        return call(kTraces,
+                    otlp::spans_to_protobuf(batch, {.profile = options_.profile, .wall_offset_ns = wall_offset_ns()}));
     }
 
     Outcome metrics(const metrics::Snapshot& snapshot) override {
@@ -48,8 +46,7 @@ class OtlpGrpc : public Exporter {
         const bool is_compressed = options_.target.gzip;
         if (is_compressed) message = http::gzip(message);
         const std::string body = grpc_frame(message, is_compressed);
-        const auto timeout =
-            std::chrono::ceil<std::chrono::milliseconds>(options_.target.timeout).count();
+        const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(options_.target.timeout).count();
 
         http::ClientRequest request{.url = base_ + std::string(method), .body = body};
         request.headers = {{"content-type", "application/grpc"},
@@ -62,8 +59,7 @@ class OtlpGrpc : public Exporter {
         const auto response = client_.send(request);
         if (!response) {
             const std::string text = fmt::format("{}: {}", mask_url(base_), response.error().message);
-            return response.error().code == EINVAL ? Outcome::permanent(text)
-                                                   : Outcome::retry(text);
+            return response.error().code == EINVAL ? Outcome::permanent(text) : Outcome::retry(text);
         }
         return judge(*response);
     }
@@ -82,8 +78,7 @@ class OtlpGrpc : public Exporter {
             if (partial) return Outcome::partly(partial->rejected, partial->message);
             return Outcome::accepted();
         }
-        const std::string text =
-            fmt::format("{}: gRPC status {} {}", mask_url(base_), status.code, status.message);
+        const std::string text = fmt::format("{}: gRPC status {} {}", mask_url(base_), status.code, status.message);
         if (!grpc_may_retry(status)) return Outcome::permanent(text);
         return Outcome::retry(text, status.retry_delay);
     }
@@ -97,8 +92,7 @@ class OtlpGrpc : public Exporter {
 
 Result<std::unique_ptr<Exporter>> make_otlp_grpc(OtlpOptions options) {
     std::string base = base_url(options.target);
-    const auto version =
-        base.starts_with("https:") ? http::Version::Http2 : http::Version::Http2PriorKnowledge;
+    const auto version = base.starts_with("https:") ? http::Version::Http2 : http::Version::Http2PriorKnowledge;
     http::Client client = TRY(http::Client::create(client_options(options, version)));
     return std::make_unique<OtlpGrpc>(std::move(options), std::move(base), std::move(client));
 }

@@ -18,8 +18,7 @@ using namespace std::chrono_literals;
 class OtlpGrpc : public testing::Test {
   protected:
     void SetUp() override {
-        for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"})
-            ::unsetenv(name);
+        for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"}) ::unsetenv(name);
         spans::add_server_span(batch_, spans::test_resource());
     }
     Outcome send(const TestGrpcServer& server, bool gzip = false) {
@@ -43,8 +42,7 @@ std::string partial_success() {
 }
 
 TEST_F(OtlpGrpc, SendsOneFramedMessage) {
-    const TestGrpcServer server(
-        {.body = grpc_frame("", false), .trailers = {{"grpc-status", "0"}}});
+    const TestGrpcServer server({.body = grpc_frame("", false), .trailers = {{"grpc-status", "0"}}});
     const Outcome outcome = send(server);
     EXPECT_EQ(outcome.kind, Outcome::Kind::Accepted) << outcome.message;
     const auto message = grpc_message(server.body());
@@ -54,8 +52,7 @@ TEST_F(OtlpGrpc, SendsOneFramedMessage) {
 }
 
 TEST_F(OtlpGrpc, CompressesTheMessage) {
-    const TestGrpcServer server(
-        {.body = grpc_frame("", false), .trailers = {{"grpc-status", "0"}}});
+    const TestGrpcServer server({.body = grpc_frame("", false), .trailers = {{"grpc-status", "0"}}});
     EXPECT_EQ(send(server, true).kind, Outcome::Kind::Accepted);
     EXPECT_EQ(server.body()[0], 1);
     ASSERT_TRUE(grpc_message(server.body()));
@@ -63,8 +60,7 @@ TEST_F(OtlpGrpc, CompressesTheMessage) {
 }
 
 TEST_F(OtlpGrpc, OneExporterCallsAgain) {
-    const TestGrpcServer server(
-        {.body = grpc_frame("", false), .trailers = {{"grpc-status", "0"}}});
+    const TestGrpcServer server({.body = grpc_frame("", false), .trailers = {{"grpc-status", "0"}}});
     config::OtlpConfig target;
     target.endpoint = server.url() + "/ignored/path";
     auto exporter = *make_otlp_grpc({.target = target});
@@ -72,17 +68,15 @@ TEST_F(OtlpGrpc, OneExporterCallsAgain) {
 }
 
 TEST_F(OtlpGrpc, PartialSuccessIsRead) {
-    const TestGrpcServer server(
-        {.body = grpc_frame(partial_success(), false), .trailers = {{"grpc-status", "0"}}});
+    const TestGrpcServer server({.body = grpc_frame(partial_success(), false), .trailers = {{"grpc-status", "0"}}});
     const Outcome outcome = send(server);
     EXPECT_EQ(outcome.rejected, 1u);
     EXPECT_EQ(outcome.message, "old");
 }
 
 TEST_F(OtlpGrpc, StatusWithoutBodyIsInTheHeaders) {
-    const TestGrpcServer server({.headers = {{"content-type", "application/grpc"},
-                                             {"grpc-status", "14"},
-                                             {"grpc-message", "try%20later"}}});
+    const TestGrpcServer server(
+        {.headers = {{"content-type", "application/grpc"}, {"grpc-status", "14"}, {"grpc-message", "try%20later"}}});
     const Outcome outcome = send(server);
     EXPECT_EQ(outcome.kind, Outcome::Kind::Retry);
     EXPECT_NE(outcome.message.find("14 try later"), std::string::npos) << outcome.message;
@@ -134,8 +128,8 @@ std::string base64(std::string_view data) {
 }
 
 TEST_F(OtlpGrpc, RetryInfoOfTheServerSetsTheDelay) {
-    const TestGrpcServer server({.trailers = {{"grpc-status", "8"},
-                                              {"grpc-status-details-bin", base64(retry_details())}}});
+    const TestGrpcServer server(
+        {.trailers = {{"grpc-status", "8"}, {"grpc-status-details-bin", base64(retry_details())}}});
     const Outcome outcome = send(server);
     EXPECT_EQ(outcome.kind, Outcome::Kind::Retry);
     EXPECT_EQ(outcome.after, 2500ms);
@@ -154,8 +148,7 @@ TEST(GrpcStatus, DamagedDetailsAreIgnored) {
     for (std::size_t size = 0; size < whole.size(); ++size) {
         const http::ClientResponse response{
             .status = 200,
-            .trailers = {{"grpc-status", "8"},
-                         {"grpc-status-details-bin", base64(whole.substr(0, size))}}};
+            .trailers = {{"grpc-status", "8"}, {"grpc-status-details-bin", base64(whole.substr(0, size))}}};
         EXPECT_EQ(grpc_status(response).retry_delay, std::nullopt) << size;
     }
 }

@@ -16,22 +16,17 @@ namespace {
 
 enum class Body : std::uint8_t { Protobuf, Json };
 
-bool may_retry(int status) {
-    return status == 429 || status == 502 || status == 503 || status == 504;
-}
+bool may_retry(int status) { return status == 429 || status == 502 || status == 503 || status == 504; }
 
 class OtlpHttp : public Exporter {
   public:
     OtlpHttp(OtlpOptions options, Body body, http::Client client)
         : options_(std::move(options)), body_(body), client_(std::move(client)) {}
 
-    std::string_view name() const override {
-        return body_ == Body::Json ? "otlp_http_json" : "otlp_http";
-    }
+    std::string_view name() const override { return body_ == Body::Json ? "otlp_http_json" : "otlp_http"; }
 
     Outcome spans(const spans::SpanBatch& batch) override {
-        const otlp::SpanContext context{.profile = options_.profile,
-                                        .wall_offset_ns = wall_offset_ns()};
+        const otlp::SpanContext context{.profile = options_.profile, .wall_offset_ns = wall_offset_ns()};
         return send(body_ == Body::Json ? otlp::spans_to_json(batch, context)
                                         : otlp::spans_to_protobuf(batch, context));
     }
@@ -45,10 +40,9 @@ class OtlpHttp : public Exporter {
 
   private:
     Outcome send(std::string body) {
-        http::ClientRequest request{.url = options_.target.endpoint,
-                                    .headers = options_.target.headers};
-        request.headers.emplace_back(
-            "Content-Type", body_ == Body::Json ? "application/json" : "application/x-protobuf");
+        http::ClientRequest request{.url = options_.target.endpoint, .headers = options_.target.headers};
+        request.headers.emplace_back("Content-Type",
+                                     body_ == Body::Json ? "application/json" : "application/x-protobuf");
         if (options_.target.gzip) {
             body = http::gzip(body);
             request.headers.emplace_back("Content-Encoding", "gzip");
@@ -58,26 +52,22 @@ class OtlpHttp : public Exporter {
         if (!response) {
             const std::string text =
                 fmt::format("{}: {}", mask_url(options_.target.endpoint), response.error().message);
-            return response.error().code == EINVAL ? Outcome::permanent(text)
-                                                   : Outcome::retry(text);
+            return response.error().code == EINVAL ? Outcome::permanent(text) : Outcome::retry(text);
         }
         return judge(*response);
     }
 
     Outcome judge(const http::ClientResponse& response) const {
         if (response.status >= 200 && response.status < 300) {
-            const auto partial = body_ == Body::Json
-                                     ? otlp::read_partial_success_json(response.body)
-                                     : otlp::read_partial_success(response.body);
+            const auto partial = body_ == Body::Json ? otlp::read_partial_success_json(response.body)
+                                                     : otlp::read_partial_success(response.body);
             if (partial) return Outcome::partly(partial->rejected, partial->message);
             return Outcome::accepted();
         }
-        const std::string text =
-            fmt::format("{}: HTTP status {}", mask_url(options_.target.endpoint), response.status);
+        const std::string text = fmt::format("{}: HTTP status {}", mask_url(options_.target.endpoint), response.status);
         if (!may_retry(response.status)) return Outcome::permanent(text);
         return Outcome::retry(
-            text, http::parse_retry_after(http::find_header(response.headers, "retry-after"),
-                                          std::time(nullptr)));
+            text, http::parse_retry_after(http::find_header(response.headers, "retry-after"), std::time(nullptr)));
     }
 
     OtlpOptions options_;

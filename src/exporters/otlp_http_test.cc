@@ -22,8 +22,7 @@ using namespace std::chrono_literals;
 class OtlpHttp : public testing::Test {
   protected:
     void SetUp() override {
-        for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"})
-            ::unsetenv(name);
+        for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"}) ::unsetenv(name);
         spans::add_server_span(batch_, spans::test_resource());
         auto server = http::Server::listen({.address = "127.0.0.1", .max_request_bytes = 1 << 20});
         ASSERT_TRUE(server);
@@ -74,12 +73,10 @@ TEST_F(OtlpHttp, PostsJsonAndGzip) {
 
 TEST_F(OtlpHttp, StatusDecides) {
     const std::pair<int, Outcome::Kind> kCases[] = {
-        {200, Outcome::Kind::Accepted},  {202, Outcome::Kind::Accepted},
-        {400, Outcome::Kind::Permanent}, {401, Outcome::Kind::Permanent},
-        {404, Outcome::Kind::Permanent}, {302, Outcome::Kind::Permanent},
-        {500, Outcome::Kind::Permanent}, {429, Outcome::Kind::Retry},
-        {502, Outcome::Kind::Retry},     {503, Outcome::Kind::Retry},
-        {504, Outcome::Kind::Retry},
+        {200, Outcome::Kind::Accepted},  {202, Outcome::Kind::Accepted},  {400, Outcome::Kind::Permanent},
+        {401, Outcome::Kind::Permanent}, {404, Outcome::Kind::Permanent}, {302, Outcome::Kind::Permanent},
+        {500, Outcome::Kind::Permanent}, {429, Outcome::Kind::Retry},     {502, Outcome::Kind::Retry},
+        {503, Outcome::Kind::Retry},     {504, Outcome::Kind::Retry},
     };
     auto exporter = *make_otlp_http_protobuf({.target = target()});
     for (const auto& [status, kind] : kCases) {

@@ -11,26 +11,23 @@ namespace waggle::exporters {
 namespace {
 
 bool has_parameter(const http::Weighted& item, std::string_view parameter) {
-    return std::find(item.parameters.begin(), item.parameters.end(), parameter) !=
-           item.parameters.end();
+    return std::find(item.parameters.begin(), item.parameters.end(), parameter) != item.parameters.end();
 }
 
 std::optional<PrometheusFormat> format_of(const http::Weighted& item) {
     if (item.value == "application/vnd.google.protobuf") {
-        if (has_parameter(item, "proto=io.prometheus.client.MetricFamily") &&
-            has_parameter(item, "encoding=delimited"))
+        if (has_parameter(item, "proto=io.prometheus.client.MetricFamily") && has_parameter(item, "encoding=delimited"))
             return PrometheusFormat::Protobuf;
         return std::nullopt;
     }
     if (item.value == "application/openmetrics-text") {
-        const bool has_other_version = std::any_of(
-            item.parameters.begin(), item.parameters.end(),
-            [](std::string_view p) { return p.starts_with("version=") && p != "version=1.0.0"; });
+        const bool has_other_version =
+            std::any_of(item.parameters.begin(), item.parameters.end(),
+                        [](std::string_view p) { return p.starts_with("version=") && p != "version=1.0.0"; });
         if (has_other_version) return std::nullopt;
         return PrometheusFormat::OpenMetrics;
     }
-    if (item.value == "text/plain" || item.value == "text/*" || item.value == "*/*")
-        return PrometheusFormat::Text;
+    if (item.value == "text/plain" || item.value == "text/*" || item.value == "*/*") return PrometheusFormat::Text;
     return std::nullopt;
 }
 

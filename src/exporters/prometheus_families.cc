@@ -44,8 +44,7 @@ std::string label_name(std::string_view name) {
 
 std::string label_value(const spans::Value& value) {
     std::string storage;
-    if (const auto* text = std::get_if<std::string_view>(&value))
-        return std::string(spans::valid_utf8(*text, storage));
+    if (const auto* text = std::get_if<std::string_view>(&value)) return std::string(spans::valid_utf8(*text, storage));
     if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
     if (const auto* number = std::get_if<double>(&value)) return fmt::format("{}", *number);
     return std::get<bool>(value) ? "true" : "false";
@@ -53,8 +52,7 @@ std::string label_value(const spans::Value& value) {
 
 // By name; names that became the same share one label (OpenTelemetry's rule for Prometheus).
 void sort_labels(Labels& labels) {
-    std::stable_sort(labels.begin(), labels.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(labels.begin(), labels.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::size_t kept = 0;
     for (std::size_t i = 0; i < labels.size(); ++i) {
         if (kept > 0 && labels[kept - 1].first == labels[i].first) {
@@ -82,10 +80,8 @@ Labels identity_labels(const spans::Resource& resource) {
 }
 
 // What every sample of a metric says about its service.
-Labels resource_labels(const metrics::ResourceMetrics& resource, std::string_view metric,
-                       metrics::Profile profile) {
-    if (!resource.resource || resource.is_agent || metric.starts_with("traces_service_graph_"))
-        return {};
+Labels resource_labels(const metrics::ResourceMetrics& resource, std::string_view metric, metrics::Profile profile) {
+    if (!resource.resource || resource.is_agent || metric.starts_with("traces_service_graph_")) return {};
     Labels labels = identity_labels(*resource.resource);
     if (profile == metrics::Profile::Otel || metric.starts_with("traces_")) return labels;
     add(labels, attr::service_name, resource.resource->service_name);
@@ -97,8 +93,7 @@ Labels resource_labels(const metrics::ResourceMetrics& resource, std::string_vie
 
 std::string join(const Labels& labels) {
     std::string key;
-    for (const auto& [name, value] : labels)
-        key.append(name).append(1, '\0').append(value).append(1, '\0');
+    for (const auto& [name, value] : labels) key.append(name).append(1, '\0').append(value).append(1, '\0');
     return key;
 }
 
@@ -167,8 +162,8 @@ class Builder {
         entry.family.help = "Target metadata";
         entry.family.is_info = true;
         Labels labels = identity_labels(resource);
-        for (const spans::Attribute& attribute : metrics::target_attributes(
-                 resource, options_.profile, options_.extra_resource_attributes))
+        for (const spans::Attribute& attribute :
+             metrics::target_attributes(resource, options_.profile, options_.extra_resource_attributes))
             labels.emplace_back(label_name(attribute.key), label_value(attribute.value));
         sort_labels(labels);
         static const metrics::Point kOne{.value = 1};
@@ -187,8 +182,7 @@ std::string prometheus_name(std::string_view name, std::string_view unit, metric
     std::string out = sanitised(name);
     const bool is_counter = kind == metrics::Kind::Counter;
     if (is_counter && out.ends_with("_total")) out.resize(out.size() - 6);
-    if (const std::string_view word = unit_word(unit, kind);
-        !word.empty() && !out.ends_with("_" + std::string(word)))
+    if (const std::string_view word = unit_word(unit, kind); !word.empty() && !out.ends_with("_" + std::string(word)))
         out.append("_").append(word);
     if (is_counter) out += "_total";
     return out;
@@ -196,8 +190,7 @@ std::string prometheus_name(std::string_view name, std::string_view unit, metric
 
 Families to_families(const metrics::Snapshot& snapshot, const PrometheusOptions& options) {
     Builder builder(options);
-    for (const metrics::ResourceMetrics& resource : snapshot.resources)
-        builder.add_resource(resource);
+    for (const metrics::ResourceMetrics& resource : snapshot.resources) builder.add_resource(resource);
     return builder.take();
 }
 

@@ -38,7 +38,6 @@ struct Families {
 Families to_families(const metrics::Snapshot& snapshot, const PrometheusOptions& options);
 
 std::string write_text(const Families& families, bool is_open_metrics, std::int64_t wall_offset_ns);
-std::string write_protobuf(const Families& families, bool has_native_histograms,
-                           std::int64_t wall_offset_ns);
+std::string write_protobuf(const Families& families, bool has_native_histograms, std::int64_t wall_offset_ns);
 
 }  // namespace waggle::exporters

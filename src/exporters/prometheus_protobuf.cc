@@ -35,8 +35,7 @@ constexpr double kNativeZero = 0x1p-128;  // the width that Prometheus' own clie
 
 class Writer {
   public:
-    Writer(bool has_native, std::int64_t wall_offset_ns)
-        : has_native_(has_native), wall_offset_ns_(wall_offset_ns) {}
+    Writer(bool has_native, std::int64_t wall_offset_ns) : has_native_(has_native), wall_offset_ns_(wall_offset_ns) {}
 
     std::string family(const Family& family) const {
         std::string data;
@@ -81,14 +80,12 @@ class Writer {
             pbf_writer bucket(to, kBucket);
             bucket.add_uint64(1, sum);
             bucket.add_double(2, family.bounds[i]);
-            if (point.exemplar && point.exemplar->value > low &&
-                point.exemplar->value <= family.bounds[i])
+            if (point.exemplar && point.exemplar->value > low && point.exemplar->value <= family.bounds[i])
                 exemplar(bucket, 3, *point.exemplar);
             low = family.bounds[i];
         }
         const auto& native = from.exponential;
-        if (!has_native_ || !native || native->scale < kMinSchema || native->scale > kMaxSchema)
-            return;
+        if (!has_native_ || !native || native->scale < kMinSchema || native->scale > kMaxSchema) return;
         to.add_sint32(kSchema, native->scale);
         to.add_double(kZeroThreshold, kNativeZero);
         to.add_uint64(kZeroCount, native->zero_count);
@@ -134,8 +131,7 @@ class Writer {
 
 }  // namespace
 
-std::string write_protobuf(const Families& families, bool has_native_histograms,
-                           std::int64_t wall_offset_ns) {
+std::string write_protobuf(const Families& families, bool has_native_histograms, std::int64_t wall_offset_ns) {
     const Writer writer(has_native_histograms, wall_offset_ns);
     std::string out;
     for (const Family& family : families.list) {

@@ -57,12 +57,9 @@ TEST(PrometheusName, DerivesFromNameUnitAndKind) {
               "http_server_request_duration_seconds");
     EXPECT_EQ(prometheus_name("http.server.request.body.size", "By", Kind::Histogram),
               "http_server_request_body_size_bytes");
-    EXPECT_EQ(prometheus_name("traces_spanmetrics_calls_total", "", Kind::Counter),
-              "traces_spanmetrics_calls_total");
-    EXPECT_EQ(prometheus_name("process.cpu.time", "s", Kind::Counter),
-              "process_cpu_time_seconds_total");
-    EXPECT_EQ(prometheus_name("process.cpu.utilization", "1", Kind::Gauge),
-              "process_cpu_utilization_ratio");
+    EXPECT_EQ(prometheus_name("traces_spanmetrics_calls_total", "", Kind::Counter), "traces_spanmetrics_calls_total");
+    EXPECT_EQ(prometheus_name("process.cpu.time", "s", Kind::Counter), "process_cpu_time_seconds_total");
+    EXPECT_EQ(prometheus_name("process.cpu.utilization", "1", Kind::Gauge), "process_cpu_utilization_ratio");
     EXPECT_EQ(prometheus_name("http.server.active_requests", "{request}", Kind::UpDownCounter),
               "http_server_active_requests");
     EXPECT_EQ(prometheus_name("2nd metric", "", Kind::Gauge), "_2nd_metric");
@@ -118,8 +115,8 @@ TEST(PrometheusText, BeylaProfileHasItsLabels) {
     metric.points.push_back({.histogram = {.count = 1, .sum = 1}});
     Metric spans{.name = "traces_spanmetrics_calls_total", .kind = Kind::Counter};
     spans.points.push_back({.attributes = {{"status.code", std::int64_t{0}}}, .value = 1});
-    const std::string text = write_prometheus(snapshot_with({metric, spans}),
-                                              PrometheusFormat::Text, {.profile = Profile::Beyla});
+    const std::string text =
+        write_prometheus(snapshot_with({metric, spans}), PrometheusFormat::Text, {.profile = Profile::Beyla});
     EXPECT_THAT(text, HasSubstr("http_server_request_duration_seconds_count{instance=\"host:1\","
                                 "job=\"prod/shop\",k8s_pod_name=\"p1\",service_name=\"shop\","
                                 "service_namespace=\"prod\"} 1\n"));
@@ -142,10 +139,9 @@ TEST(PrometheusText, EqualLabelsOfSeveralResourcesAreAddedUp) {
 
 TEST(PrometheusText, BadTextAndClashingLabelsAreMended) {
     Metric metric{.name = "m", .kind = Kind::Gauge};
-    metric.points.push_back({.attributes = {{"a.b", std::string_view("\xff")},
-                                            {"a_b", std::string_view("two")},
-                                            {"1st", true}},
-                             .value = 0.25});
+    metric.points.push_back(
+        {.attributes = {{"a.b", std::string_view("\xff")}, {"a_b", std::string_view("two")}, {"1st", true}},
+         .value = 0.25});
     Snapshot snapshot;
     snapshot.resources.push_back({.metrics = {metric}});
     EXPECT_EQ(write_prometheus(snapshot, PrometheusFormat::Text, {}),
@@ -161,23 +157,20 @@ TEST(PrometheusNegotiation, HighestQualityWins) {
     EXPECT_EQ(negotiate_format("text/html"), PrometheusFormat::Text);
     EXPECT_EQ(negotiate_format("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"),
               PrometheusFormat::OpenMetrics);
-    EXPECT_EQ(negotiate_format("application/openmetrics-text;version=0.0.1;q=0.9,*/*;q=0.1"),
-              PrometheusFormat::Text);
+    EXPECT_EQ(negotiate_format("application/openmetrics-text;version=0.0.1;q=0.9,*/*;q=0.1"), PrometheusFormat::Text);
     EXPECT_EQ(negotiate_format("text/plain;q=0.3," + kProto +
                                ";q=0.6,"
                                "application/openmetrics-text; version=1.0.0; q=0.5"),
               PrometheusFormat::Protobuf);
     EXPECT_EQ(negotiate_format(kProto + ";q=0, text/plain"), PrometheusFormat::Text);
-    EXPECT_EQ(negotiate_format("application/vnd.google.protobuf;encoding=text"),
-              PrometheusFormat::Text);
+    EXPECT_EQ(negotiate_format("application/vnd.google.protobuf;encoding=text"), PrometheusFormat::Text);
 }
 
 TEST(PrometheusResponse, GzipsWhenAsked) {
     const Snapshot snapshot = snapshot_with({histogram_metric()});
     const auto plain = prometheus_response(snapshot, {}, {});
     EXPECT_EQ(plain.content_type, "text/plain; version=0.0.4; charset=utf-8");
-    const http::Request request{
-        .headers = {{"accept-encoding", "gzip"}, {"accept", "application/openmetrics-text"}}};
+    const http::Request request{.headers = {{"accept-encoding", "gzip"}, {"accept", "application/openmetrics-text"}}};
     const auto packed = prometheus_response(snapshot, request, {});
     EXPECT_EQ(http::find_header(packed.headers, "Content-Encoding"), "gzip");
     EXPECT_THAT(*http::gunzip(packed.body, 1 << 20), testing::EndsWith("# EOF\n"));
@@ -189,11 +182,9 @@ TEST(PrometheusProtobuf, NativeHistogramHoldsAllCounts) {
     metrics::Registry registry(
         {.histograms = metrics::Histograms::Both, .exponential_scale = 3, .exponential_size = 100});
     spans::SpanBatch batch;
-    for (std::uint64_t i = 0; i < 20; ++i)
-        spans::add_server_span(batch, service()).end_ns += i * 10'000'000;
+    for (std::uint64_t i = 0; i < 20; ++i) spans::add_server_span(batch, service()).end_ns += i * 10'000'000;
     registry.record(batch, 1);
-    const std::string data =
-        write_prometheus(registry.collect(2, 0), PrometheusFormat::Protobuf, {});
+    const std::string data = write_prometheus(registry.collect(2, 0), PrometheusFormat::Protobuf, {});
 
     const char* at = data.data();
     const char* const end = at + data.size();
@@ -202,8 +193,7 @@ TEST(PrometheusProtobuf, NativeHistogramHoldsAllCounts) {
         const auto size = protozero::decode_varint(&at, end);
         protozero::pbf_reader family(at, size);
         at += size;
-        if (!family.next(1) || family.get_string() != "http_server_request_duration_seconds")
-            continue;
+        if (!family.next(1) || family.get_string() != "http_server_request_duration_seconds") continue;
         is_found = true;
         ASSERT_TRUE(family.next(4));
         protozero::pbf_reader metric = family.get_message();

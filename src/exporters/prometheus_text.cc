@@ -55,8 +55,7 @@ class Writer {
         return family.kind == Kind::Histogram ? "histogram" : "gauge";
     }
 
-    void header(std::string_view what, std::string_view name, std::string_view text,
-                bool escapes_quotes) {
+    void header(std::string_view what, std::string_view name, std::string_view text, bool escapes_quotes) {
         if (text.empty()) return;
         out_.append("# ").append(what).append(" ").append(name).append(" ");
         escape(text, escapes_quotes, out_);
@@ -103,8 +102,7 @@ class Writer {
         out_.append(name).append(suffix);
         if (!labels_.empty() || !le.empty()) {
             out_.append("{").append(labels_);
-            if (!le.empty())
-                out_.append(labels_.empty() ? "le=\"" : ",le=\"").append(le).append("\"");
+            if (!le.empty()) out_.append(labels_.empty() ? "le=\"" : ",le=\"").append(le).append("\"");
             out_ += '}';
         }
         out_.append(" ").append(number(value, false));
@@ -117,12 +115,9 @@ class Writer {
         char span[16];
         spans::write_hex(exemplar.trace_id.bytes.data(), 16, trace);
         spans::write_hex(exemplar.span_id.bytes.data(), 8, span);
-        const double time =
-            static_cast<double>(static_cast<std::int64_t>(exemplar.time_ns) + wall_offset_ns_) *
-            1e-9;
+        const double time = static_cast<double>(static_cast<std::int64_t>(exemplar.time_ns) + wall_offset_ns_) * 1e-9;
         fmt::format_to(std::back_inserter(out_), " # {{trace_id=\"{}\",span_id=\"{}\"}} {} {:.3f}",
-                       std::string_view(trace, 32), std::string_view(span, 16), exemplar.value,
-                       time);
+                       std::string_view(trace, 32), std::string_view(span, 16), exemplar.value, time);
     }
 
     // OpenMetrics wants bounds as floats: 1.0.
@@ -142,8 +137,7 @@ class Writer {
 
 }  // namespace
 
-std::string write_text(const Families& families, bool is_open_metrics,
-                       std::int64_t wall_offset_ns) {
+std::string write_text(const Families& families, bool is_open_metrics, std::int64_t wall_offset_ns) {
     Writer writer(is_open_metrics, wall_offset_ns);
     for (const Family& family : families.list) writer.family(family);
     return writer.take();

@@ -35,8 +35,7 @@ class TestGrpcServer {
         ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&at), &size);
         port_ = ntohs(at.sin_port);
         thread_ = std::thread([this] {
-            for (Fd fd; (fd = Fd(::accept(listener_.get(), nullptr, nullptr))).is_open();)
-                serve(fd);
+            for (Fd fd; (fd = Fd(::accept(listener_.get(), nullptr, nullptr))).is_open();) serve(fd);
         });
     }
     ~TestGrpcServer() {
@@ -69,10 +68,8 @@ class TestGrpcServer {
     static void send_frame(const Fd& fd, std::uint8_t type, std::uint8_t flags, std::uint8_t stream,
                            std::string_view payload) {
         std::string frame;
-        for (int shift = 16; shift >= 0; shift -= 8)
-            frame += static_cast<char>(payload.size() >> shift & 0xff);
-        frame.append({static_cast<char>(type), static_cast<char>(flags), 0, 0, 0,
-                      static_cast<char>(stream)});
+        for (int shift = 16; shift >= 0; shift -= 8) frame += static_cast<char>(payload.size() >> shift & 0xff);
+        frame.append({static_cast<char>(type), static_cast<char>(flags), 0, 0, 0, static_cast<char>(stream)});
         frame += payload;
         ::send(fd.get(), frame.data(), frame.size(), MSG_NOSIGNAL);
     }
@@ -101,8 +98,7 @@ class TestGrpcServer {
             char head[9];
             if (!read_exactly(fd, head, sizeof head)) return;
             const std::size_t size = static_cast<std::uint8_t>(head[0]) << 16 |
-                                     static_cast<std::uint8_t>(head[1]) << 8 |
-                                     static_cast<std::uint8_t>(head[2]);
+                                     static_cast<std::uint8_t>(head[1]) << 8 | static_cast<std::uint8_t>(head[2]);
             std::string payload(size, '\0');
             if (!read_exactly(fd, payload.data(), size)) return;
             if (head[3] == kSettings && head[4] == 0) send_frame(fd, kSettings, 1, 0, "");

@@ -46,8 +46,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
         call.has_headers = true;
     } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
         Headers& to = call.has_headers ? call.response.trailers : call.response.headers;
-        if (to.size() < kMaxHeaderFields)
-            to.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
+        if (to.size() < kMaxHeaderFields) to.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
     }
     return size;
 }
@@ -112,8 +111,7 @@ void Client::State::apply(const ClientRequest& request, Call& call, curl_slist* 
     ::curl_easy_setopt(to, CURLOPT_NOSIGNAL, 1L);
     ::curl_easy_setopt(to, CURLOPT_HTTP_VERSION, curl_version(options.version));
     // Reusing a plaintext HTTP/2 connection is broken in 7.88 (curl issue 10634).
-    ::curl_easy_setopt(to, CURLOPT_FORBID_REUSE,
-                       options.version == Version::Http2PriorKnowledge ? 1L : 0L);
+    ::curl_easy_setopt(to, CURLOPT_FORBID_REUSE, options.version == Version::Http2PriorKnowledge ? 1L : 0L);
     ::curl_easy_setopt(to, CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
     ::curl_easy_setopt(to, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.timeout.count()));
     ::curl_easy_setopt(to, CURLOPT_SSL_VERIFYPEER, options.insecure_skip_verify ? 0L : 1L);
@@ -121,13 +119,11 @@ void Client::State::apply(const ClientRequest& request, Call& call, curl_slist* 
     set_file(CURLOPT_CAINFO, options.ca_file);
     set_file(CURLOPT_SSLCERT, options.certificate_file);
     set_file(CURLOPT_SSLKEY, options.key_file);
-    if (!options.user_agent.empty())
-        ::curl_easy_setopt(to, CURLOPT_USERAGENT, options.user_agent.c_str());
+    if (!options.user_agent.empty()) ::curl_easy_setopt(to, CURLOPT_USERAGENT, options.user_agent.c_str());
     ::curl_easy_setopt(to, CURLOPT_HTTPHEADER, headers);
     if (request.method != "GET") {
         ::curl_easy_setopt(to, CURLOPT_POST, 1L);
-        ::curl_easy_setopt(to, CURLOPT_POSTFIELDSIZE_LARGE,
-                           static_cast<curl_off_t>(request.body.size()));
+        ::curl_easy_setopt(to, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
         ::curl_easy_setopt(to, CURLOPT_POSTFIELDS, request.body.data() ? request.body.data() : "");
         ::curl_easy_setopt(to, CURLOPT_CUSTOMREQUEST, request.method.c_str());
     }
@@ -179,8 +175,7 @@ Result<void> Client::State::perform() {
         if (message->msg == CURLMSG_DONE) code = message->data.result;
     ::curl_multi_remove_handle(multi.get(), easy.get());
     if (is_cancelled) return fail("cancelled", ECANCELED);
-    if (code != CURLE_OK)
-        return fail(::curl_easy_strerror(code), code == CURLE_URL_MALFORMAT ? EINVAL : EIO);
+    if (code != CURLE_OK) return fail(::curl_easy_strerror(code), code == CURLE_URL_MALFORMAT ? EINVAL : EIO);
     return ok();
 }
 

@@ -22,19 +22,16 @@ using namespace std::chrono_literals;
 class Http : public testing::Test {
   protected:
     void SetUp() override {
-        for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"})
-            ::unsetenv(name);
+        for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"}) ::unsetenv(name);
     }
 
     Server& serve(ServerOptions options = {}) {
         options.address = "127.0.0.1";
         server_ = std::make_unique<Server>(std::move(*Server::listen(options)));
-        server_->handle("/hello",
-                        [](const Request& r) { return Response{.body = "hi " + r.query}; });
+        server_->handle("/hello", [](const Request& r) { return Response{.body = "hi " + r.query}; });
         server_->handle("/echo", [](const Request& r) { return Response{.body = r.body}; }, "POST");
-        server_->handle("/moved", [](const Request&) {
-            return Response{.status = 302, .headers = {{"Location", "/hello"}}};
-        });
+        server_->handle("/moved",
+                        [](const Request&) { return Response{.status = 302, .headers = {{"Location", "/hello"}}}; });
         server_->start();
         return *server_;
     }
@@ -115,8 +112,7 @@ TEST_F(Http, CancelEndsACallThatWaits) {
         ::recv(accepted.get(), &byte, 1, MSG_PEEK);
     });
     const auto began = std::chrono::steady_clock::now();
-    const auto response =
-        client.send({.url = "http://127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/"});
+    const auto response = client.send({.url = "http://127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/"});
     ASSERT_FALSE(response);
     EXPECT_EQ(response.error().code, ECANCELED);
     EXPECT_LT(std::chrono::steady_clock::now() - began, 30s);

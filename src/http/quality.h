@@ -30,8 +30,7 @@ inline std::vector<Weighted> parse_weighted(std::string_view header) {
             if (std::exchange(is_first, false))
                 item.value = field;
             else if (field.starts_with("q=") || field.starts_with("Q="))
-                item.quality = std::clamp(
-                    std::strtod(std::string(field.substr(2)).c_str(), nullptr), 0.0, 1.0);
+                item.quality = std::clamp(std::strtod(std::string(field.substr(2)).c_str(), nullptr), 0.0, 1.0);
             else
                 item.parameters.push_back(field);
         }

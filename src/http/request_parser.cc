@@ -37,9 +37,7 @@ std::string_view reason(int status) {
     }
 }
 
-ParsedRequest invalid(int status) {
-    return {.state = ParsedRequest::State::Invalid, .error_status = status};
-}
+ParsedRequest invalid(int status) { return {.state = ParsedRequest::State::Invalid, .error_status = status}; }
 
 // "GET /path?query HTTP/1.1"
 bool read_request_line(std::string_view line, ParsedRequest& out) {
@@ -64,8 +62,7 @@ bool read_headers(std::string_view head, Headers& headers) {
         head.remove_prefix(end == std::string_view::npos ? head.size() : end + 2);
         const std::size_t colon = line.find(':');
         if (colon == 0 || colon == std::string_view::npos || line[colon - 1] == ' ') return false;
-        if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
-            return false;
+        if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return false;
         if (headers.size() == kMaxHeaders) return false;
         headers.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
     }
@@ -76,14 +73,12 @@ bool read_headers(std::string_view head, Headers& headers) {
 
 ParsedRequest parse_request(std::string_view bytes, std::size_t max_bytes) {
     const std::size_t head_end = bytes.substr(0, max_bytes).find("\r\n\r\n");
-    if (head_end == std::string_view::npos)
-        return bytes.size() >= max_bytes ? invalid(413) : ParsedRequest{};
+    if (head_end == std::string_view::npos) return bytes.size() >= max_bytes ? invalid(413) : ParsedRequest{};
     ParsedRequest out;
     const std::string_view head = bytes.substr(0, head_end);
     const std::size_t line_end = head.find("\r\n");
     if (!read_request_line(head.substr(0, line_end), out)) return invalid(out.error_status);
-    if (line_end != std::string_view::npos &&
-        !read_headers(head.substr(line_end + 2), out.request.headers))
+    if (line_end != std::string_view::npos && !read_headers(head.substr(line_end + 2), out.request.headers))
         return invalid(400);
 
     const Headers& headers = out.request.headers;
@@ -111,8 +106,7 @@ std::string write_response_head(const Response& response, bool keeps_alive) {
     auto to = std::back_inserter(head);
     fmt::format_to(to, "HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
     fmt::format_to(to, "Content-Type: {}\r\n", response.content_type);
-    for (const auto& [name, value] : response.headers)
-        fmt::format_to(to, "{}: {}\r\n", name, value);
+    for (const auto& [name, value] : response.headers) fmt::format_to(to, "{}: {}\r\n", name, value);
     fmt::format_to(to, "Content-Length: {}\r\n", response.body.size());
     if (!keeps_alive) head += "Connection: close\r\n";
     head += "\r\n";

@@ -10,8 +10,7 @@
 
 namespace waggle::http {
 
-std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
-                                                           std::int64_t now) {
+std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text, std::int64_t now) {
     constexpr std::int64_t kDay = 24 * 3600;
     text = trim(text);
     if (text.empty()) return std::nullopt;

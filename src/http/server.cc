@@ -55,10 +55,8 @@ Result<Fd> listen_on(const std::string& address, std::uint16_t port) {
         if (fd || (fd.error().code != EAFNOSUPPORT && fd.error().code != EADDRNOTAVAIL)) return fd;
         return listen_on(as_v4, sizeof v4, AF_INET);
     }
-    if (::inet_pton(AF_INET, address.c_str(), &v4.sin_addr) == 1)
-        return listen_on(as_v4, sizeof v4, AF_INET);
-    if (::inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr) == 1)
-        return listen_on(as_v6, sizeof v6, AF_INET6);
+    if (::inet_pton(AF_INET, address.c_str(), &v4.sin_addr) == 1) return listen_on(as_v4, sizeof v4, AF_INET);
+    if (::inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr) == 1) return listen_on(as_v6, sizeof v6, AF_INET6);
     return fail("not an IP address: " + address, EINVAL);
 }
 
@@ -219,8 +217,7 @@ Result<Server> Server::listen(ServerOptions options) {
     auto listener = listen_on(options.address, options.port);
     if (!listener)
         return std::unexpected(
-            std::move(listener.error())
-                .context(fmt::format("listening on {}:{}", options.address, options.port)));
+            std::move(listener.error()).context(fmt::format("listening on {}:{}", options.address, options.port)));
     state->listener = std::move(*listener);
     state->port = bound_port(state->listener);
     state->options = std::move(options);

@@ -35,8 +35,7 @@ void ExponentialHistogram::record(double value) {
         return;
     }
     std::int64_t low = std::min<std::int64_t>(point_.offset, index);
-    std::int64_t high =
-        std::max<std::int64_t>(point_.offset + std::int64_t(counts.size()) - 1, index);
+    std::int64_t high = std::max<std::int64_t>(point_.offset + std::int64_t(counts.size()) - 1, index);
     std::int32_t shift = 0;
     for (; high - low >= max_size_; ++shift) {
         low >>= 1;

@@ -28,8 +28,7 @@ TEST(ExponentialHistogram, IndexIsBetweenItsBounds) {
             const double value = values(random);
             const std::int64_t index = ExponentialHistogram::index_of(value, scale);
             EXPECT_LE(lower_bound_of(index, scale), value * (1 + 1e-9)) << value << " " << scale;
-            EXPECT_GE(lower_bound_of(index + 1, scale), value * (1 - 1e-9))
-                << value << " " << scale;
+            EXPECT_GE(lower_bound_of(index + 1, scale), value * (1 - 1e-9)) << value << " " << scale;
         }
 }
 

@@ -11,13 +11,10 @@
 namespace waggle::metrics {
 namespace {
 
-constexpr double kSecondsOtel[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
-                                   0.5,   0.75, 1,     2.5,  5,     7.5, 10};
-constexpr double kSecondsBeyla[] = {0,   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
-                                    0.5, 0.75,  1,    2.5,   5,    7.5,   10};
+constexpr double kSecondsOtel[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
+constexpr double kSecondsBeyla[] = {0, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
 constexpr double kSecondsDb[] = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10};
-constexpr double kBytesOtel[] = {0,     64,     256,     1024,    4096,     16384,
-                                 65536, 262144, 1048576, 4194304, 16777216, 67108864};
+constexpr double kBytesOtel[] = {0, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
 constexpr double kBytesBeyla[] = {0, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192};
 
 constexpr AttributeRow kHttpServer[] = {
@@ -59,12 +56,9 @@ constexpr AttributeRow kHttpServerBeyla[] = {
     {attr::url_path, Shown::Optional},
 };
 constexpr AttributeRow kHttpClientBeyla[] = {
-    {attr::http_request_method},
-    {attr::http_response_status_code, Shown::Default, get::http_status},
-    {attr::http_route},
-    {attr::server_address},
-    {attr::server_port},
-    {attr::url_path, Shown::Optional},
+    {attr::http_request_method}, {attr::http_response_status_code, Shown::Default, get::http_status},
+    {attr::http_route},          {attr::server_address},
+    {attr::server_port},         {attr::url_path, Shown::Optional},
 };
 constexpr AttributeRow kRpcServer[] = {
     {attr::rpc_system_name},
@@ -76,12 +70,8 @@ constexpr AttributeRow kRpcServer[] = {
     {attr::client_address, Shown::Optional},
 };
 constexpr AttributeRow kRpcClient[] = {
-    {attr::rpc_system_name},
-    {attr::rpc_method},
-    {attr::rpc_response_status_code},
-    {attr::error_type},
-    {attr::server_address},
-    {attr::server_port},
+    {attr::rpc_system_name}, {attr::rpc_method},     {attr::rpc_response_status_code},
+    {attr::error_type},      {attr::server_address}, {attr::server_port},
 };
 constexpr AttributeRow kRpcServerBeyla[] = {
     {"rpc.method", Shown::Default, get::beyla_rpc_method},

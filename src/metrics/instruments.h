@@ -39,17 +39,13 @@ struct Shape {
     Bounds bounds;
 };
 
-enum class BoundsKind : std::uint8_t {
-    None,
-    Duration,
-    Size
-};  // which configured buckets replace them
+enum class BoundsKind : std::uint8_t { None, Duration, Size };  // which configured buckets replace them
 
 struct Instrument {
     Kind kind = Kind::Histogram;
-    std::string_view feature;                    // config features: application, application_span …
-    std::string_view instrumentation;            // any of these: "http", "sql,redis"; empty: not filtered
-    bool (*when)(const spans::Span&) = nullptr;  // null: fed by Registry::set
+    std::string_view feature;                       // config features: application, application_span …
+    std::string_view instrumentation;               // any of these: "http", "sql,redis"; empty: not filtered
+    bool (*when)(const spans::Span&) = nullptr;     // null: fed by Registry::set
     double (*value)(const spans::Span&) = nullptr;  // NaN: nothing to record
     bool is_integer = false;
     bool is_selectable = true;  // attributes.select applies

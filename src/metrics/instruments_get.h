@@ -9,25 +9,18 @@
 
 namespace waggle::metrics {
 
-
 using spans::Span;
 using spans::SpanClass;
 using spans::SpanKind;
 using spans::Value;
 
 namespace when {
-inline bool http_server(const Span& s) {
-    return s.span_class == SpanClass::Http && s.kind == SpanKind::Server;
-}
-inline bool http_client(const Span& s) {
-    return s.span_class == SpanClass::Http && s.kind == SpanKind::Client;
-}
+inline bool http_server(const Span& s) { return s.span_class == SpanClass::Http && s.kind == SpanKind::Server; }
+inline bool http_client(const Span& s) { return s.span_class == SpanClass::Http && s.kind == SpanKind::Client; }
 inline bool rpc_server(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Server; }
 inline bool rpc_client(const Span& s) { return s.span_class == SpanClass::Rpc && s.kind == SpanKind::Client; }
 // A database's own process is the server: it is nobody's client.
-inline bool db_client(const Span& s) {
-    return s.span_class == SpanClass::Db && s.kind == SpanKind::Client;
-}
+inline bool db_client(const Span& s) { return s.span_class == SpanClass::Db && s.kind == SpanKind::Client; }
 // A broker's own process is the server: what its clients did is theirs to count.
 inline bool messaging_client(const Span& s) {
     return s.span_class == SpanClass::Messaging && (s.kind == SpanKind::Client || s.kind == SpanKind::Producer);
@@ -81,7 +74,9 @@ inline bool text(std::string_view from, Value& to) {
     to = from;
     return !from.empty();
 }
-inline std::string_view own_name(const Span& s) { return s.resource ? std::string_view(s.resource->service_name) : std::string_view{}; }
+inline std::string_view own_name(const Span& s) {
+    return s.resource ? std::string_view(s.resource->service_name) : std::string_view{};
+}
 inline std::string_view own_namespace(const Span& s) {
     return s.resource ? std::string_view(s.resource->service_namespace) : std::string_view{};
 }
@@ -89,18 +84,15 @@ inline bool service(const Span& s, Value& to) { return text(own_name(s), to); }
 inline bool service_namespace(const Span& s, Value& to) { return text(own_namespace(s), to); }
 inline bool span_name(const Span& s, Value& to) { return text(s.name, to); }
 inline bool span_kind(const Span& s, Value& to) {
-    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
-                                           "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
-                                           "SPAN_KIND_CONSUMER"};
+    constexpr std::string_view kNames[] = {"SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT",
+                                           "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"};
     return text(kNames[static_cast<std::size_t>(s.kind)], to);
 }
 inline bool status_code(const Span& s, Value& to) {
     to = std::int64_t{s.status == spans::Status::Error};
     return true;
 }
-inline bool beyla_error(const Span& s, Value& to) {
-    return s.status == spans::Status::Error && text("error", to);
-}
+inline bool beyla_error(const Span& s, Value& to) { return s.status == spans::Status::Error && text("error", to); }
 inline bool role(const Span& s, Value& to) {
     return text(s.kind == SpanKind::Client ? "client" : s.kind == SpanKind::Server ? "server" : "unknown", to);
 }
@@ -133,20 +125,16 @@ inline bool beyla_rpc_method(const Span& s, Value& to) { return text(s.attribute
 inline bool beyla_rpc_system(const Span& s, Value& to) { return text(s.attributes.text(attr::rpc_system_name), to); }
 inline bool beyla_rpc_code(const Span& s, Value& to) {
     constexpr std::string_view kCodes[] = {
-        "OK",           "CANCELLED",         "UNKNOWN",         "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
-        "NOT_FOUND",    "ALREADY_EXISTS",    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-        "ABORTED",      "OUT_OF_RANGE",      "UNIMPLEMENTED",   "INTERNAL",          "UNAVAILABLE",
-        "DATA_LOSS",    "UNAUTHENTICATED"};
+        "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+        "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+        "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+        "DATA_LOSS", "UNAUTHENTICATED"};
     const auto* const found = std::ranges::find(kCodes, s.attributes.text(attr::rpc_response_status_code));
     to = std::int64_t{found - std::begin(kCodes)};
     return found != std::end(kCodes);
 }
-inline bool client_namespace(const Span& s, Value& to) {
-    return when::client(s) && text(own_namespace(s), to);
-}
-inline bool server_namespace(const Span& s, Value& to) {
-    return !when::client(s) && text(own_namespace(s), to);
-}
+inline bool client_namespace(const Span& s, Value& to) { return when::client(s) && text(own_namespace(s), to); }
+inline bool server_namespace(const Span& s, Value& to) { return !when::client(s) && text(own_namespace(s), to); }
 }  // namespace get
 
 }  // namespace waggle::metrics

@@ -43,22 +43,20 @@ void print_profile(Profile profile, std::string_view title, std::string& out) {
     for (const Instrument& instrument : instruments()) {
         const Shape& shape = instrument.shape(profile);
         if (shape.name.empty()) continue;
-        fmt::format_to(to, "| `{}` | {} | {} | `{}` | {} | {} | {} |\n", shape.name,
-                       kind_name(instrument), shape.unit.empty() ? "–" : shape.unit,
-                       instrument.feature, list(shape.attributes, Shown::Default),
-                       list(shape.attributes, Shown::Optional), instrument.description);
+        fmt::format_to(to, "| `{}` | {} | {} | `{}` | {} | {} | {} |\n", shape.name, kind_name(instrument),
+                       shape.unit.empty() ? "–" : shape.unit, instrument.feature,
+                       list(shape.attributes, Shown::Default), list(shape.attributes, Shown::Optional),
+                       instrument.description);
     }
     std::vector<const double*> printed;
     out += "\nBuckets, unless the configuration has others:\n\n";
     for (const Instrument& instrument : instruments()) {
         const Bounds bounds = instrument.shape(profile).bounds;
-        const bool is_printed =
-            std::find(printed.begin(), printed.end(), bounds.data()) != printed.end();
+        const bool is_printed = std::find(printed.begin(), printed.end(), bounds.data()) != printed.end();
         if (bounds.empty() || is_printed) continue;
         printed.push_back(bounds.data());
         fmt::format_to(to, "- {}: {}\n",
-                       instrument.bounds_kind == BoundsKind::Duration ? "durations in seconds"
-                                                                      : "sizes in bytes",
+                       instrument.bounds_kind == BoundsKind::Duration ? "durations in seconds" : "sizes in bytes",
                        list(bounds));
     }
 }

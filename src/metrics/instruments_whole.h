@@ -8,33 +8,23 @@
 namespace waggle::metrics {
 
 inline constexpr AttributeRow kSpan[] = {
-    {"service", Shown::Default, get::service},
-    {"service.namespace", Shown::Default, get::service_namespace},
-    {"source", Shown::Default, get::source_waggle},
-    {"span.kind", Shown::Default, get::span_kind},
-    {"span.name", Shown::Default, get::span_name},
-    {"status.code", Shown::Default, get::status_code},
+    {"service", Shown::Default, get::service},      {"service.namespace", Shown::Default, get::service_namespace},
+    {"source", Shown::Default, get::source_waggle}, {"span.kind", Shown::Default, get::span_kind},
+    {"span.name", Shown::Default, get::span_name},  {"status.code", Shown::Default, get::status_code},
 };
 inline constexpr AttributeRow kSpanBeyla[] = {
-    {"service", Shown::Default, get::service},
-    {"service.namespace", Shown::Default, get::service_namespace},
-    {"source", Shown::Default, get::source_beyla},
-    {"span.kind", Shown::Default, get::span_kind},
-    {"span.name", Shown::Default, get::span_name},
-    {"status.code", Shown::Default, get::status_code},
+    {"service", Shown::Default, get::service},     {"service.namespace", Shown::Default, get::service_namespace},
+    {"source", Shown::Default, get::source_beyla}, {"span.kind", Shown::Default, get::span_kind},
+    {"span.name", Shown::Default, get::span_name}, {"status.code", Shown::Default, get::status_code},
 };
 inline constexpr AttributeRow kGraph[] = {
-    {"client", Shown::Default, get::graph_client},
-    {"client_service_namespace", Shown::Default, get::client_namespace},
-    {"server", Shown::Default, get::graph_server},
-    {"server_service_namespace", Shown::Default, get::server_namespace},
+    {"client", Shown::Default, get::graph_client},  {"client_service_namespace", Shown::Default, get::client_namespace},
+    {"server", Shown::Default, get::graph_server},  {"server_service_namespace", Shown::Default, get::server_namespace},
     {"source", Shown::Default, get::source_waggle},
 };
 inline constexpr AttributeRow kGraphBeyla[] = {
-    {"client", Shown::Default, get::beyla_client},
-    {"client_service_namespace", Shown::Default, get::client_namespace},
-    {"server", Shown::Default, get::beyla_server},
-    {"server_service_namespace", Shown::Default, get::server_namespace},
+    {"client", Shown::Default, get::beyla_client}, {"client_service_namespace", Shown::Default, get::client_namespace},
+    {"server", Shown::Default, get::beyla_server}, {"server_service_namespace", Shown::Default, get::server_namespace},
     {"source", Shown::Default, get::source_beyla},
 };
 

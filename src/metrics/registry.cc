@@ -23,14 +23,13 @@ bool contains(const std::vector<std::string>& list, std::string_view item) {
 bool is_wanted(const Instrument& instrument, const std::vector<std::string>& instrumentations) {
     if (instrument.instrumentation.empty() || contains(instrumentations, "*")) return true;
     const auto names = split(instrument.instrumentation, ',');
-    return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return contains(instrumentations, name); });
+    return std::any_of(names.begin(), names.end(),
+                       [&](std::string_view name) { return contains(instrumentations, name); });
 }
 
 bool same_keys(const std::vector<AttributeRow>& a, const std::vector<AttributeRow>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const AttributeRow& x, const AttributeRow& y) {
-                          return x.name == y.name && x.get == y.get;
-                      });
+                      [](const AttributeRow& x, const AttributeRow& y) { return x.name == y.name && x.get == y.get; });
 }
 
 std::string identity(const spans::Resource& resource) {
@@ -60,13 +59,10 @@ struct Registry::State {
     void record(const Span& span, std::uint64_t now_ns);
     void record(Cell& cell, const Active& active, double value, const Span& span) const;
     void drop_idle_resources(std::uint64_t now_ns);
-    void collect_row(const View& view, Row& row, Snapshot& snapshot,
-                     std::vector<std::vector<std::size_t>>& places);
-    Point point_of(Cell& cell, const Active& active, std::uint64_t start_ns,
-                   std::uint64_t now_ns) const;
+    void collect_row(const View& view, Row& row, Snapshot& snapshot, std::vector<std::vector<std::size_t>>& places);
+    Point point_of(Cell& cell, const Active& active, std::uint64_t start_ns, std::uint64_t now_ns) const;
     Temporality temporality_of(Kind kind) const {
-        return kind == Kind::Counter || kind == Kind::Histogram ? options.temporality
-                                                                : Temporality::Cumulative;
+        return kind == Kind::Counter || kind == Kind::Histogram ? options.temporality : Temporality::Cumulative;
     }
 
     RegistryOptions options;
@@ -91,34 +87,29 @@ Registry::State::State(RegistryOptions given) : options(std::move(given)) {
         if (!is_wanted(instrument, options.instrumentations)) continue;
         add(instrument);
     }
-    has_target_info = contains(options.features, "application_span") ||
-                      contains(options.features, "application_service_graph");
+    has_target_info =
+        contains(options.features, "application_span") || contains(options.features, "application_service_graph");
 }
 
 void Registry::State::add(const Instrument& instrument) {
     const Shape& shape = instrument.shape(options.profile);
     std::vector<AttributeRow> known(shape.attributes.begin(), shape.attributes.end());
-    if (!options.has_routes)
-        std::erase_if(known, [](const AttributeRow& row) { return row.name == attr::http_route; });
-    std::vector<AttributeRow> keys =
-        instrument.is_selectable ? selected(options.select, shape.name, known) : known;
+    if (!options.has_routes) std::erase_if(known, [](const AttributeRow& row) { return row.name == attr::http_route; });
+    std::vector<AttributeRow> keys = instrument.is_selectable ? selected(options.select, shape.name, known) : known;
 
     Active active{.instrument = &instrument, .shape = &shape, .id = actives++};
-    const auto& configured = instrument.bounds_kind == BoundsKind::Duration
-                                 ? options.duration_bounds
-                             : instrument.bounds_kind == BoundsKind::Size ? options.size_bounds
-                                                                          : std::nullopt;
+    const auto& configured = instrument.bounds_kind == BoundsKind::Duration ? options.duration_bounds
+                             : instrument.bounds_kind == BoundsKind::Size   ? options.size_bounds
+                                                                            : std::nullopt;
     if (options.histograms != Histograms::Exponential)
-        active.bounds =
-            configured.value_or(std::vector<double>(shape.bounds.begin(), shape.bounds.end()));
+        active.bounds = configured.value_or(std::vector<double>(shape.bounds.begin(), shape.bounds.end()));
 
     for (Group& group : groups)
         if (group.when && group.when == instrument.when && same_keys(group.view.keys(), keys)) {
             group.view.add(std::move(active));
             return;
         }
-    groups.push_back(
-        {instrument.when, View(std::move(keys), {options.series_limit, options.ttl_ns})});
+    groups.push_back({instrument.when, View(std::move(keys), {options.series_limit, options.ttl_ns})});
     groups.back().view.add(std::move(active));
 }
 
@@ -161,8 +152,7 @@ void Registry::State::record(const Span& span, std::uint64_t now_ns) {
     }
 }
 
-void Registry::State::record(Cell& cell, const Active& active, double value,
-                             const Span& span) const {
+void Registry::State::record(Cell& cell, const Active& active, double value, const Span& span) const {
     if (active.instrument->kind == Kind::Histogram) {
         if (!active.bounds.empty()) {
             if (cell.counts.empty()) cell.counts.resize(active.bounds.size() + 1);
@@ -170,8 +160,7 @@ void Registry::State::record(Cell& cell, const Active& active, double value,
             ++cell.counts[static_cast<std::size_t>(bucket - active.bounds.begin())];
         }
         if (options.histograms != Histograms::Explicit) {
-            if (!cell.exponential)
-                cell.exponential.emplace(options.exponential_scale, options.exponential_size);
+            if (!cell.exponential) cell.exponential.emplace(options.exponential_scale, options.exponential_size);
             cell.exponential->record(value);
         }
         cell.min = cell.count == 0 ? value : std::min(cell.min, value);
@@ -179,21 +168,15 @@ void Registry::State::record(Cell& cell, const Active& active, double value,
     }
     ++cell.count;
     cell.sum += value;
-    if (options.has_exemplars && (span.flags & spans::kSampled) && span.trace_id.is_valid() &&
-        span.span_id.is_valid())
+    if (options.has_exemplars && (span.flags & spans::kSampled) && span.trace_id.is_valid() && span.span_id.is_valid())
         cell.exemplar = Exemplar{span.trace_id, span.span_id, value, span.end_ns};
 }
 
-Point Registry::State::point_of(Cell& cell, const Active& active, std::uint64_t start_ns,
-                                std::uint64_t now_ns) const {
-    Point point{
-        .start_ns = start_ns, .time_ns = now_ns, .value = cell.sum, .exemplar = cell.exemplar};
+Point Registry::State::point_of(Cell& cell, const Active& active, std::uint64_t start_ns, std::uint64_t now_ns) const {
+    Point point{.start_ns = start_ns, .time_ns = now_ns, .value = cell.sum, .exemplar = cell.exemplar};
     if (active.instrument->kind == Kind::Histogram) {
-        point.histogram = {.count = cell.count,
-                           .sum = cell.sum,
-                           .min = cell.min,
-                           .max = cell.max,
-                           .counts = cell.counts};
+        point.histogram = {
+            .count = cell.count, .sum = cell.sum, .min = cell.min, .max = cell.max, .counts = cell.counts};
         if (cell.exponential) point.histogram.exponential = cell.exponential->point();
     }
     if (temporality_of(active.instrument->kind) == Temporality::Delta) {
@@ -210,8 +193,7 @@ void Registry::State::collect_row(const View& view, Row& row, Snapshot& snapshot
                                   std::vector<std::vector<std::size_t>>& places) {
     const bool is_overflow = view.is_overflow(row);
     // The wall clock is adjusted all the time; a start that moves would be a new series each time.
-    if (row.start_unix_ns == 0)
-        row.start_unix_ns = static_cast<std::int64_t>(row.start_ns) + snapshot.wall_offset_ns;
+    if (row.start_unix_ns == 0) row.start_unix_ns = static_cast<std::int64_t>(row.start_ns) + snapshot.wall_offset_ns;
     std::vector<spans::Attribute> attributes;
     if (is_overflow) {
         attributes.push_back({"otel.metric.overflow", true});
@@ -219,13 +201,11 @@ void Registry::State::collect_row(const View& view, Row& row, Snapshot& snapshot
         for (std::size_t i = 0; i < row.values.size(); ++i) {
             if (!(row.present & (1u << i))) continue;
             spans::Value value = row.values[i];
-            if (auto* text = std::get_if<std::string_view>(&value))
-                *text = snapshot.arena.copy(*text);
+            if (auto* text = std::get_if<std::string_view>(&value)) *text = snapshot.arena.copy(*text);
             attributes.push_back({view.keys()[i].name, value});
         }
     }
-    const std::size_t at =
-        is_overflow ? snapshot.resources.size() - 1 : row.resource->snapshot_index;
+    const std::size_t at = is_overflow ? snapshot.resources.size() - 1 : row.resource->snapshot_index;
     auto& metrics = snapshot.resources[at].metrics;
     for (std::size_t i = 0; i < row.cells.size(); ++i) {
         Cell& cell = row.cells[i];
@@ -246,10 +226,9 @@ void Registry::State::collect_row(const View& view, Row& row, Snapshot& snapshot
         const bool is_delta = temporality_of(kind) == Temporality::Delta;
         std::int64_t start = row.start_unix_ns;
         if (is_delta && interval_start_ns > 0) start = interval_start_unix_ns;
-        start = std::clamp<std::int64_t>(start - snapshot.wall_offset_ns, 0,
-                                         static_cast<std::int64_t>(snapshot.time_ns));
-        Point point =
-            point_of(cell, active, static_cast<std::uint64_t>(start), snapshot.time_ns);
+        start =
+            std::clamp<std::int64_t>(start - snapshot.wall_offset_ns, 0, static_cast<std::int64_t>(snapshot.time_ns));
+        Point point = point_of(cell, active, static_cast<std::uint64_t>(start), snapshot.time_ns);
         point.attributes = attributes;
         point.is_overflow = is_overflow;
         metrics[place].points.push_back(std::move(point));
@@ -280,8 +259,7 @@ void Registry::record(const spans::SpanBatch& batch, std::uint64_t now_ns) {
 void Registry::record(const Span& span, std::uint64_t now_ns) { state_->record(span, now_ns); }
 
 void Registry::set(std::string_view instrument, const spans::ResourcePtr& resource,
-                   std::span<const spans::Attribute> attributes, double value,
-                   std::uint64_t now_ns) {
+                   std::span<const spans::Attribute> attributes, double value, std::uint64_t now_ns) {
     for (State::Group& group : state_->groups) {
         if (group.when || group.view.actives()[0].shape->name != instrument) continue;
         ResourceState& state = state_->resource_of(resource);
@@ -329,8 +307,7 @@ void Registry::hold_series(bool is_held) {
 
 std::uint64_t Registry::series() const {
     std::uint64_t sum = 0;
-    for (const State::Group& group : state_->groups)
-        sum += group.view.size() * group.view.actives().size();
+    for (const State::Group& group : state_->groups) sum += group.view.size() * group.view.actives().size();
     return sum;
 }
 

@@ -24,8 +24,7 @@ const Metric* find(const Snapshot& snapshot, std::string_view name, std::string_
     for (const auto& resource : snapshot.resources)
         for (const Metric& metric : resource.metrics)
             if (metric.name == name &&
-                (service.empty() ||
-                 (resource.resource && resource.resource->service_name == service)))
+                (service.empty() || (resource.resource && resource.resource->service_name == service)))
                 return &metric;
     return nullptr;
 }
@@ -60,9 +59,8 @@ TEST(Registry, RecordsDurationAndSizesOfAServerSpan) {
     ASSERT_TRUE(duration);
     ASSERT_EQ(duration->points.size(), 1u);
     const Point& point = duration->points[0];
-    EXPECT_THAT(keys(point),
-                testing::ElementsAre("http.request.method", "http.response.status_code",
-                                     "http.route", "network.protocol.version", "url.scheme"));
+    EXPECT_THAT(keys(point), testing::ElementsAre("http.request.method", "http.response.status_code", "http.route",
+                                                  "network.protocol.version", "url.scheme"));
     EXPECT_EQ(point.histogram.count, 1u);
     EXPECT_NEAR(point.histogram.sum, 0.02, 1e-12);
     EXPECT_EQ(point.histogram.counts[2], 1u);  // (0.01, 0.025]
@@ -123,8 +121,7 @@ TEST(Registry, SeriesTextDoesNotDependOnTheBatch) {
     const Snapshot snapshot = registry.collect(2 * kSecond, 0);
     const Metric* metric = find(snapshot, kDuration);
     ASSERT_TRUE(metric);
-    EXPECT_EQ(std::get<std::string_view>(metric->points[0].attributes[2].value),
-              "/gone/after/this/scope");
+    EXPECT_EQ(std::get<std::string_view>(metric->points[0].attributes[2].value), "/gone/after/this/scope");
 }
 
 TEST(Registry, BeylaProfileHasItsAttributesAndBuckets) {
@@ -135,9 +132,8 @@ TEST(Registry, BeylaProfileHasItsAttributesAndBuckets) {
     const Snapshot snapshot = registry.collect(2 * kSecond, 0);
     const Metric* metric = find(snapshot, kDuration);
     ASSERT_TRUE(metric);
-    EXPECT_THAT(keys(metric->points[0]),
-                testing::ElementsAre("http.request.method", "http.response.status_code",
-                                     "http.route", "server.address", "server.port"));
+    EXPECT_THAT(keys(metric->points[0]), testing::ElementsAre("http.request.method", "http.response.status_code",
+                                                              "http.route", "server.address", "server.port"));
     EXPECT_EQ(metric->bounds.size(), 15u);
     EXPECT_EQ(metric->bounds[0], 0);
     EXPECT_FALSE(find(snapshot, "http.server.response.body.size"));
@@ -196,7 +192,7 @@ TEST(Registry, OverflowKeepsTheSums) {
     EXPECT_EQ(point.histogram.count, 180u);
     EXPECT_THAT(keys(point), testing::ElementsAre("otel.metric.overflow"));
     EXPECT_EQ(registry.overflowed(), 180u * 3);  // duration and two sizes
-    EXPECT_EQ(registry.series(), 10u * 4);  // of four instruments that share the rows
+    EXPECT_EQ(registry.series(), 10u * 4);       // of four instruments that share the rows
 }
 
 TEST(Registry, ExpiredSeriesComesBackWithANewStart) {
@@ -266,8 +262,7 @@ TEST(Registry, ExemplarIsTheLatestSampledSpan) {
 
 TEST(Registry, SetReplacesALevel) {
     Registry registry({});
-    const std::vector<spans::Attribute> attributes{{"http.request.method", "GET"},
-                                                   {"url.scheme", "http"}};
+    const std::vector<spans::Attribute> attributes{{"http.request.method", "GET"}, {"url.scheme", "http"}};
     registry.set("http.server.active_requests", test_resource(), attributes, 5, kSecond);
     registry.set("http.server.active_requests", test_resource(), attributes, 3, 2 * kSecond);
     registry.set("no.such.metric", test_resource(), attributes, 3, 2 * kSecond);
@@ -284,8 +279,7 @@ TEST(Registry, BothHistogramsHoldTheSameCounts) {
     options.histograms = Histograms::Both;
     Registry registry(options);
     SpanBatch batch;
-    for (std::uint64_t i = 0; i < 50; ++i)
-        add_server_span(batch, test_resource()).end_ns += i * i * 1'000'000;
+    for (std::uint64_t i = 0; i < 50; ++i) add_server_span(batch, test_resource()).end_ns += i * i * 1'000'000;
     registry.record(batch, kSecond);
     const Snapshot snapshot = registry.collect(2 * kSecond, 0);
     const HistogramPoint& point = find(snapshot, kDuration)->points[0].histogram;

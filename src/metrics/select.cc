@@ -66,17 +66,15 @@ std::size_t match_one(std::string_view pattern, char c) {
 
 bool contains_glob(const std::vector<std::string>& globs, std::string_view attribute) {
     const std::string name = replaced(attribute, '.', '_');
-    return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
-        return glob_matches(replaced(glob, '.', '_'), name);
-    });
+    return std::any_of(globs.begin(), globs.end(),
+                       [&](const std::string& glob) { return glob_matches(replaced(glob, '.', '_'), name); });
 }
 
 }  // namespace
 
 std::string normal_metric_key(std::string_view key) {
     std::string text = replaced(key, '_', '.');
-    strip_one(text,
-              std::to_array<std::string_view>({".ratio", ".bucket", ".sum", ".count", ".total"}));
+    strip_one(text, std::to_array<std::string_view>({".ratio", ".bucket", ".sum", ".count", ".total"}));
     strip_one(text, std::to_array<std::string_view>({".bytes", ".seconds"}));
     return text;
 }
@@ -106,8 +104,7 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
     return true;
 }
 
-std::vector<AttributeRow> selected(const Selection& selection, std::string_view metric,
-                                   AttributeRows rows) {
+std::vector<AttributeRow> selected(const Selection& selection, std::string_view metric, AttributeRows rows) {
     const std::string name = normal_metric_key(metric);
     std::map<std::string, const SelectEntry*> entries;  // broad before narrow, by their text
     for (const auto& [key, entry] : selection)
@@ -115,8 +112,7 @@ std::vector<AttributeRow> selected(const Selection& selection, std::string_view 
 
     std::vector<bool> is_chosen(rows.size());
     const bool has_defaults = entries.empty() || entries.begin()->second->include.empty();
-    for (std::size_t i = 0; i < rows.size(); ++i)
-        is_chosen[i] = has_defaults && rows[i].shown == Shown::Default;
+    for (std::size_t i = 0; i < rows.size(); ++i) is_chosen[i] = has_defaults && rows[i].shown == Shown::Default;
     for (const auto& [key, entry] : entries)
         for (std::size_t i = 0; i < rows.size(); ++i) {
             if (contains_glob(entry->include, rows[i].name)) is_chosen[i] = true;
@@ -126,8 +122,7 @@ std::vector<AttributeRow> selected(const Selection& selection, std::string_view 
     std::vector<AttributeRow> out;
     for (std::size_t i = 0; i < rows.size(); ++i)
         if (is_chosen[i]) out.push_back(rows[i]);
-    std::sort(out.begin(), out.end(),
-              [](const AttributeRow& a, const AttributeRow& b) { return a.name < b.name; });
+    std::sort(out.begin(), out.end(), [](const AttributeRow& a, const AttributeRow& b) { return a.name < b.name; });
     return out;
 }
 

@@ -25,7 +25,6 @@ std::string normal_metric_key(std::string_view key);
 bool glob_matches(std::string_view pattern, std::string_view text);
 
 // The rows the metric carries, sorted by name.
-std::vector<AttributeRow> selected(const Selection& selection, std::string_view metric,
-                                   AttributeRows rows);
+std::vector<AttributeRow> selected(const Selection& selection, std::string_view metric, AttributeRows rows);
 
 }  // namespace waggle::metrics

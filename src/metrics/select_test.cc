@@ -42,8 +42,7 @@ std::vector<std::string_view> names(const Selection& selection) {
     constexpr AttributeRow kRows[] = {
         {"http.route"}, {"http.request.method"}, {"url.path", Shown::Optional}, {"k8s.pod.name"}};
     std::vector<std::string_view> out;
-    for (const AttributeRow& row : selected(selection, "http.server.request.duration", kRows))
-        out.push_back(row.name);
+    for (const AttributeRow& row : selected(selection, "http.server.request.duration", kRows)) out.push_back(row.name);
     return out;
 }
 
@@ -52,8 +51,7 @@ TEST(Selected, DefaultsWithoutEntries) {
 }
 
 TEST(Selected, IncludeReplacesTheDefaults) {
-    EXPECT_THAT(names({{"http_server_request_duration", {.include = {"url_path"}}}}),
-                ElementsAre("url.path"));
+    EXPECT_THAT(names({{"http_server_request_duration", {.include = {"url_path"}}}}), ElementsAre("url.path"));
 }
 
 TEST(Selected, ExcludeAloneStartsFromTheDefaults) {
@@ -62,16 +60,14 @@ TEST(Selected, ExcludeAloneStartsFromTheDefaults) {
 }
 
 TEST(Selected, BroadKeysApplyBeforeNarrowOnes) {
-    EXPECT_THAT(names({{"*", {.include = {"*"}}},
-                       {"http.server.request.duration", {.exclude = {"url_*"}}}}),
+    EXPECT_THAT(names({{"*", {.include = {"*"}}}, {"http.server.request.duration", {.exclude = {"url_*"}}}}),
                 ElementsAre("http.request.method", "http.route", "k8s.pod.name"));
 }
 
 TEST(Selected, OtherMetricsAndUnknownAttributesAreIgnored) {
     EXPECT_THAT(names({{"db.client.operation.duration", {.include = {"*"}}}}),
                 ElementsAre("http.request.method", "http.route", "k8s.pod.name"));
-    EXPECT_THAT(names({{"http_*", {.include = {"http_route", "no_such"}}}}),
-                ElementsAre("http.route"));
+    EXPECT_THAT(names({{"http_*", {.include = {"http_route", "no_such"}}}}), ElementsAre("http.route"));
 }
 
 }  // namespace

@@ -23,9 +23,8 @@ constexpr std::string_view kBeylaNames[] = {
 };
 
 std::string_view profile_name(std::string_view name, Profile profile, Arena& arena) {
-    const bool is_renamed =
-        profile == Profile::Beyla &&
-        std::find(std::begin(kBeylaNames), std::end(kBeylaNames), name) != std::end(kBeylaNames);
+    const bool is_renamed = profile == Profile::Beyla &&
+                            std::find(std::begin(kBeylaNames), std::end(kBeylaNames), name) != std::end(kBeylaNames);
     if (!is_renamed) return arena.copy(name);
     return arena.copy("beyla" + std::string(name.substr(std::string_view("waggle").size())));
 }
@@ -55,8 +54,7 @@ SelfMetrics::Entry* SelfMetrics::find(std::string_view name, const Labels& label
     return nullptr;
 }
 
-SelfValue& SelfMetrics::find_or_add(std::string_view name, Labels labels, std::string_view unit,
-                                    Kind kind) {
+SelfValue& SelfMetrics::find_or_add(std::string_view name, Labels labels, std::string_view unit, Kind kind) {
     if (Entry* entry = find(name, labels)) return entry->value;
     auto added = std::make_unique<Entry>(name, unit, kind, labels);
     do {
@@ -75,8 +73,7 @@ SelfValue& SelfMetrics::gauge(std::string_view name, Labels labels, std::string_
     return find_or_add(name, std::move(labels), unit, Kind::Gauge);
 }
 
-void SelfMetrics::visit(std::string_view name,
-                        const std::function<void(const Labels&, std::int64_t)>& visit) const {
+void SelfMetrics::visit(std::string_view name, const std::function<void(const Labels&, std::int64_t)>& visit) const {
     for (const Entry* entry = head_.load(std::memory_order_acquire); entry; entry = entry->next)
         if (entry->name == name) visit(entry->labels, entry->value.get());
 }
@@ -113,8 +110,8 @@ void SelfMetrics::append(Snapshot& snapshot, Profile profile, spans::ResourcePtr
     }
 }
 
-void append_info(Snapshot& snapshot, Profile profile, std::string_view name,
-                 const SelfMetrics::Labels& labels, spans::ResourcePtr agent) {
+void append_info(Snapshot& snapshot, Profile profile, std::string_view name, const SelfMetrics::Labels& labels,
+                 spans::ResourcePtr agent) {
     auto& metrics = agent_metrics(snapshot, std::move(agent)).metrics;
     metrics.push_back({.name = profile_name(name, profile, snapshot.arena),
                        .description = self_description(name),

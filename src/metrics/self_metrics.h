@@ -37,15 +37,14 @@ class SelfMetrics {
     ~SelfMetrics();
 
     // Dotted name without unit or "_total": counter("waggle.events.lost", {{"cause", "ring_full"}})
-    // is waggle_events_lost_total{cause="ring_full"} in Prometheus. What counts in "ns" is given out in seconds. The same name and labels give
-    // the same value, also when two threads register at once. Labels come from code: nothing bounds
-    // their number.
+    // is waggle_events_lost_total{cause="ring_full"} in Prometheus. What counts in "ns" is given out in seconds. The
+    // same name and labels give the same value, also when two threads register at once. Labels come from code: nothing
+    // bounds their number.
     SelfValue& counter(std::string_view name, Labels labels = {}, std::string_view unit = {});
     SelfValue& gauge(std::string_view name, Labels labels = {}, std::string_view unit = {});
 
     // Adds everything under the agent's own resource. Profile::Beyla renames what Beyla has too.
-    void append(Snapshot& snapshot, Profile profile, spans::ResourcePtr agent,
-                std::uint64_t started_ns) const;
+    void append(Snapshot& snapshot, Profile profile, spans::ResourcePtr agent, std::uint64_t started_ns) const;
 
     // Every value of that name.
     void visit(std::string_view name, const std::function<void(const Labels&, std::int64_t)>& visit) const;
@@ -71,7 +70,7 @@ class SelfMetrics {
 };
 
 // A constant as labels, name{labels} 1: "waggle.build.info".
-void append_info(Snapshot& snapshot, Profile profile, std::string_view name,
-                 const SelfMetrics::Labels& labels, spans::ResourcePtr agent);
+void append_info(Snapshot& snapshot, Profile profile, std::string_view name, const SelfMetrics::Labels& labels,
+                 spans::ResourcePtr agent);
 
 }  // namespace waggle::metrics

@@ -36,8 +36,7 @@ TEST(SelfMetrics, ThreadsMayRegisterTheSameValueAtOnce) {
         std::vector<std::jthread> threads;
         for (int t = 0; t < 4; ++t)
             threads.emplace_back([&self] {
-                for (int i = 0; i < 1000; ++i)
-                    self.counter("c", {{"n", std::to_string(i % 50)}}).add();
+                for (int i = 0; i < 1000; ++i) self.counter("c", {{"n", std::to_string(i % 50)}}).add();
             });
     }
     std::int64_t sum = 0;

@@ -15,12 +15,9 @@ std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
 }
 
 std::uint64_t hash_of(const spans::Value& value) {
-    if (const auto* text = std::get_if<std::string_view>(&value))
-        return std::hash<std::string_view>{}(*text);
-    if (const auto* number = std::get_if<std::int64_t>(&value))
-        return static_cast<std::uint64_t>(*number);
-    if (const auto* number = std::get_if<double>(&value))
-        return std::bit_cast<std::uint64_t>(*number);
+    if (const auto* text = std::get_if<std::string_view>(&value)) return std::hash<std::string_view>{}(*text);
+    if (const auto* number = std::get_if<std::int64_t>(&value)) return static_cast<std::uint64_t>(*number);
+    if (const auto* number = std::get_if<double>(&value)) return std::bit_cast<std::uint64_t>(*number);
     return std::get<bool>(value) ? 1 : 2;
 }
 
@@ -54,8 +51,7 @@ void View::extract(const spans::Span& span, AttributeSet& set) const {
             set.values[i] = *value;
             set.present |= 1u << i;
         }
-        if (auto* text = std::get_if<std::string_view>(&set.values[i]);
-            text && text->size() > kMaxText)
+        if (auto* text = std::get_if<std::string_view>(&set.values[i]); text && text->size() > kMaxText)
             *text = text->substr(0, kMaxText);
     }
 }
@@ -138,9 +134,7 @@ void View::rebuild(std::size_t slots) {
 
 void View::expire(std::uint64_t now_ns) {
     if (limits_.ttl_ns == 0) return;
-    const auto is_old = [&](const Row& row) {
-        return row.last_ns < now_ns && now_ns - row.last_ns > limits_.ttl_ns;
-    };
+    const auto is_old = [&](const Row& row) { return row.last_ns < now_ns && now_ns - row.last_ns > limits_.ttl_ns; };
     bool has_expired = false;
     for (std::uint32_t at = 0; at < rows_.size(); ++at) {
         if (!rows_[at]->resource || !is_old(*rows_[at])) continue;

@@ -42,8 +42,7 @@ struct HistogramPoint {
     double sum = 0;
     double min = 0;
     double max = 0;
-    std::vector<std::uint64_t>
-        counts;  // one more than Metric::bounds; empty without explicit buckets
+    std::vector<std::uint64_t> counts;  // one more than Metric::bounds; empty without explicit buckets
     std::optional<ExponentialPoint> exponential;
 };
 
@@ -78,8 +77,7 @@ struct Snapshot {
     Arena arena;
     std::vector<ResourceMetrics> resources;
     std::uint64_t time_ns = 0;
-    std::int64_t wall_offset_ns =
-        0;  // add to a monotonic time for nanoseconds since the Unix epoch
+    std::int64_t wall_offset_ns = 0;  // add to a monotonic time for nanoseconds since the Unix epoch
 
     std::size_t points() const {
         std::size_t sum = 0;

@@ -8,9 +8,7 @@
 namespace waggle::metrics {
 namespace {
 
-std::string_view agent_name(Profile profile) {
-    return profile == Profile::Beyla ? "beyla" : "waggle";
-}
+std::string_view agent_name(Profile profile) { return profile == Profile::Beyla ? "beyla" : "waggle"; }
 
 void add(std::vector<spans::Attribute>& to, std::string_view key, std::string_view value) {
     if (!value.empty()) to.push_back({key, value});
@@ -30,8 +28,7 @@ bool is_same_name(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::vector<spans::Attribute> resource_attributes(const spans::Resource& resource,
-                                                  Profile profile) {
+std::vector<spans::Attribute> resource_attributes(const spans::Resource& resource, Profile profile) {
     std::vector<spans::Attribute> out;
     add(out, attr::service_name, resource.service_name);
     add(out, attr::service_namespace, resource.service_namespace);
@@ -67,11 +64,10 @@ std::vector<spans::Attribute> target_attributes(const spans::Resource& resource,
     add(out, attr::telemetry_sdk_name, agent_name(profile));
     add(out, "source", agent_name(profile));
     for (const auto& [key, value] : resource.attributes) {
-        const bool is_extra = std::any_of(extra.begin(), extra.end(), [&](const std::string& name) {
-            return is_same_name(name, key);
-        });
-        const bool is_there = std::any_of(out.begin(), out.end(),
-                                          [&](const spans::Attribute& a) { return a.key == key; });
+        const bool is_extra =
+            std::any_of(extra.begin(), extra.end(), [&](const std::string& name) { return is_same_name(name, key); });
+        const bool is_there =
+            std::any_of(out.begin(), out.end(), [&](const spans::Attribute& a) { return a.key == key; });
         if ((is_extra || key.starts_with("k8s.")) && !is_there) add(out, key, value);
     }
     return out;

@@ -11,17 +11,17 @@
 namespace waggle::spans {
 
 inline ResourcePtr test_resource(std::string name = "shop", std::string instance = "host:1") {
-    return std::make_shared<const Resource>(Resource{
-        .service_name = std::move(name),
-        .service_namespace = "prod",
-        .instance_id = std::move(instance),
-        .language = "go",
-        .attributes = {{"host.id", "h1"}, {"host.name", "node"}, {"k8s.pod.name", "shop-1"}}});
+    return std::make_shared<const Resource>(
+        Resource{.service_name = std::move(name),
+                 .service_namespace = "prod",
+                 .instance_id = std::move(instance),
+                 .language = "go",
+                 .attributes = {{"host.id", "h1"}, {"host.name", "node"}, {"k8s.pod.name", "shop-1"}}});
 }
 
 // GET /items/* 200 in 20 ms with a request of 100 and a response of 2000 bytes.
-inline Span& add_server_span(SpanBatch& batch, const ResourcePtr& resource,
-                             std::string_view route = "/items/*", std::int64_t status = 200) {
+inline Span& add_server_span(SpanBatch& batch, const ResourcePtr& resource, std::string_view route = "/items/*",
+                             std::int64_t status = 200) {
     Span& span = batch.add();
     span.span_class = SpanClass::Http;
     span.kind = SpanKind::Server;

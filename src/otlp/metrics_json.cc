@@ -19,8 +19,7 @@ class Writer {
         if (!from.description.empty()) json_.key("description").text(from.description);
         if (!from.unit.empty()) json_.key("unit").text(from.unit);
         json_.key(data_name(from)).begin_object();
-        if (from.kind != metrics::Kind::Gauge)
-            json_.key("aggregationTemporality").integer(temporality(from));
+        if (from.kind != metrics::Kind::Gauge) json_.key("aggregationTemporality").integer(temporality(from));
         if (from.kind == metrics::Kind::Counter || from.kind == metrics::Kind::UpDownCounter)
             json_.key("isMonotonic").boolean(from.kind == metrics::Kind::Counter);
         json_.key("dataPoints").begin_array();

@@ -26,8 +26,7 @@ class Writer {
             case metrics::Kind::UpDownCounter:
                 return sum(pbf_writer(to, field::metric::kSum), from);
             case metrics::Kind::Histogram:
-                if (is_exponential(from))
-                    return exponentials(pbf_writer(to, field::metric::kExponential), from);
+                if (is_exponential(from)) return exponentials(pbf_writer(to, field::metric::kExponential), from);
                 return histograms(pbf_writer(to, field::metric::kHistogram), from);
         }
     }
@@ -39,8 +38,7 @@ class Writer {
     }
 
     static void attributes(pbf_writer& to, std::uint32_t tag, const Point& point) {
-        for (const spans::Attribute& attribute : point.attributes)
-            add_attribute(to, tag, attribute);
+        for (const spans::Attribute& attribute : point.attributes) add_attribute(to, tag, attribute);
     }
 
     void exemplar(pbf_writer& parent, std::uint32_t tag, const Point& point) const {

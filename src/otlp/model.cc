@@ -20,14 +20,12 @@ std::vector<ResourceSpans> by_resource(const spans::SpanBatch& batch) {
     return groups;
 }
 
-std::vector<spans::Attribute> resource_attributes(const spans::Resource* resource,
-                                                  metrics::Profile profile) {
+std::vector<spans::Attribute> resource_attributes(const spans::Resource* resource, metrics::Profile profile) {
     if (!resource) return {};
     return metrics::resource_attributes(*resource, profile);
 }
 
-void span_attributes(const spans::Span& span, metrics::Profile profile,
-                     std::vector<spans::Attribute>& out) {
+void span_attributes(const spans::Span& span, metrics::Profile profile, std::vector<spans::Attribute>& out) {
     out.assign(span.attributes.begin(), span.attributes.end());
     if (profile == metrics::Profile::Beyla) return;
     const auto add_text = [&](std::string_view key, std::string_view text) {
@@ -46,18 +44,16 @@ std::uint32_t span_flags(const spans::Span& span) {
     constexpr std::uint32_t kIsRemote = 0x200;
     std::uint32_t flags = span.flags;
     if (!span.parent_span_id.is_valid()) return flags;
-    const bool is_local = span.parent_source == spans::ParentSource::Runtime ||
-                          span.parent_source == spans::ParentSource::Thread;
-    const bool is_remote = span.parent_source == spans::ParentSource::Header ||
-                           span.parent_source == spans::ParentSource::Exact;
+    const bool is_local =
+        span.parent_source == spans::ParentSource::Runtime || span.parent_source == spans::ParentSource::Thread;
+    const bool is_remote =
+        span.parent_source == spans::ParentSource::Header || span.parent_source == spans::ParentSource::Exact;
     if (is_local || is_remote) flags |= kKnowsRemote;
     if (is_remote) flags |= kIsRemote;
     return flags;
 }
 
-std::string_view span_scope(metrics::Profile profile) {
-    return profile == metrics::Profile::Beyla ? "" : "waggle";
-}
+std::string_view span_scope(metrics::Profile profile) { return profile == metrics::Profile::Beyla ? "" : "waggle"; }
 
 std::string_view metric_scope(metrics::Profile profile) {
     return profile == metrics::Profile::Beyla ? "github.com/grafana/beyla" : "waggle";

@@ -20,12 +20,10 @@ struct ResourceSpans {
 // In the order in which resources appear.
 std::vector<ResourceSpans> by_resource(const spans::SpanBatch& batch);
 
-std::vector<spans::Attribute> resource_attributes(const spans::Resource* resource,
-                                                  metrics::Profile profile);
+std::vector<spans::Attribute> resource_attributes(const spans::Resource* resource, metrics::Profile profile);
 
 // The span's attributes and what its members say about how sure it is (otel profile).
-void span_attributes(const spans::Span& span, metrics::Profile profile,
-                     std::vector<spans::Attribute>& out);
+void span_attributes(const spans::Span& span, metrics::Profile profile, std::vector<spans::Attribute>& out);
 
 // W3C flags, and whether the parent is known to be in another process.
 std::uint32_t span_flags(const spans::Span& span);
@@ -45,8 +43,8 @@ inline int temporality(const metrics::Metric& metric) {
 }
 // Points of one metric are all alike.
 inline bool is_exponential(const metrics::Metric& metric) {
-    return metric.kind == metrics::Kind::Histogram && metric.bounds.empty() &&
-           !metric.points.empty() && metric.points.front().histogram.exponential.has_value();
+    return metric.kind == metrics::Kind::Histogram && metric.bounds.empty() && !metric.points.empty() &&
+           metric.points.front().histogram.exponential.has_value();
 }
 
 }  // namespace waggle::otlp

@@ -47,12 +47,8 @@ struct Message {
         }
     }
     Message at(std::uint32_t tag) const { return Message(text(tag)); }
-    std::string text(std::uint32_t tag) const {
-        return bytes.contains(tag) ? bytes.find(tag)->second : "";
-    }
-    std::uint64_t number(std::uint32_t tag) const {
-        return numbers.contains(tag) ? numbers.find(tag)->second : 0;
-    }
+    std::string text(std::uint32_t tag) const { return bytes.contains(tag) ? bytes.find(tag)->second : ""; }
+    std::uint64_t number(std::uint32_t tag) const { return numbers.contains(tag) ? numbers.find(tag)->second : 0; }
     double real(std::uint32_t tag) const { return std::bit_cast<double>(number(tag)); }
     // Attributes in the field as key → text form.
     std::map<std::string, std::string> attributes(std::uint32_t tag) const {
@@ -61,9 +57,7 @@ struct Message {
         for (auto at = from; at != to; ++at) {
             const Message pair(at->second);
             const Message value = pair.at(2);
-            out[pair.text(1)] = value.bytes.contains(1)
-                                    ? value.text(1)
-                                    : std::to_string(value.numbers.begin()->second);
+            out[pair.text(1)] = value.bytes.contains(1) ? value.text(1) : std::to_string(value.numbers.begin()->second);
         }
         return out;
     }
@@ -185,8 +179,8 @@ Message metric_of(const std::string& data, std::string_view name) {
 
 TEST(OtlpMetrics, ExplicitHistogram) {
     const auto snapshot = snapshot_of({});
-    const Message metric = metric_of(metrics_to_protobuf(snapshot, metrics::Profile::Otel),
-                                     "http.server.request.duration");
+    const Message metric =
+        metric_of(metrics_to_protobuf(snapshot, metrics::Profile::Otel), "http.server.request.duration");
     EXPECT_EQ(metric.text(3), "s");
     const Message data = metric.at(9);
     EXPECT_EQ(data.number(2), 2u);  // cumulative
@@ -207,11 +201,10 @@ TEST(OtlpMetrics, ExplicitHistogram) {
 }
 
 TEST(OtlpMetrics, ExponentialHistogram) {
-    const auto snapshot = snapshot_of({.histograms = metrics::Histograms::Exponential,
-                                       .temporality = metrics::Temporality::Delta});
-    const Message data = metric_of(metrics_to_protobuf(snapshot, metrics::Profile::Otel),
-                                   "http.server.request.duration")
-                             .at(10);
+    const auto snapshot =
+        snapshot_of({.histograms = metrics::Histograms::Exponential, .temporality = metrics::Temporality::Delta});
+    const Message data =
+        metric_of(metrics_to_protobuf(snapshot, metrics::Profile::Otel), "http.server.request.duration").at(10);
     EXPECT_EQ(data.number(2), 1u);  // delta
     const Message point = data.at(1);
     EXPECT_EQ(point.number(4), 2u);
@@ -226,9 +219,8 @@ TEST(OtlpMetrics, ExponentialHistogram) {
 
 TEST(OtlpMetrics, SumsAndJson) {
     const auto snapshot = snapshot_of({.features = {"application_span", "application"}});
-    const Message sum = metric_of(metrics_to_protobuf(snapshot, metrics::Profile::Otel),
-                                  "traces_spanmetrics_calls_total")
-                            .at(7);
+    const Message sum =
+        metric_of(metrics_to_protobuf(snapshot, metrics::Profile::Otel), "traces_spanmetrics_calls_total").at(7);
     EXPECT_EQ(sum.number(3), 1u);  // monotonic
     EXPECT_EQ(sum.at(1).number(6), 2u);
 
@@ -255,8 +247,7 @@ TEST(OtlpMetrics, OverflowHasNoResourceAttributes) {
     add_server_span(batch, test_resource(), "/a");
     add_server_span(batch, test_resource(), "/b");
     registry.record(batch, 1);
-    const json request =
-        json::parse(metrics_to_json(registry.collect(2, 0), metrics::Profile::Otel));
+    const json request = json::parse(metrics_to_json(registry.collect(2, 0), metrics::Profile::Otel));
     const json& last = request["resourceMetrics"].back();
     EXPECT_TRUE(last["resource"]["attributes"].empty());
     const json& point = last["scopeMetrics"][0]["metrics"][0]["histogram"]["dataPoints"][0];
@@ -288,21 +279,16 @@ TEST(PartialSuccess, Protobuf) {
 
 TEST(PartialSuccess, DamagedProtobufIsNothing) {
     const std::string whole = partial(7, "too old");
-    for (std::size_t size = 1; size < whole.size(); ++size)
-        EXPECT_FALSE(read_partial_success(whole.substr(0, size)));
+    for (std::size_t size = 1; size < whole.size(); ++size) EXPECT_FALSE(read_partial_success(whole.substr(0, size)));
     EXPECT_FALSE(read_partial_success("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"));
 }
 
 TEST(PartialSuccess, Json) {
-    EXPECT_EQ(
-        read_partial_success_json(R"({"partialSuccess":{"rejectedSpans":"3","errorMessage":"m"}})")
-            ->rejected,
-        3u);
-    EXPECT_EQ(read_partial_success_json(R"({"partialSuccess":{"rejectedDataPoints":4}})")->rejected,
-              4u);
-    for (const std::string_view text :
-         {"", "{}", "[]", "{\"partialSuccess\":", R"({"partialSuccess":{}})", "<html>",
-          R"({"partialSuccess":{"rejectedSpans":"-3"}})", R"({"partialSuccess":[1]})"})
+    EXPECT_EQ(read_partial_success_json(R"({"partialSuccess":{"rejectedSpans":"3","errorMessage":"m"}})")->rejected,
+              3u);
+    EXPECT_EQ(read_partial_success_json(R"({"partialSuccess":{"rejectedDataPoints":4}})")->rejected, 4u);
+    for (const std::string_view text : {"", "{}", "[]", "{\"partialSuccess\":", R"({"partialSuccess":{}})", "<html>",
+                                        R"({"partialSuccess":{"rejectedSpans":"-3"}})", R"({"partialSuccess":[1]})"})
         EXPECT_FALSE(read_partial_success_json(text)) << text;
     EXPECT_FALSE(read_partial_success_json(std::string(100'000, '[')));
 }

@@ -18,11 +18,9 @@ PartialSuccess read_message(protozero::pbf_reader reader) {
     while (reader.next()) {
         if (reader.tag_and_type() ==
             protozero::tag_and_type(field::response::kRejected, protozero::pbf_wire_type::varint)) {
-            out.rejected =
-                static_cast<std::uint64_t>(std::max<std::int64_t>(reader.get_int64(), 0));
-        } else if (reader.tag_and_type() ==
-                   protozero::tag_and_type(field::response::kErrorMessage,
-                                           protozero::pbf_wire_type::length_delimited)) {
+            out.rejected = static_cast<std::uint64_t>(std::max<std::int64_t>(reader.get_int64(), 0));
+        } else if (reader.tag_and_type() == protozero::tag_and_type(field::response::kErrorMessage,
+                                                                    protozero::pbf_wire_type::length_delimited)) {
             const auto view = reader.get_view();
             out.message.assign(view.data(), std::min(view.size(), kMaxMessage));
         } else {
@@ -34,8 +32,7 @@ PartialSuccess read_message(protozero::pbf_reader reader) {
 
 std::uint64_t count_of(const nlohmann::json& value) {
     if (value.is_number_unsigned()) return value.get<std::uint64_t>();
-    if (value.is_string())
-        return parse_int<std::uint64_t>(value.get_ref<const std::string&>()).value_or(0);
+    if (value.is_string()) return parse_int<std::uint64_t>(value.get_ref<const std::string&>()).value_or(0);
     return 0;
 }
 
@@ -46,8 +43,7 @@ bool says_something(const PartialSuccess& out) { return out.rejected > 0 || !out
 std::optional<PartialSuccess> read_partial_success(std::string_view body) {
     try {  // protozero throws on damaged input
         protozero::pbf_reader reader(body.data(), body.size());
-        while (reader.next(field::response::kPartialSuccess,
-                           protozero::pbf_wire_type::length_delimited)) {
+        while (reader.next(field::response::kPartialSuccess, protozero::pbf_wire_type::length_delimited)) {
             PartialSuccess out = read_message(reader.get_message());
             if (says_something(out)) return out;
         }

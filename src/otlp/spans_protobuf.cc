@@ -20,7 +20,8 @@ std::size_t size_bound(const spans::Span& span, const std::vector<spans::Attribu
     constexpr std::size_t kPlain = 256;  // ids, times, kind, status, flags
     constexpr std::size_t kAround = 32;
     constexpr std::size_t kGrowth = 3;
-    std::size_t bound = kPlain + kGrowth * (span.name.size() + span.trace_state.size()) + span.links.size() * 2 * kAround;
+    std::size_t bound =
+        kPlain + kGrowth * (span.name.size() + span.trace_state.size()) + span.links.size() * 2 * kAround;
     for (const spans::Attribute& attribute : attributes) {
         const auto* text = std::get_if<std::string_view>(&attribute.value);
         bound += kAround + kGrowth * (attribute.key.size() + (text ? text->size() : 0));

@@ -14,9 +14,8 @@ constexpr std::string_view kScope = ".scope";
 constexpr std::string_view kService = ".service";
 
 bool is_hex(std::string_view text) {
-    return std::ranges::all_of(text, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    });
+    return std::ranges::all_of(
+        text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
 }
 
 bool is_id(std::string_view text) { return text.size() == kIdLength && is_hex(text); }
@@ -39,8 +38,7 @@ std::string pod_uid_of(std::string_view part) {
     const bool is_plain = part.starts_with("pod");
     const size_t dash = part.rfind("-pod");
     // A node that is a container itself (kind) has "kubelet-kubepods-…".
-    const bool is_slice =
-        part.find("kubepods") != std::string_view::npos && dash != std::string_view::npos;
+    const bool is_slice = part.find("kubepods") != std::string_view::npos && dash != std::string_view::npos;
     if (!is_plain && !is_slice) return {};
     std::string uid(part.substr(is_plain ? 3 : dash + 4));
     std::ranges::replace(uid, '_', '-');
@@ -61,8 +59,8 @@ struct Line {
 
 Line read_line(const std::vector<std::string_view>& parts) {
     // cgroupfs driver: /docker/<id>, /lxc/<id>, /libpod_parent/libpod-<id>, /crio-<id>.
-    constexpr std::array<std::string_view, 6> kRuntimes{
-        "docker", "libpod_parent", "containerd", "cri-containerd", "machine", "buildkit"};
+    constexpr std::array<std::string_view, 6> kRuntimes{"docker",         "libpod_parent", "containerd",
+                                                        "cri-containerd", "machine",       "buildkit"};
     Line line;
     const auto take = [&](std::string_view id, Evidence evidence) {
         // The first scope is the outermost container; below a pod the innermost group counts.
@@ -88,8 +86,7 @@ Line read_line(const std::vector<std::string_view>& parts) {
             take(plain, Evidence::Runtime);
         else if (is_id(part))
             take(part, Evidence::Plain);  // nobody else calls a group so: /ecs/<task>/<id>
-        is_below_pod = is_below_pod || part.starts_with("pod") ||
-                       part.find("kubepods-") != std::string_view::npos;
+        is_below_pod = is_below_pod || part.starts_with("pod") || part.find("kubepods-") != std::string_view::npos;
     }
     return line;
 }

@@ -45,8 +45,7 @@ std::optional<std::string> read_file(const std::string& path, size_t limit) {
     return read_fd(fd.get(), limit);
 }
 
-bool each_line(const std::string& path, size_t limit,
-               const std::function<bool(std::string_view)>& visit) {
+bool each_line(const std::string& path, size_t limit, const std::function<bool(std::string_view)>& visit) {
     const Fd fd = open_for_reading(path);
     if (!fd.is_open()) return false;
     std::string buffer(kChunk, '\0');

@@ -17,8 +17,7 @@ std::string read_fd(int fd, size_t limit);
 
 // Calls visit with each line, without its newline, until it says false or limit bytes were read.
 // Lines over 16 KiB are left out. False: the file cannot be opened.
-bool each_line(const std::string& path, size_t limit,
-               const std::function<bool(std::string_view)>& visit);
+bool each_line(const std::string& path, size_t limit, const std::function<bool(std::string_view)>& visit);
 
 // The target of a symbolic link; empty when there is none.
 std::string read_link(const std::string& path);

@@ -56,8 +56,7 @@ bool read_unix(const std::string& path, ListeningSockets& sockets) {
 
 }  // namespace
 
-std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid,
-                                               ListeningKinds kinds) {
+std::optional<ListeningSockets> read_listening(const ProcFs& procfs, std::uint32_t pid, ListeningKinds kinds) {
     ListeningSockets sockets;
     if (kinds.tcp) {
         if (!read_tcp(procfs.path(pid, "net/tcp"), sockets)) return std::nullopt;

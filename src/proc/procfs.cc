@@ -58,8 +58,7 @@ std::uint64_t bracketed(std::string_view text) {
 
 ProcFs::ProcFs(std::string root)
     : root_(std::move(root)),
-      ns_per_tick_(1'000'000'000u /
-                   static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_CLK_TCK)))) {}
+      ns_per_tick_(1'000'000'000u / static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_CLK_TCK)))) {}
 
 std::string ProcFs::path(std::uint32_t pid, std::string_view name) const {
     std::string path = root_;
@@ -70,14 +69,11 @@ std::string ProcFs::path(std::uint32_t pid, std::string_view name) const {
     return path;
 }
 
-std::optional<std::string> ProcFs::read(std::uint32_t pid, std::string_view name,
-                                        size_t limit) const {
+std::optional<std::string> ProcFs::read(std::uint32_t pid, std::string_view name, size_t limit) const {
     return read_file(path(pid, name), limit);
 }
 
-std::string ProcFs::link(std::uint32_t pid, std::string_view name) const {
-    return read_link(path(pid, name));
-}
+std::string ProcFs::link(std::uint32_t pid, std::string_view name) const { return read_link(path(pid, name)); }
 
 std::vector<std::uint32_t> ProcFs::pids() const {
     std::vector<std::uint32_t> pids;
@@ -97,8 +93,7 @@ std::optional<Stat> ProcFs::stat(std::uint32_t pid) const {
     // The name may hold blanks and parentheses: it ends at the last one.
     const size_t open = text->find('(');
     const size_t close = text->rfind(')');
-    if (open == std::string::npos || close == std::string::npos || close < open)
-        return std::nullopt;
+    if (open == std::string::npos || close == std::string::npos || close < open) return std::nullopt;
     const std::string_view rest = std::string_view(*text).substr(close + 1);
     const auto ppid = parse_int<std::uint32_t>(word(rest, 1));
     const auto flags = parse_int<std::uint64_t>(word(rest, 6));
@@ -117,13 +112,10 @@ std::optional<Status> ProcFs::status(std::uint32_t pid) const {
     if (!text) return std::nullopt;
     Status status;
     for (const std::string_view line : split(*text, '\n')) {
-        if (line.starts_with("Tgid:"))
-            status.tgid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
-        if (line.starts_with("Uid:"))
-            status.uid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
+        if (line.starts_with("Tgid:")) status.tgid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
+        if (line.starts_with("Uid:")) status.uid = parse_int<std::uint32_t>(word(line, 1)).value_or(0);
         if (!line.starts_with("NSpid:")) continue;
-        for (size_t n = 1; const auto id = parse_int<std::uint32_t>(word(line, n)); ++n)
-            status.ns_pids.push_back(*id);
+        for (size_t n = 1; const auto id = parse_int<std::uint32_t>(word(line, n)); ++n) status.ns_pids.push_back(*id);
     }
     return status;
 }
@@ -159,8 +151,8 @@ std::vector<std::string> ProcFs::arguments(std::uint32_t pid) const {
     return arguments;
 }
 
-std::map<std::string, std::string> ProcFs::environment(
-    std::uint32_t pid, std::span<const std::string_view> wanted) const {
+std::map<std::string, std::string> ProcFs::environment(std::uint32_t pid,
+                                                       std::span<const std::string_view> wanted) const {
     std::map<std::string, std::string> found;
     const auto text = read(pid, "environ", kMaxEnvironment);
     if (!text) return found;
@@ -177,8 +169,7 @@ std::map<std::string, std::string> ProcFs::environment(
     return found;
 }
 
-void ProcFs::each_mapped_file(std::uint32_t pid,
-                              const std::function<bool(std::string_view)>& visit) const {
+void ProcFs::each_mapped_file(std::uint32_t pid, const std::function<bool(std::string_view)>& visit) const {
     std::string previous;
     each_line(path(pid, "maps"), kMaxMaps, [&](std::string_view line) {
         const size_t from = line.find('/');
@@ -207,32 +198,26 @@ std::vector<MappedCode> ProcFs::mapped_code(std::uint32_t pid) const {
         if (line.ends_with(kDeleted)) line.remove_suffix(kDeleted.size());
         MappedCode file{.range = std::string(words[0]), .path = std::string(line)};
         std::from_chars(words[4].data(), words[4].data() + words[4].size(), file.inode);
-        const auto is_same = [&](const MappedCode& other) { return other.inode == file.inode && other.path == file.path; };
+        const auto is_same = [&](const MappedCode& other) {
+            return other.inode == file.inode && other.path == file.path;
+        };
         if (std::ranges::none_of(files, is_same)) files.push_back(std::move(file));
         return files.size() < kMost;
     });
     return files;
 }
 
-std::string ProcFs::cgroups(std::uint32_t pid) const {
-    return read(pid, "cgroup", kMaxSmallFile).value_or("");
-}
+std::string ProcFs::cgroups(std::uint32_t pid) const { return read(pid, "cgroup", kMaxSmallFile).value_or(""); }
 
 std::uint64_t ProcFs::namespace_inode(std::uint32_t pid, std::string_view name) const {
     return bracketed(link(pid, "ns/" + std::string(name)));
 }
 
-std::uint64_t ProcFs::network_namespace(std::uint32_t pid) const {
-    return namespace_inode(pid, "net");
-}
+std::uint64_t ProcFs::network_namespace(std::uint32_t pid) const { return namespace_inode(pid, "net"); }
 
-bool ProcFs::shows_first_pid_namespace() const {
-    return shown_pid_namespace(*this) == kFirstPidNamespace;
-}
+bool ProcFs::shows_first_pid_namespace() const { return shown_pid_namespace(*this) == kFirstPidNamespace; }
 
-std::uint32_t ProcFs::own_pid() const {
-    return parse_int<std::uint32_t>(read_link(root_ + "/self")).value_or(0);
-}
+std::uint32_t ProcFs::own_pid() const { return parse_int<std::uint32_t>(read_link(root_ + "/self")).value_or(0); }
 
 std::vector<std::uint64_t> ProcFs::socket_inodes(std::uint32_t pid) const {
     std::vector<std::uint64_t> inodes;
@@ -244,8 +229,7 @@ std::vector<std::uint64_t> ProcFs::socket_inodes(std::uint32_t pid) const {
         if (entry->d_name[0] == '.') continue;
         if (++seen > kMaxDescriptors) break;
         char target[64];
-        const ssize_t size =
-            ::readlinkat(::dirfd(directory.get()), entry->d_name, target, sizeof(target));
+        const ssize_t size = ::readlinkat(::dirfd(directory.get()), entry->d_name, target, sizeof(target));
         if (size <= 0) continue;
         const std::string_view text(target, static_cast<size_t>(size));
         if (!text.starts_with("socket:")) continue;
@@ -254,18 +238,15 @@ std::vector<std::uint64_t> ProcFs::socket_inodes(std::uint32_t pid) const {
     return inodes;
 }
 
-std::optional<std::string> ProcFs::read_in_root(std::uint32_t pid, std::string_view name,
-                                                size_t limit) const {
+std::optional<std::string> ProcFs::read_in_root(std::uint32_t pid, std::string_view name, size_t limit) const {
     const Fd root(::open(path(pid, "root").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root.is_open()) return std::nullopt;
     open_how how{};
     how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    const Fd file(static_cast<int>(
-        ::syscall(SYS_openat2, root.get(), std::string(name).c_str(), &how, sizeof(how))));
+    const Fd file(static_cast<int>(::syscall(SYS_openat2, root.get(), std::string(name).c_str(), &how, sizeof(how))));
     struct ::stat found{};
-    if (!file.is_open() || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode))
-        return std::nullopt;
+    if (!file.is_open() || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return std::nullopt;
     return read_fd(file.get(), limit);
 }
 

@@ -60,12 +60,10 @@ class ProcFs {
     // At most 256 arguments of at most 1 KiB each (longer ones are cut), 16 KiB together.
     std::vector<std::string> arguments(std::uint32_t pid) const;
     // Only the wanted variables; the first one of a name counts, as for getenv.
-    std::map<std::string, std::string> environment(std::uint32_t pid,
-                                                   std::span<const std::string_view> wanted) const;
+    std::map<std::string, std::string> environment(std::uint32_t pid, std::span<const std::string_view> wanted) const;
     // Calls visit with the name of each mapped file (consecutive repeats left out) until it says
     // false. Streams: the size of the list does not matter for memory.
-    void each_mapped_file(std::uint32_t pid,
-                          const std::function<bool(std::string_view)>& visit) const;
+    void each_mapped_file(std::uint32_t pid, const std::function<bool(std::string_view)>& visit) const;
     // Each file that it has mapped as code, once, at most 4096.
     std::vector<MappedCode> mapped_code(std::uint32_t pid) const;
     std::string cgroups(std::uint32_t pid) const;              // the file's text
@@ -79,8 +77,7 @@ class ProcFs {
 
     // The beginning of a regular file as the process sees the path. Links are followed inside the
     // process's root only, so that a container cannot point us at the host's files.
-    std::optional<std::string> read_in_root(std::uint32_t pid, std::string_view path,
-                                            size_t limit) const;
+    std::optional<std::string> read_in_root(std::uint32_t pid, std::string_view path, size_t limit) const;
 
   private:
     std::optional<std::string> read(std::uint32_t pid, std::string_view name, size_t limit) const;

@@ -54,8 +54,8 @@ TEST(ProcFs, KnowsKernelThreadsAndTheDead) {
 
 TEST(ProcFs, RefusesBrokenStat) {
     ProcTree tree;
-    for (const char* text : {"", "5", "5 (x", "5 )x( S 1", "5 (x) S",
-                             "5 (x) S a 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9"}) {
+    for (const char* text :
+         {"", "5", "5 (x", "5 )x( S 1", "5 (x) S", "5 (x) S a 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9"}) {
         tree.write(5, "stat", text);
         EXPECT_FALSE(tree.procfs().stat(5)) << text;
     }
@@ -163,10 +163,12 @@ TEST(ProcFs, ListsMappedFilesUntilToldToStop) {
 
 TEST(ProcFs, ListsMappedCodeOnce) {
     ProcTree tree;
-    tree.write(5, "maps",
-               "00400000-00401000 r-xp 00000000 08:01 7 /usr/bin/app\n00401000-00402000 r-xp 00001000 08:01 7 /usr/bin/app\n"
-               "7f00-7f01 r--p 00000000 08:01 8 /usr/lib/data.so\n7f02-7f03 r-xp 0 08:01 9          /usr/lib/lib with blank.so (deleted)\n"
-               "7f04-7f05 r-xp 0 0:0 0 [vdso]\n7f06-7f07 rw-p 0 0:0 0\nbroken\n\n");
+    tree.write(
+        5, "maps",
+        "00400000-00401000 r-xp 00000000 08:01 7 /usr/bin/app\n00401000-00402000 r-xp 00001000 08:01 7 /usr/bin/app\n"
+        "7f00-7f01 r--p 00000000 08:01 8 /usr/lib/data.so\n7f02-7f03 r-xp 0 08:01 9          /usr/lib/lib with "
+        "blank.so (deleted)\n"
+        "7f04-7f05 r-xp 0 0:0 0 [vdso]\n7f06-7f07 rw-p 0 0:0 0\nbroken\n\n");
     const auto code = tree.procfs().mapped_code(5);
     ASSERT_EQ(code.size(), 2u);
     EXPECT_EQ(code[0], (MappedCode{.range = "00400000-00401000", .path = "/usr/bin/app", .inode = 7}));
@@ -193,8 +195,7 @@ TEST(ProcFs, ReadsInsideTheRootOnly) {
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc/passwd", 3), "ins");
     // A container's link to the host's file is one to its own.
     std::filesystem::create_symlink("/etc/passwd", tree.folder(5) + "/root/etc/link");
-    std::filesystem::create_symlink("../../../../../../../../etc/hostname",
-                                    tree.folder(5) + "/root/etc/up");
+    std::filesystem::create_symlink("../../../../../../../../etc/hostname", tree.folder(5) + "/root/etc/up");
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc/link", 100), "inside");
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc/up", 100), std::nullopt);
     EXPECT_EQ(tree.procfs().read_in_root(5, "/etc", 100), std::nullopt);
@@ -207,18 +208,16 @@ TEST(Listening, ReadsEveryTable) {
     ProcTree tree;
     tree.add({.pid = 5});
     tree.listen(5, 8080, 100);
-    tree.write(
-        5, "net/tcp6",
-        std::string(ProcTree::kTcpHead) +
-            "   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A "
-            "00000000:00000000 00:00000000 00000000 0 0 101 1 0\n"
-            "   1: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:D431 01 "
-            "00000000:00000000 00:00000000 00000000 0 0 102 1 0\n");
+    tree.write(5, "net/tcp6",
+               std::string(ProcTree::kTcpHead) +
+                   "   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A "
+                   "00000000:00000000 00:00000000 00000000 0 0 101 1 0\n"
+                   "   1: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:D431 01 "
+                   "00000000:00000000 00:00000000 00000000 0 0 102 1 0\n");
     tree.listen_unix(5, "/run/shop sock", 103);
     tree.listen_unix(5, "@abstract", 104);
     EXPECT_THAT(*read_listening(tree.procfs(), 5, {}),
-                UnorderedElementsAre(Pair(100, ListeningSocket{.port = 8080}),
-                                     Pair(101, ListeningSocket{.port = 443}),
+                UnorderedElementsAre(Pair(100, ListeningSocket{.port = 8080}), Pair(101, ListeningSocket{.port = 443}),
                                      Pair(103, ListeningSocket{.path = "/run/shop sock"}),
                                      Pair(104, ListeningSocket{.path = "@abstract"})));
     EXPECT_EQ(read_listening(tree.procfs(), 5, {.unix_sockets = false})->size(), 2u);
@@ -227,12 +226,9 @@ TEST(Listening, ReadsEveryTable) {
 
 TEST(Listening, SurvivesGarbage) {
     ProcTree tree;
-    tree.write(5, "net/tcp",
-               "\n\n0A\n : : 0A\nx x:ZZZZ x 0A 1 2 3 4 5 6\n  0: 0:FFFFF 0 0A 1 2 3 4 5 77\n");
-    tree.write(5, "net/unix",
-               "x\n1 2 3 00010000\n" + std::string(40'000, 'x') + "\n1: 2 0 00010000 1 1 9 /p\n");
-    EXPECT_THAT(*read_listening(tree.procfs(), 5, {}),
-                UnorderedElementsAre(Pair(9, ListeningSocket{.path = "/p"})));
+    tree.write(5, "net/tcp", "\n\n0A\n : : 0A\nx x:ZZZZ x 0A 1 2 3 4 5 6\n  0: 0:FFFFF 0 0A 1 2 3 4 5 77\n");
+    tree.write(5, "net/unix", "x\n1 2 3 00010000\n" + std::string(40'000, 'x') + "\n1: 2 0 00010000 1 1 9 /p\n");
+    EXPECT_THAT(*read_listening(tree.procfs(), 5, {}), UnorderedElementsAre(Pair(9, ListeningSocket{.path = "/p"})));
 }
 
 TEST(File, ReadsLines) {
@@ -259,8 +255,7 @@ TEST(Host, HasAnIdWhateverIsThere) {
     EXPECT_EQ(read_host(tree.root()).id, read_host(tree.root()).name);
     ProcTree::write_file(tree.root() + "/etc/machine-id", "uninitialized\n");
     EXPECT_EQ(read_host(tree.root()).id, read_host(tree.root()).name);
-    ProcTree::write_file(tree.root() + "/var/lib/dbus/machine-id",
-                         "0123456789abcdef0123456789abcdef\n");
+    ProcTree::write_file(tree.root() + "/var/lib/dbus/machine-id", "0123456789abcdef0123456789abcdef\n");
     EXPECT_EQ(read_host(tree.root()).id, "0123456789abcdef0123456789abcdef");
     ProcTree::write_file(tree.root() + "/etc/machine-id", "ff\n");
     EXPECT_EQ(read_host(tree.root()).id, "ff");

@@ -39,8 +39,7 @@ struct TreeProcess {
 class ProcTree {
   public:
     ProcTree() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "waggle-proc-XXXXXX").string();
+        std::string pattern = (std::filesystem::temp_directory_path() / "waggle-proc-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
         root_ = pattern;
     }
@@ -71,16 +70,14 @@ class ProcTree {
         remove(pid);
         // 52 fields, as proc(5) numbers them.
         std::string stat = std::to_string(pid) + " (" + process.comm + ") " + process.state + ' ' +
-                           std::to_string(process.ppid) + " 1 1 0 -1 " +
-                           std::to_string(process.flags);
+                           std::to_string(process.ppid) + " 1 1 0 -1 " + std::to_string(process.flags);
         for (int field = 10; field < 22; ++field) stat += " 0";
         stat += ' ' + std::to_string(process.start_ticks);
         for (int field = 23; field <= 52; ++field) stat += " 0";
         write(pid, "stat", stat + "\n");
         const std::string uid = std::to_string(process.uid);
         write(pid, "status",
-              "Name:\t" + process.comm + "\nUid:\t" + uid + "\t0\t0\t0\nNSpid:\t" +
-                  std::to_string(pid) + "\n");
+              "Name:\t" + process.comm + "\nUid:\t" + uid + "\t0\t0\t0\nNSpid:\t" + std::to_string(pid) + "\n");
         write(pid, "cmdline", joined(process.argv));
         write(pid, "environ", joined(process.environment));
         write(pid, "cgroup", process.cgroup);
@@ -111,8 +108,8 @@ class ProcTree {
     void listen_unix(std::uint32_t pid, std::string_view path, std::uint64_t inode) const {
         append(pid, "net/tcp", kTcpHead, "");
         append(pid, "net/unix", "Num       RefCount Protocol Flags    Type St Inode Path\n",
-               "0000000000000000: 00000002 00000000 00010000 0001 01 " + std::to_string(inode) +
-                   " " + std::string(path) + "\n");
+               "0000000000000000: 00000002 00000000 00010000 0001 01 " + std::to_string(inode) + " " +
+                   std::string(path) + "\n");
         hold(pid, inode);
     }
     // A file as the process sees it.
@@ -135,8 +132,7 @@ class ProcTree {
         for (const std::string& part : parts) text.append(part).append(1, '\0');
         return text;
     }
-    void append(std::uint32_t pid, const std::string& name, std::string_view head,
-                std::string_view line) const {
+    void append(std::uint32_t pid, const std::string& name, std::string_view head, std::string_view line) const {
         const std::filesystem::path path = folder(pid) + "/" + name;
         const bool is_new = !std::filesystem::exists(path);
         std::filesystem::create_directories(path.parent_path());

@@ -62,8 +62,10 @@ void open_traces(Exchange<Codec>& exchange, const ConnectionInfo& info, Context&
     if (!context.options.wants_traces) return;
     exchange.header = Codec::trace_context(exchange.request);
     const Traces::Call call = call_of(exchange, info, context.now_ns);
-    if (info.role == Role::Server) context.traces.open_server(call, exchange.ids);
-    else context.traces.open_client(call, exchange.ids);
+    if (info.role == Role::Server)
+        context.traces.open_server(call, exchange.ids);
+    else
+        context.traces.open_client(call, exchange.ids);
 }
 
 // The exchange is over: settles its ids, and gives the batch for its span, which may have to wait for the

@@ -34,9 +34,9 @@ namespace waggle::protocols {
 
 // A piece of framing at the head of a stream.
 struct Unit {
-    std::uint64_t size = 0;   // all of it, payload included; may go beyond what is here
-    std::size_t front = 0;    // bytes of it that are handed on
-    bool is_cut = false;      // more was wanted than was captured
+    std::uint64_t size = 0;  // all of it, payload included; may go beyond what is here
+    std::size_t front = 0;   // bytes of it that are handed on
+    bool is_cut = false;     // more was wanted than was captured
 };
 
 struct RequestEffect {
@@ -50,7 +50,7 @@ struct RequestEffect {
         Invalid,
     };
     Kind kind = Kind::Nothing;
-    bool is_expecting = false;  // pushed an expectation
+    bool is_expecting = false;      // pushed an expectation
     std::optional<Cause> why = {};  // it is over
 };
 
@@ -63,7 +63,7 @@ struct ResponseEffect {
         Over,
     };
     Kind kind = Kind::Async;
-    std::size_t finished = 0;  // exchanges that end here
+    std::size_t finished = 0;       // exchanges that end here
     std::optional<Cause> why = {};  // it is over
 };
 
@@ -86,8 +86,11 @@ class FramedSession final : public Session {
     static constexpr std::uint64_t kRestNs = 1'000'000'000;
 
     FramedSession(const ConnectionInfo& info, Streams& streams, Direction requests)
-        : info_(info), requests_(streams.of(requests)), responses_(streams.of(opposite(requests))),
-          is_received_(requests == Direction::Receive), request_direction_(requests) {}
+        : info_(info),
+          requests_(streams.of(requests)),
+          responses_(streams.of(opposite(requests))),
+          is_received_(requests == Direction::Receive),
+          request_direction_(requests) {}
 
     void on_bytes(Direction direction, Context& context) override {
         if (is_over_) return skip_all();
@@ -100,7 +103,8 @@ class FramedSession final : public Session {
     void on_tick(Context& context) override {
         if (is_over_) return;
         if (place_in_responses_ != Alignment::Aligned && !is_astray_) read_responses(context);
-        if (place_in_responses_ == Alignment::Lost && responses_.end_ns() + kRestNs < context.now_ns) finish_rested(context);
+        if (place_in_responses_ == Alignment::Lost && responses_.end_ns() + kRestNs < context.now_ns)
+            finish_rested(context);
         is_slow_ = open_.size() > 0 && open_.front().start_ns + kSlowNs < context.now_ns;
         check_ages(context);
     }
@@ -119,7 +123,8 @@ class FramedSession final : public Session {
 
     std::size_t open_exchanges() const override {
         std::size_t count = 0;
-        for (std::size_t i = 0; i < open_.size(); ++i) count += !open_.at(i).request.is_silent && !open_.at(i).is_reported;
+        for (std::size_t i = 0; i < open_.size(); ++i)
+            count += !open_.at(i).request.is_silent && !open_.at(i).is_reported;
         return count;
     }
     void visit_open(const OpenVisitor&) const override {}
@@ -222,8 +227,10 @@ class FramedSession final : public Session {
     void open_traces(Open& exchange, Context& context) {
         if (!context.options.wants_traces) return;
         const Traces::Call call = call_of(exchange, info_, context.now_ns);
-        if (info_.role == Role::Server) context.traces.open_server(call, exchange.ids);
-        else context.traces.open_client(call, exchange.ids);
+        if (info_.role == Role::Server)
+            context.traces.open_server(call, exchange.ids);
+        else
+            context.traces.open_client(call, exchange.ids);
     }
 
     void check_ages(Context& context) {
@@ -256,12 +263,12 @@ class FramedSession final : public Session {
     std::uint64_t opened_ = 0;           // exchanges, all told
     std::uint64_t request_payload_ = 0;  // where the payload that is passed over ends
     std::uint64_t response_payload_ = 0;
-    std::uint64_t waited_turns_ = 0;     // that came when everything was answered
+    std::uint64_t waited_turns_ = 0;         // that came when everything was answered
     std::optional<std::uint64_t> greeting_;  // where the server spoke before it was asked
-    std::size_t finishing_ = 0;          // exchanges that end with that payload
+    std::size_t finishing_ = 0;              // exchanges that end with that payload
     std::uint64_t context_ = 0;
-    std::uint64_t last_ns_ = 0;   // of the bytes read so far
-    bool needs_turn_ = true;      // requests_' head may be anywhere in a message
+    std::uint64_t last_ns_ = 0;     // of the bytes read so far
+    bool needs_turn_ = true;        // requests_' head may be anywhere in a message
     bool has_request_gap_ = false;  // since the newest turn requests were lost
     bool is_unproven_ = false;      // Lost: not even that these are bytes of what is awaited is known
     Alignment place_in_responses_ = Alignment::Seeking;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes after a true beginning of one of the framed protocols, cut anywhere and with holes: nothing crashes, what was seen
-// is exported or open, and sniffers never look beyond what they were given.
+// Any bytes after a true beginning of one of the framed protocols, cut anywhere and with holes: nothing crashes, what
+// was seen is exported or open, and sniffers never look beyond what they were given.
 #include <cstdlib>
 #include <string>
 #include <vector>

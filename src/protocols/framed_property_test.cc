@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many Redis, PostgreSQL, MySQL and MongoDB exchanges whose answers are known: every span says what its own answer said,
-// or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong then either.
+// Many Redis, PostgreSQL, MySQL and MongoDB exchanges whose answers are known: every span says what its own answer
+// said, or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong then either.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -63,7 +63,8 @@ std::string postgres_request(const std::string& id, std::size_t size) {
     const std::string text = "SELECT * FROM " + id + " WHERE a = '" + std::string(size, 'x') + "'" + '\0';
     if (size % 2) return message('Q', text);
     using namespace std::string_literals;
-    return message('P', "\0"s + text + "\0\0"s) + message('B', "\0\0\0\0\0\0\0\0"s) + message('E', "\0\0\0\0\0"s) + message('S', "");
+    return message('P', "\0"s + text + "\0\0"s) + message('B', "\0\0\0\0\0\0\0\0"s) + message('E', "\0\0\0\0\0"s) +
+           message('S', "");
 }
 
 std::string postgres_answer(const std::string& id, std::size_t size, bool is_error) {
@@ -111,7 +112,8 @@ std::string mysql_answer(const std::string& id, std::size_t size, bool is_error)
         text += packet(sequence++, "\x4c"s + std::string(63, 'x') + "\7\0\0\1\0\0\0\2\0\0\0yy"s);
     if (!is_error) return text + packet(sequence, "\xfe\0\0\2\0"s);
     const unsigned code = static_cast<unsigned>(std::stoul(mysql_error(id)));
-    return text + packet(sequence, "\xff"s + static_cast<char>(code & 0xff) + static_cast<char>(code >> 8) + "#HY000wrong");
+    return text +
+           packet(sequence, "\xff"s + static_cast<char>(code & 0xff) + static_cast<char>(code >> 8) + "#HY000wrong");
 }
 
 const Language kMysql{.name = "mysql",
@@ -124,21 +126,21 @@ const Language kMysql{.name = "mysql",
                       .opening_answer = mysql_answer("", 0, false),
                       .has_parts = true};
 const Language kRedis{.name = "redis",
-                      .request = [](const std::string& id, std::size_t size) {
-                          return "*2\r\n" + bulk(id) + bulk(std::string(size, 'x'));
-                      },
+                      .request = [](const std::string& id,
+                                    std::size_t size) { return "*2\r\n" + bulk(id) + bulk(std::string(size, 'x')); },
                       .answer = redis_answer,
                       .span_name = [](const std::string& id) { return id; },
                       .opening = "*1\r\n$4\r\nPING\r\n",
                       .opening_answer = "+PONG\r\n"};
-const Language kPostgres{.name = "postgresql",
-                         .request = postgres_request,
-                         .answer = postgres_answer,
-                         .span_name = [](const std::string& id) { return "SELECT " + id; },
-                         .preface = [](std::size_t size) { return size % 2 ? std::string() : message('1', "") + message('2', ""); },
-                         .opening = message('Q', std::string("SELECT 1\0", 9)),
-                         .opening_answer = postgres_answer("", 0, false),
-                         .has_parts = true};
+const Language kPostgres{
+    .name = "postgresql",
+    .request = postgres_request,
+    .answer = postgres_answer,
+    .span_name = [](const std::string& id) { return "SELECT " + id; },
+    .preface = [](std::size_t size) { return size % 2 ? std::string() : message('1', "") + message('2', ""); },
+    .opening = message('Q', std::string("SELECT 1\0", 9)),
+    .opening_answer = postgres_answer("", 0, false),
+    .has_parts = true};
 
 std::string little_endian(std::uint64_t value, unsigned bytes) {
     std::string text;
@@ -152,8 +154,8 @@ std::string bson_text(const std::string& name, const std::string& text) {
 }
 
 std::string mongodb_message(std::uint64_t id, std::uint64_t answers, const std::string& sections) {
-    return little_endian(sections.size() + 20, 4) + little_endian(id, 4) + little_endian(answers, 4) + little_endian(2013, 4) +
-           std::string(4, '\0') + sections;
+    return little_endian(sections.size() + 20, 4) + little_endian(id, 4) + little_endian(answers, 4) +
+           little_endian(2013, 4) + std::string(4, '\0') + sections;
 }
 
 // Documents behind the command, or in it.
@@ -164,29 +166,40 @@ std::string mongodb_request(const std::string& id, std::size_t size) {
     const std::uint64_t number = std::stoul(mysql_error(id));
     if (size % 2) return mongodb_message(number, 0, '\0' + bson(command + "\3filter" + '\0' + filler + database));
     const std::string documents = std::string("documents\0", 10) + filler;
-    return mongodb_message(number, 0, '\0' + bson(command + database) + '\1' + little_endian(documents.size() + 4, 4) + documents);
+    return mongodb_message(number, 0,
+                           '\0' + bson(command + database) + '\1' + little_endian(documents.size() + 4, 4) + documents);
 }
 
 std::string mongodb_answer(const std::string& id, std::size_t size, bool is_error) {
     const std::uint64_t number = std::stoul(mysql_error(id));
-    const auto ok = [](bool is_good) { return "\1ok" + std::string(7, '\0') + (is_good ? "\xf0\x3f" : std::string(2, '\0')); };
+    const auto ok = [](bool is_good) {
+        return "\1ok" + std::string(7, '\0') + (is_good ? "\xf0\x3f" : std::string(2, '\0'));
+    };
     if (is_error)
-        return mongodb_message(number + 7, number, '\0' + bson(ok(false) + "\x10" "code" + '\0' + little_endian(number, 4)));
+        return mongodb_message(number + 7, number,
+                               '\0' + bson(ok(false) +
+                                           "\x10"
+                                           "code" +
+                                           '\0' + little_endian(number, 4)));
     // Rows that look like answers, for whoever begins in the midst of them.
     std::string rows;
     for (std::size_t i = 0; i < size / 100; ++i)
-        rows += "\3x" + std::string(1, '\0') + mongodb_message(number + 8, number, '\0' + bson(ok(false))) ;
+        rows += "\3x" + std::string(1, '\0') + mongodb_message(number + 8, number, '\0' + bson(ok(false)));
     const std::string cursor = "\5rows" + std::string(1, '\0') + little_endian(rows.size(), 4) + '\0' + rows;
-    return mongodb_message(number + 7, number, '\0' + bson("\3" "cursor" + std::string(1, '\0') + bson(cursor) + ok(true)));
+    return mongodb_message(number + 7, number,
+                           '\0' + bson("\3"
+                                       "cursor" +
+                                       std::string(1, '\0') + bson(cursor) + ok(true)));
 }
 
-const Language kMongodb{.name = "mongodb",
-                        .request = mongodb_request,
-                        .answer = mongodb_answer,
-                        .span_name = [](const std::string& id) { return "insert " + id; },
-                        .error = mysql_error,
-                        .opening = mongodb_message(1, 0, '\0' + bson("\x10ping" + std::string(1, '\0') + little_endian(1, 4))),
-                        .opening_answer = mongodb_message(2, 1, '\0' + bson("\x10ok" + std::string(1, '\0') + little_endian(1, 4)))};
+const Language kMongodb{
+    .name = "mongodb",
+    .request = mongodb_request,
+    .answer = mongodb_answer,
+    .span_name = [](const std::string& id) { return "insert " + id; },
+    .error = mysql_error,
+    .opening = mongodb_message(1, 0, '\0' + bson("\x10ping" + std::string(1, '\0') + little_endian(1, 4))),
+    .opening_answer = mongodb_message(2, 1, '\0' + bson("\x10ok" + std::string(1, '\0') + little_endian(1, 4)))};
 
 struct Question {
     bool is_error = false;
@@ -198,7 +211,10 @@ struct Question {
 class World {
   public:
     World(std::uint64_t seed, const Language& language, double loss)
-        : random_(seed), language_(language), loss_(loss), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
+        : random_(seed),
+          language_(language),
+          loss_(loss),
+          host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
 
     void run(int connections) {
         for (int i = 0; i < connections; ++i) {
@@ -301,10 +317,12 @@ class World {
             ASSERT_EQ(language_.span_name(id), name);
             ASSERT_EQ(++question.spans, 1u) << name;
             const std::string_view error = span.attributes.text(attr::error_type);
-            const bool is_clear = span.attributes.text(attr::waggle_unknown).find(attr::error_type) == std::string_view::npos;
+            const bool is_clear =
+                span.attributes.text(attr::waggle_unknown).find(attr::error_type) == std::string_view::npos;
             const bool is_whole = span.incomplete == spans::Incomplete::No && is_clear;
             (is_whole ? whole_ : incomplete_) += 1;
-            SCOPED_TRACE(std::string(name) + (question.is_pipelined ? " pipelined" : "") + (question.is_lossy ? " lossy" : ""));
+            SCOPED_TRACE(std::string(name) + (question.is_pipelined ? " pipelined" : "") +
+                         (question.is_lossy ? " lossy" : ""));
             EXPECT_TRUE(is_whole || question.is_lossy || question.is_pipelined) << static_cast<int>(span.incomplete);
             if (error == "_OTHER" || error == language_.error(id)) {
                 EXPECT_TRUE(question.is_error);

@@ -57,8 +57,10 @@ bool FramedSession<Codec>::read_request(Context& context) {
     if (unit) effect = codec_.on_request(bytes.substr(0, unit->front), *unit, scratch_, context.options);
     if (effect.kind == Kind::Invalid) {
         // What was cut off by a hole is none of a message; it is the hole that is counted.
-        if (unit || unit.error() == Stop::Invalid) context.counts.add(Cause::ParseInvalid);
-        else if (requests_.is_cut()) context.counts.add(Cause::Hole);
+        if (unit || unit.error() == Stop::Invalid)
+            context.counts.add(Cause::ParseInvalid);
+        else if (requests_.is_cut())
+            context.counts.add(Cause::Hole);
         codec_.restart(Side::Request);
         needs_turn_ = has_request_gap_ = true;
         place_.is_set = false;
@@ -73,7 +75,8 @@ bool FramedSession<Codec>::read_request(Context& context) {
     if (effect.kind == Kind::Part || effect.kind == Kind::Opens || effect.kind == Kind::Silent) begin_place();
     if (effect.kind == Kind::Drops) place_.is_set = false;
     bool goes_on = true;
-    if (effect.kind == Kind::Opens || effect.kind == Kind::Silent) goes_on = open_exchange(effect.kind == Kind::Silent, context);
+    if (effect.kind == Kind::Opens || effect.kind == Kind::Silent)
+        goes_on = open_exchange(effect.kind == Kind::Silent, context);
     if (effect.kind == Kind::Over) {
         if (effect.why) context.counts.add(*effect.why);
         is_over_ = true;
@@ -97,8 +100,10 @@ void FramedSession<Codec>::begin_turn(std::uint64_t pushed, std::uint64_t expect
     // All that had been written was looked at and something is unanswered: the client does not wait.
     const bool has_all = responses_.end() >= turn.order;
     if (place_in_responses_ == Alignment::Aligned && !has_request_gap_ && !codec_.is_dialogue()) {
-        if (expected == 0) ++waited_turns_;
-        else if (has_all) has_pipelined_ = is_pipelined_ = true;
+        if (expected == 0)
+            ++waited_turns_;
+        else if (has_all)
+            has_pipelined_ = is_pipelined_ = true;
     }
     turn_ = turn;
     // The last bytes before this turn may answer what was lost.

@@ -17,7 +17,8 @@ void FramedSession<Codec>::read_responses(Context& context) {
             continue;
         }
         // The client has gone on before all of this came.
-        if (const auto next = next_turn_start(); next && *next < response_payload_) has_pipelined_ = is_pipelined_ = true;
+        if (const auto next = next_turn_start(); next && *next < response_payload_)
+            has_pipelined_ = is_pipelined_ = true;
         if (!pass_payload(responses_, response_payload_)) return;
         for (; finishing_ > 0; --finishing_) finish(context, responses_.time_before(responses_.head()));
         finish_unanswered(context);
@@ -75,7 +76,8 @@ bool FramedSession<Codec>::seek(Context& context) {
     drop_unmatched(*start, context);
     // A client's answer begins with the turn after the one before: else its first bytes were lost, or all
     // of it, and this is the answer to a later turn.
-    const bool is_next = is_received_ || (responses_.is_at_turn_start() && responses_.turn() <= responses_.turn_before() + 1);
+    const bool is_next =
+        is_received_ || (responses_.is_at_turn_start() && responses_.turn() <= responses_.turn_before() + 1);
     const auto newer = is_newer_awaited() ? start_of(turn_) : std::nullopt;
     is_unproven_ = is_passed || !is_next || (newer && *newer <= *start);
     place_in_responses_ = is_unproven_ || responses_.hole() ? Alignment::Lost : Alignment::Aligned;
@@ -156,8 +158,10 @@ void FramedSession<Codec>::finish_lost(std::size_t count, std::uint64_t end_ns, 
 template <typename Codec>
 bool FramedSession<Codec>::read_response(Context& context) {
     if (responses_.hole()) {
-        if (codec_.expected() == 0) place_in_responses_ = Alignment::Seeking;
-        else lose_responses(context);
+        if (codec_.expected() == 0)
+            place_in_responses_ = Alignment::Seeking;
+        else
+            lose_responses(context);
         return true;
     }
     const std::string_view bytes = responses_.bytes();
@@ -165,8 +169,10 @@ bool FramedSession<Codec>::read_response(Context& context) {
     const auto unit = codec_.parse(Side::Response, bytes, is_final);
     using Kind = ResponseEffect::Kind;
     ResponseEffect effect{.kind = Kind::Invalid};
-    if (unit) effect = codec_.on_response(bytes.substr(0, unit->front), *unit, open_);
-    else if (unit.error() == Stop::NeedMore && !is_final) return false;
+    if (unit)
+        effect = codec_.on_response(bytes.substr(0, unit->front), *unit, open_);
+    else if (unit.error() == Stop::NeedMore && !is_final)
+        return false;
     if (effect.kind == Kind::Invalid) {
         if (codec_.expected() == 0) {
             place_in_responses_ = Alignment::Seeking;
@@ -195,7 +201,9 @@ bool FramedSession<Codec>::read_response(Context& context) {
 // The only answer that is awaited has begun, went on unseen, and nothing comes any more.
 template <typename Codec>
 void FramedSession<Codec>::finish_rested(Context& context) {
-    if (has_request_gap_ || is_unproven_ || codec_.expected() != 1 || open_.size() != 1 || !Codec::is_answered(open_.front())) return;
+    if (has_request_gap_ || is_unproven_ || codec_.expected() != 1 || open_.size() != 1 ||
+        !Codec::is_answered(open_.front()))
+        return;
     finish(context, responses_.end_ns());
     codec_.forget(1);
     place_in_responses_ = Alignment::Seeking;
@@ -207,8 +215,10 @@ void FramedSession<Codec>::lose_responses(Context& context) {
     finish_lost(finishing_, responses_.time_before(responses_.head()), context);
     finishing_ = 0;
     is_unproven_ = responses_.is_gap_at(responses_.head());
-    if (has_pipelined_ && open_.size() > 1) go_astray(context);
-    else place_in_responses_ = Alignment::Lost;
+    if (has_pipelined_ && open_.size() > 1)
+        go_astray(context);
+    else
+        place_in_responses_ = Alignment::Lost;
 }
 
 template <typename Codec>

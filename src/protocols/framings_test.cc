@@ -43,9 +43,15 @@ TEST(Framings, FitIntoTheKernelsTable) {
 using namespace std::string_literals;
 
 TEST(Framings, TellLengthsAndWhatIsWorthCopying) {
-    const wg_framing http2{.header = 9, .length_bytes = 3, .type_at = 3, .types = 10, .front = 1, .length_adds = 9,
-                           .whole_types = kAllTypes & ~type_bit(0), .max_length = 1 << 20};
-    EXPECT_EQ(read(http2, "\0\x40\0\0\0\0\0\0\1"s), (Read{true, 16384 + 9, 10}));  // DATA
+    const wg_framing http2{.header = 9,
+                           .length_bytes = 3,
+                           .type_at = 3,
+                           .types = 10,
+                           .front = 1,
+                           .length_adds = 9,
+                           .whole_types = kAllTypes & ~type_bit(0),
+                           .max_length = 1 << 20};
+    EXPECT_EQ(read(http2, "\0\x40\0\0\0\0\0\0\1"s), (Read{true, 16384 + 9, 10}));   // DATA
     EXPECT_EQ(read(http2, "\0\1\0\1\4\0\0\0\1"s), (Read{true, 256 + 9, 256 + 9}));  // HEADERS
     EXPECT_EQ(read(http2, "\0\0\0\0\1\0\0\0\1"s), (Read{true, 9, 9}));
     EXPECT_FALSE(read(http2, "GET / HTT"s).is_frame);
@@ -56,7 +62,8 @@ TEST(Framings, TellLengthsAndWhatIsWorthCopying) {
     EXPECT_EQ(read(framing("kafka"), "\0\x10\0\0"s), (Read{true, (1 << 20) + 4, 16004}));
     EXPECT_EQ(read(framing("amqp"), "\3\0\1\0\0\1\0"s), (Read{true, 264, 7}));
     // The other byte order, and a length that counts all.
-    const wg_framing little{.header = 8, .length_at = 1, .length_bytes = 3, .is_little = 1, .front = 4, .max_length = 1000};
+    const wg_framing little{
+        .header = 8, .length_at = 1, .length_bytes = 3, .is_little = 1, .front = 4, .max_length = 1000};
     EXPECT_EQ(read(little, "\0\x64\0\0\0\0\0\0"s), (Read{true, 100, 12}));
     EXPECT_FALSE(read(little, "\0\7\0\0\0\0\0\0"s).is_frame);
     EXPECT_FALSE(read(little, "\0\0\1\1\0\0\0\0"s).is_frame);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Held: values by key, for a time, and no more than so many were added meanwhile: the oldest go first. A ring of slots in the
-// order they came, chained by the hash of their keys: once it has grown to what comes in that time, nothing is allocated.
+// Held: values by key, for a time, and no more than so many were added meanwhile: the oldest go first. A ring of slots
+// in the order they came, chained by the hash of their keys: once it has grown to what comes in that time, nothing is
+// allocated.
 #pragma once
 
 #include <algorithm>
@@ -40,8 +41,8 @@ class Held {
         while (count_ > 0 && (!slots_[first_].is_linked || slots_[first_].since_ns + hold_ns_ < now_ns)) drop_oldest();
     }
     std::size_t size() const { return size_; }
-    // Those that are still held from `cursor` on, in the order they came, as long as goes_on(key, since_ns); the cursor ends at
-    // the one where it did not. It begins at 0.
+    // Those that are still held from `cursor` on, in the order they came, as long as goes_on(key, since_ns); the cursor
+    // ends at the one where it did not. It begins at 0.
     template <typename GoesOn>
     void visit(std::uint64_t& cursor, GoesOn goes_on) const {
         for (cursor = std::max(cursor, dropped_); cursor < dropped_ + count_; ++cursor) {

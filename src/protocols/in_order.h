@@ -33,8 +33,11 @@ class InOrderSession final : public Session {
     static constexpr std::uint64_t kSlowNs = 100'000'000;
 
     InOrderSession(const ConnectionInfo& info, Streams& streams, Direction requests)
-        : info_(info), requests_(streams.of(requests)), responses_(streams.of(opposite(requests))),
-          is_received_(requests == Direction::Receive), request_direction_(requests) {}
+        : info_(info),
+          requests_(streams.of(requests)),
+          responses_(streams.of(opposite(requests))),
+          is_received_(requests == Direction::Receive),
+          request_direction_(requests) {}
 
     void on_bytes(Direction direction, Context& context) override {
         if (is_over_) return handover_ ? void() : skip_all();
@@ -169,7 +172,8 @@ class InOrderSession final : public Session {
     }
 
     // What stands at the head and follows on what was kept of the body; empty when something is missing between.
-    static std::string_view front_of(const streams::Stream& stream, const typename Codec::Body& body, std::string_view kept) {
+    static std::string_view front_of(const streams::Stream& stream, const typename Codec::Body& body,
+                                     std::string_view kept) {
         const std::string_view bytes = stream.bytes();
         const std::uint64_t before = stream.head() - body.start();
         if (stream.head() < body.start() || before > kept.size() || kept.size() - before > bytes.size()) return {};
@@ -217,8 +221,10 @@ class InOrderSession final : public Session {
         has_pipelined_ |= !is_received_ && last_response_order_ > requests_.head();
         if (open_.size() > 0) {
             has_pipelined_ |= is_received_ && requests_.order() == open_.at(open_.size() - 1).request_order;
-            if (is_being_answered(open_.at(open_.size() - 1))) leave_threads(context);
-            else is_pipelined_ = true;
+            if (is_being_answered(open_.at(open_.size() - 1)))
+                leave_threads(context);
+            else
+                is_pipelined_ = true;
         }
         if (open_.size() >= kMaxOpen) {
             give_up(context);
@@ -335,7 +341,7 @@ class InOrderSession final : public Session {
     std::uint64_t last_response_order_ = 0;
     bool is_astray_ = false;
     std::unique_ptr<Handover> handover_;
-    std::uint64_t last_ns_ = 0;   // of the bytes read so far
+    std::uint64_t last_ns_ = 0;  // of the bytes read so far
 };
 
 }  // namespace waggle::protocols

@@ -24,7 +24,8 @@ void InOrderSession<Codec>::read_responses(Context& context) {
         if constexpr (requires(Open& open) { Codec::add_content(open.request, open.response, std::string_view()); }) {
             Open& front = open_.front();
             if (front.has_response)
-                Codec::add_content(front.request, front.response, front_of(responses_, response_body_, front.response.content));
+                Codec::add_content(front.request, front.response,
+                                   front_of(responses_, response_body_, front.response.content));
         }
         const bool is_ended = response_body_.advance(responses_, response_limit());
         if (response_body_.is_lost() && has_pipelined_ && open_.size() > 1) return go_astray(context);
@@ -104,14 +105,14 @@ bool InOrderSession<Codec>::read_response_head(Context& context) {
     is_aligned_ = true;
     last_response_order_ = responses_.order();
     if (Codec::is_cut(exchange.response)) {
-        if (!responses_.is_cut()) set_incomplete(exchange, spans::Incomplete::Closed);
+        if (!responses_.is_cut())
+            set_incomplete(exchange, spans::Incomplete::Closed);
         else if (*size < kLeastCapture || responses_.is_gap_at(responses_.head() + *size))
             note_hole(exchange, context);
     }
     const std::uint64_t head_end_ns = responses_.time_before(responses_.head() + *size);
     responses_.consume(*size);
-    const Reply reply = Codec::begin_response(exchange.request, exchange.response, responses_.head(),
-                                              response_body_);
+    const Reply reply = Codec::begin_response(exchange.request, exchange.response, responses_.head(), response_body_);
     if (reply == Reply::Interim) return true;
     exchange.has_response = true;
     exchange.end_ns = head_end_ns;
@@ -175,8 +176,7 @@ void InOrderSession<Codec>::end_response(Context& context) {
     exchange.is_response_body_known = response_body_.is_size_known();
     if (response_body_.is_end_missing()) note_hole(exchange, context);
     is_aligned_ = !response_body_.is_lost();
-    has_pipelined_ |= is_received_ && is_aligned_ && open_.size() > 1 &&
-                      open_.at(1).request_order < responses_.head();
+    has_pipelined_ |= is_received_ && is_aligned_ && open_.size() > 1 && open_.at(1).request_order < responses_.head();
     finish(context, std::max(exchange.end_ns, response_body_.end_ns()));
 }
 

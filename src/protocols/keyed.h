@@ -54,7 +54,9 @@ class KeyedExchanges {
             text_bytes_ += exchange.text_bytes = Codec::memory(exchange.request);
         }
     }
-    std::size_t memory() const { return pool_.size() * sizeof(Exchange<Codec>) + entries_.capacity() * sizeof(Entry) + text_bytes_; }
+    std::size_t memory() const {
+        return pool_.size() * sizeof(Exchange<Codec>) + entries_.capacity() * sizeof(Entry) + text_bytes_;
+    }
     // While none is open.
     void shrink() {
         if (!entries_.empty() || pool_.size() <= kKept) return;

@@ -20,7 +20,8 @@ std::string_view joined(std::string_view first, std::string_view second, spans::
 
 }  // namespace
 
-void describe_messaging(const MessagingCall& call, const ConnectionInfo& info, spans::SpanBatch& batch, spans::Span& span) {
+void describe_messaging(const MessagingCall& call, const ConnectionInfo& info, spans::SpanBatch& batch,
+                        spans::Span& span) {
     span.span_class = spans::SpanClass::Messaging;
     if (span.kind == spans::SpanKind::Client && call.operation_type == "send") span.kind = spans::SpanKind::Producer;
     spans::Attributes& attributes = span.attributes;
@@ -37,7 +38,8 @@ void describe_messaging(const MessagingCall& call, const ConnectionInfo& info, s
     if (call.message_count >= 0) attributes.add(attr::messaging_batch_message_count, call.message_count);
     span.name = call.destination.empty() ? call.operation : joined(call.operation, call.destination, batch);
     const bool is_closed = span.incomplete == spans::Incomplete::Closed;
-    const std::string_view error = call.error_type.empty() && is_closed ? std::string_view("connection_closed") : call.error_type;
+    const std::string_view error =
+        call.error_type.empty() && is_closed ? std::string_view("connection_closed") : call.error_type;
     if (!error.empty()) {
         span.status = spans::Status::Error;
         attributes.add(attr::error_type, batch.text(error));

@@ -18,11 +18,12 @@ struct MessagingCall {
     std::string_view partition;
     std::string_view client_id;
     std::string_view consumer_group;
-    std::string_view error_type;      // empty: none
+    std::string_view error_type;  // empty: none
     std::int64_t message_count = -1;
 };
 
 // Sends are of kind producer for their client, all else stays what the connection says.
-void describe_messaging(const MessagingCall& call, const ConnectionInfo& info, spans::SpanBatch& batch, spans::Span& span);
+void describe_messaging(const MessagingCall& call, const ConnectionInfo& info, spans::SpanBatch& batch,
+                        spans::Span& span);
 
 }  // namespace waggle::protocols

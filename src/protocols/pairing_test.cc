@@ -92,7 +92,9 @@ TEST_F(PairingTest, SeesTheNextHeadOfAServerThatAnswersEarly) {
 
 TEST_F(PairingTest, TheRestOfChunksBeyondTheRuleIsNoRequest) {
     Socket& socket = open();
-    call(socket, true, "POST /0 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" "7530\r\n");
+    call(socket, true,
+         "POST /0 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "7530\r\n");
     in_pieces(socket, trap(30000));
     call(socket, true, "\r\n7530\r\n");
     call(socket, false, kOk);

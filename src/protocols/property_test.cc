@@ -78,7 +78,8 @@ class World {
                     EXPECT_FALSE(is_exact) << answer.path << " is missing";
                     continue;
                 }
-                SCOPED_TRACE(answer.path + (talk.is_pipelined ? " pipelined" : "") + (lossy_.contains(id) ? " lossy" : ""));
+                SCOPED_TRACE(answer.path + (talk.is_pipelined ? " pipelined" : "") +
+                             (lossy_.contains(id) ? " lossy" : ""));
                 check(answer, found->second, is_exact || !lossy_.contains(id), talk.is_pipelined);
                 spans_.erase(found);
             }

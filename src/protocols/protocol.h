@@ -38,15 +38,15 @@ enum class Sniff : std::uint8_t { No, NeedMore, Yes };
 
 // Losses and oddities, by cause; the tracker sums them up per protocol.
 enum class Cause : std::uint8_t {
-    ParseInvalid,    // bytes where a message should start are none
-    Hole,            // a message's head was not captured
-    Unmatched,       // a response without its request
-    RuleCut,         // a head went on beyond what was captured
-    QueueFull,       // too many exchanges open on one connection
-    UnknownProtocol, // a turn nobody recognised
-    Encrypted,       // a connection went over to TLS
-    Compressed,      // … or to compression that is not read
-    MemoryLimit,     // a connection that held much when memory was short
+    ParseInvalid,     // bytes where a message should start are none
+    Hole,             // a message's head was not captured
+    Unmatched,        // a response without its request
+    RuleCut,          // a head went on beyond what was captured
+    QueueFull,        // too many exchanges open on one connection
+    UnknownProtocol,  // a turn nobody recognised
+    Encrypted,        // a connection went over to TLS
+    Compressed,       // … or to compression that is not read
+    MemoryLimit,      // a connection that held much when memory was short
     kCount,
 };
 
@@ -69,8 +69,8 @@ struct ConnectionInfo {
     bool is_encrypted = false;    // its bytes are the plaintext of a TLS connection
     wg_tuple tuple{};
     std::string unix_path;
-    spans::ProcessKey process;          // of the last event
-    bool threads_are_contexts = false;  // one thread works on one request at a time
+    spans::ProcessKey process;            // of the last event
+    bool threads_are_contexts = false;    // one thread works on one request at a time
     std::shared_ptr<const TlsFacts> tls;  // of its handshake, null where none is known
     // Text of the addresses, made once.
     std::string local_address;
@@ -82,7 +82,7 @@ struct Options {
     std::uint64_t max_exchange_age_ns = 300'000'000'000;
     std::vector<std::string> sensitive_query_params;  // lower case
     bool wants_traces = true;
-    bool wants_details = true;  // false: only what metrics show by default is looked at
+    bool wants_details = true;      // false: only what metrics show by default is looked at
     bool sanitizes_queries = true;  // literals in db.query.text become ?
 };
 
@@ -146,8 +146,9 @@ struct Protocol {
     std::string_view upgrade_token;
     std::unique_ptr<Session> (*take_over)(const ConnectionInfo& info, Streams& streams, Direction requests,
                                           Handover& handover, Context& context) = nullptr;
-    // Where every message has a header of fixed size with its length: how the kernel side finds each of them in a call, so
-    // that long bodies are not copied and what stands behind them is seen. A rule names it by the protocol's place in all().
+    // Where every message has a header of fixed size with its length: how the kernel side finds each of them in a call,
+    // so that long bodies are not copied and what stands behind them is seen. A rule names it by the protocol's place
+    // in all().
     std::optional<wg_framing> framing = {};
 };
 

@@ -53,7 +53,8 @@ TEST_F(NatsMemory, RequestsThatNobodyAnswersAreWeighed) {
 }
 
 TEST_F(NatsMemory, GroupsAreWeighedOnceEach) {
-    for (int i = 0; i < 100 * kRequests; ++i) send("SUB a " + std::string(200, 'g') + " " + std::to_string(i % 10) + "\r\n");
+    for (int i = 0; i < 100 * kRequests; ++i)
+        send("SUB a " + std::string(200, 'g') + " " + std::to_string(i % 10) + "\r\n");
     EXPECT_EQ(dropped(), 0u);
 }
 

@@ -16,7 +16,8 @@ const Protocol& named(std::string_view name) {
     return *all()[0];
 }
 
-// A folder is called like its protocol, or nearly: http1 is "http", postgres is "postgresql". An upgrade begins in http.
+// A folder is called like its protocol, or nearly: http1 is "http", postgres is "postgresql". An upgrade begins in
+// http.
 std::string_view protocol_of(const std::filesystem::path& path) {
     if (path.filename() == "h2c.talk") return "http";
     const std::string folder = path.parent_path().parent_path().filename().string();
@@ -66,7 +67,8 @@ TEST(SniffMatrix, TheFirstRequestOfATalkIsKnown) {
 TEST(SniffMatrix, OtherProtocolsAreNobodys) {
     using namespace std::string_view_literals;
     const std::string_view kOthers[] = {
-        // TLS, nearly Kafka, nearly MongoDB, AMQP 1.0, SSH, FTP, nearly SMTP, nearly NATS, nearly MQTT, nearly DNS, nearly FastCGI
+        // TLS, nearly Kafka, nearly MongoDB, AMQP 1.0, SSH, FTP, nearly SMTP, nearly NATS, nearly MQTT, nearly DNS,
+        // nearly FastCGI
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x12\x34"sv,
         "\0\0\0\x04\0\x01\0\0\0\0\0\x01\0\0\0\x04\0\x01\0\0\0\0\0\x02"sv,
         "\x3a\0\0\0\x01\0\0\0\0\0\0\0\xd5\x07\0\0\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff"sv,
@@ -76,13 +78,16 @@ TEST(SniffMatrix, OtherProtocolsAreNobodys) {
         "EHLO\r\n"sv,
         "PUB orders many\r\nx\r\n"sv,
         "MSG of the day: all is well\r\n"sv,
-        "\x30\x0a\0\x05" "a/#xx\r\n."sv,
+        "\x30\x0a\0\x05"
+        "a/#xx\r\n."sv,
         "\x10\x0c\0\x04MQTX\x04\x02\0\x3c\0\0"sv,
-        "\0\x1d\0\x01\x01\x20\0\x01\0\0\0\0\0\0\x04shop\x07" "exa ple\0\0\x01\0\x01"sv,
+        "\0\x1d\0\x01\x01\x20\0\x01\0\0\0\0\0\0\x04shop\x07"
+        "exa ple\0\0\x01\0\x01"sv,
         "\x01\x01\0\x01\0\x08\0\0\0\x04\0\0\0\0\0\0"sv,
     };
     for (const std::string_view bytes : kOthers)
-        for (const Protocol* protocol : all()) EXPECT_FALSE(says_yes(*protocol, bytes)) << protocol->name << " takes " << bytes;
+        for (const Protocol* protocol : all())
+            EXPECT_FALSE(says_yes(*protocol, bytes)) << protocol->name << " takes " << bytes;
     const std::string zeros(2000, '\0');
     for (const Protocol* protocol : all()) EXPECT_FALSE(says_yes(*protocol, zeros)) << protocol->name;
 }

@@ -33,8 +33,8 @@ std::optional<std::string> fact(const spans::Span& span, std::string_view key) {
     if (key == "parent") return hex(span.parent_span_id.bytes);
     if (key == "trace_state") return std::string(span.trace_state);
     if (key == "incomplete" || key == "waggle.role") {
-        const std::string_view text = key == "incomplete" ? spans::incomplete_name(span.incomplete)
-                                                          : spans::role_name(span.has_unknown_role);
+        const std::string_view text =
+            key == "incomplete" ? spans::incomplete_name(span.incomplete) : spans::role_name(span.has_unknown_role);
         return text.empty() ? std::nullopt : std::optional<std::string>(text);
     }
     const spans::Value* value = span.attributes.find(key);
@@ -75,7 +75,8 @@ class Play {
         ASSERT_EQ(batch.size(), talk_.spans.size());
         for (std::size_t i = 0; i < batch.size(); ++i) {
             for (std::string_view wanted : talk_.spans[i]) {
-                if (const std::size_t colon = wanted.find(':'); wanted.starts_with("client:") || wanted.starts_with("server:")) {
+                if (const std::size_t colon = wanted.find(':');
+                    wanted.starts_with("client:") || wanted.starts_with("server:")) {
                     if (wanted.substr(0, colon) != role) continue;
                     wanted.remove_prefix(colon + 1);
                 }
@@ -85,7 +86,8 @@ class Play {
                 }
                 const std::size_t equals = wanted.find('=');
                 const auto seen = fact(batch.begin()[i], wanted.substr(0, equals));
-                EXPECT_EQ(seen.value_or("nothing"), unescape(wanted.substr(equals + 1))) << "span " << i << ": " << wanted;
+                EXPECT_EQ(seen.value_or("nothing"), unescape(wanted.substr(equals + 1)))
+                    << "span " << i << ": " << wanted;
             }
         }
         const Counts counts = sum(host_.tracker().counts());
@@ -191,7 +193,8 @@ TEST(Sniffers, DoNotClaimRandomBytes) {
         state ^= state >> 7;
         return state ^= state << 17;
     };
-    constexpr std::string_view kTextual = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;-_/*$+=\r\n\0\0";
+    constexpr std::string_view kTextual =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;-_/*$+=\r\n\0\0";
     for (int round = 0; round < 200'000; ++round) {
         std::string bytes(1 + next() % 96, '\0');
         const bool is_textual = round % 2 == 0;

@@ -180,7 +180,8 @@ std::optional<ServerHello> read_server_hello(std::string_view body) {
     ServerHello hello;
     hello.version = static_cast<std::uint16_t>(reader->number(2));
     const std::string_view random = reader->take(32);
-    hello.is_retry = std::ranges::equal(random, kRetry, [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; });
+    hello.is_retry =
+        std::ranges::equal(random, kRetry, [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; });
     hello.session = reader->vector(1);
     hello.cipher = static_cast<std::uint16_t>(reader->number(2));
     reader->take(1);
@@ -267,7 +268,8 @@ void TlsHandshake::agree(const ServerHello& hello) {
     facts_.next_protocol = hello.protocol;
     if (hello.version >= kTls13) facts_.is_resumed = hello.has_shared_key;
     // A ticket's session has an id that the client has just made up; the server repeats it when it takes the ticket.
-    else if (client_) facts_.is_resumed = !hello.session.empty() && hello.session == client_->session;
+    else if (client_)
+        facts_.is_resumed = !hello.session.empty() && hello.session == client_->session;
 }
 
 }  // namespace waggle::protocols

@@ -23,7 +23,7 @@ struct ServerHello {
     std::uint16_t version = 0;  // 0x0304: 1.3
     std::uint16_t cipher = 0;
     std::string session;
-    std::string protocol;  // ALPN: chosen; TLS 1.3 says it where nobody can read it
+    std::string protocol;         // ALPN: chosen; TLS 1.3 says it where nobody can read it
     bool has_shared_key = false;  // TLS 1.3: goes on with a session
     bool is_retry = false;        // asks for another ClientHello
 };

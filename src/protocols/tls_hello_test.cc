@@ -17,7 +17,8 @@ constexpr unsigned kClient = 0;
 constexpr unsigned kServer = 1;
 
 TEST(TlsHello, SaysWhoIsAskedForAndWhatIsOffered) {
-    const auto hello = read_client_hello(client_hello({.server_name = "shop.example", .protocols = {"h2", "http/1.1", "\x0a\x0a"}}));
+    const auto hello =
+        read_client_hello(client_hello({.server_name = "shop.example", .protocols = {"h2", "http/1.1", "\x0a\x0a"}}));
     ASSERT_TRUE(hello);
     EXPECT_EQ(hello->server_name, "shop.example");
     EXPECT_EQ(hello->protocols, "h2,http/1.1");
@@ -43,7 +44,8 @@ TEST(TlsHello, SaysWhatIsAgreedUpon) {
 }
 
 TEST(TlsHello, WhatIsCutOffIsNone) {
-    for (const std::string& whole : {client_hello({.server_name = "a.b", .protocols = {"h2"}}), server_hello({.protocol = "h2"})})
+    for (const std::string& whole :
+         {client_hello({.server_name = "a.b", .protocols = {"h2"}}), server_hello({.protocol = "h2"})})
         for (std::size_t size = 0; size < whole.size(); ++size) {
             EXPECT_FALSE(read_client_hello(whole.substr(0, size)));
             EXPECT_FALSE(read_server_hello(whole.substr(0, size)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS records (RFC 8446 §5) on a socket: how long they are, and what the first ones of a handshake say. By this a socket
-// is known to be encrypted, and which plaintext went through it.
+// TLS records (RFC 8446 §5) on a socket: how long they are, and what the first ones of a handshake say. By this a
+// socket is known to be encrypted, and which plaintext went through it.
 #pragma once
 
 #include <cstdint>

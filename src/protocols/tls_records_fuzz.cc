@@ -21,7 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         at += rest[1] & 4 ? static_cast<std::uint8_t>(rest[3]) : 0;  // nobody reported these
         turn += starts_turn;
         rest.remove_prefix(4);
-        stream.append({.position = at, .size = captured + hole, .bytes = rest.substr(0, captured), .turn = turn,
+        stream.append({.position = at,
+                       .size = captured + hole,
+                       .bytes = rest.substr(0, captured),
+                       .turn = turn,
                        .starts_turn = starts_turn});
         at += captured + hole;
         rest.remove_prefix(captured);

@@ -20,7 +20,10 @@ class Records : public ::testing::Test {
   protected:
     // `captured` of the bytes were copied.
     void add(std::string_view bytes, std::size_t captured = std::string::npos, bool starts_turn = false) {
-        stream_.append({.position = at_, .size = bytes.size(), .bytes = bytes.substr(0, captured), .turn = turn_ += starts_turn,
+        stream_.append({.position = at_,
+                        .size = bytes.size(),
+                        .bytes = bytes.substr(0, captured),
+                        .turn = turn_ += starts_turn,
                         .starts_turn = starts_turn});
         at_ += bytes.size();
         records_.follow(stream_, 0, 1, handshake_);
@@ -35,13 +38,15 @@ class Records : public ::testing::Test {
 TEST(ReadTlsRecord, KnowsAHeader) {
     EXPECT_EQ(read_tls_record("\x16\x03\x01\x02\x00\x01"s)->size, 512);
     EXPECT_EQ(read_tls_record("\x17\x03\x03\x40\x11"s)->type, 23);
-    for (const std::string& other : {"\x17\x03\x03\x40"s, "\x17\x03\x05\x00\x10"s, "\x13\x03\x03\x00\x10"s, "\x18\x03\x03\x00\x10"s,
-                                     "\x17\x03\x03\x00\x00"s, "\x17\x03\x03\x60\x00"s, "GET /"s, ""s})
+    for (const std::string& other :
+         {"\x17\x03\x03\x40"s, "\x17\x03\x05\x00\x10"s, "\x13\x03\x03\x00\x10"s, "\x18\x03\x03\x00\x10"s,
+          "\x17\x03\x03\x00\x00"s, "\x17\x03\x03\x60\x00"s, "GET /"s, ""s})
         EXPECT_FALSE(read_tls_record(other)) << other;
 }
 
 TEST(CanHold, KnowsWhatCiphersAdd) {
-    for (const auto& [record, plaintext] : {std::pair(117, 100), {116, 100}, {124, 100}, {144, 100}}) EXPECT_TRUE(can_hold(record, plaintext));
+    for (const auto& [record, plaintext] : {std::pair(117, 100), {116, 100}, {124, 100}, {144, 100}})
+        EXPECT_TRUE(can_hold(record, plaintext));
     for (const auto& [record, plaintext] : {std::pair(100, 100), {99, 100}, {118, 100}, {145, 100}, {300, 100}})
         EXPECT_FALSE(can_hold(record, plaintext));
 }

@@ -16,8 +16,8 @@ CallKey key_of(const spans::SequenceIdentity& sequence) {
     std::uint64_t words[4];
     std::memcpy(words, sequence.client_address.data(), 16);
     std::memcpy(words + 2, sequence.server_address.data(), 16);
-    const std::uint64_t ports = std::uint64_t{sequence.client_port} << 48 |
-                                std::uint64_t{sequence.server_port} << 32 | sequence.request;
+    const std::uint64_t ports =
+        std::uint64_t{sequence.client_port} << 48 | std::uint64_t{sequence.server_port} << 32 | sequence.request;
     return {mix(words[0] + mix(words[1] + mix(words[2] + mix(words[3])))), ports};
 }
 
@@ -29,7 +29,9 @@ Traces::Traces(std::uint64_t seed, std::shared_ptr<Calls> calls)
     : ids_(seed), calls_(calls ? std::move(calls) : std::make_shared<HeldCalls>()), reader_(calls_->enter()) {}
 
 void Traces::connect(const spans::SequenceIdentity& connection) { calls_->connect(key_of(connection).connection()); }
-void Traces::disconnect(const spans::SequenceIdentity& connection) { calls_->disconnect(key_of(connection).connection()); }
+void Traces::disconnect(const spans::SequenceIdentity& connection) {
+    calls_->disconnect(key_of(connection).connection());
+}
 
 void Traces::on_tick(std::uint64_t now_ns) {
     // What was in the ring at the tick before has been drained by now.
@@ -101,7 +103,8 @@ void Traces::open_server(const Call& call, TraceIds& ids) {
     // A trace that a header named stays what it is.
     const bool is_sure = ids.source == spans::ParentSource::Header;
     if (open.size() < kMaxOpenPerThread)
-        open.push_back({ids.trace_id, ids.span_id, ids.parent, ids.flags, ids.has_remote_root, is_sure ? 0 : ids.unsure_ns});
+        open.push_back(
+            {ids.trace_id, ids.span_id, ids.parent, ids.flags, ids.has_remote_root, is_sure ? 0 : ids.unsure_ns});
 }
 
 void Traces::close_server(const Call& call, const TraceIds& ids) {
@@ -130,8 +133,7 @@ void Traces::open_client(const Call& call, TraceIds& ids) {
         ids.parent = call.header->span_id;
         if (has_open)
             for (const Open& open : found->second)
-                if (open.trace_id == ids.trace_id && open.parent == call.header->span_id)
-                    ids.parent = open.span_id;
+                if (open.trace_id == ids.trace_id && open.parent == call.header->span_id) ids.parent = open.span_id;
         ids.flags = call.header->flags;
         ids.has_remote_root = true;
         ids.source = spans::ParentSource::Header;

@@ -36,9 +36,9 @@ class Traces {
 
     struct Call {
         std::optional<spans::TraceContext> header;
-        spans::SequenceIdentity sequence;    // request only; is_known false where there is none
+        spans::SequenceIdentity sequence;  // request only; is_known false where there is none
         std::uint32_t pid = 0;
-        std::uint64_t thread = 0;            // 0: the thread says nothing about the request
+        std::uint64_t thread = 0;  // 0: the thread says nothing about the request
         std::uint64_t now_ns = 0;
     };
 

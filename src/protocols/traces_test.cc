@@ -16,9 +16,7 @@ Traces::Call call(std::uint32_t request, std::uint32_t pid, std::uint64_t thread
     return {.header = {}, .sequence = sequence, .pid = pid, .thread = thread, .now_ns = now_ns};
 }
 
-void settle_server(Traces& traces, const Traces::Call& call, TraceIds& ids) {
-    traces.settle(call.sequence, true, ids);
-}
+void settle_server(Traces& traces, const Traces::Call& call, TraceIds& ids) { traces.settle(call.sequence, true, ids); }
 
 Traces::Call with_header(Traces::Call call, const char* header) {
     call.header = spans::parse_traceparent(header);

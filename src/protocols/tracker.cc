@@ -27,7 +27,6 @@ bool read_event(std::span<const std::byte> record, Event& event) {
     return true;
 }
 
-
 }  // namespace
 
 Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), traces_(config_.seed, config_.calls) {
@@ -63,16 +62,22 @@ void Tracker::on_event(std::span<const std::byte> record, spans::SpanBatch& batc
         on_datagram(event, {reinterpret_cast<const char*>(record.data()) + sizeof(event), event.captured}, batch);
     } else if (head.type == WG_EVENT_CONNECTION) {
         wg_connection_event event;
-        if (read_event(record, event)) on_connection(event);
-        else ++stats_.malformed;
+        if (read_event(record, event))
+            on_connection(event);
+        else
+            ++stats_.malformed;
     } else if (head.type == WG_EVENT_PLAIN) {
         wg_plain_event event;
-        if (read_event(record, event)) on_plain(event, batch);
-        else ++stats_.malformed;
+        if (read_event(record, event))
+            on_plain(event, batch);
+        else
+            ++stats_.malformed;
     } else if (head.type == WG_EVENT_CLOSE) {
         wg_close_event event;
-        if (read_event(record, event)) on_close(event, batch);
-        else ++stats_.malformed;
+        if (read_event(record, event))
+            on_close(event, batch);
+        else
+            ++stats_.malformed;
     }
 }
 
@@ -123,8 +128,10 @@ void Tracker::set_peer(Connection& connection, bool is_peer) {
     if (connection.is_peer == is_peer || !config_.options.wants_traces) return;
     connection.is_peer = is_peer;
     const spans::SequenceIdentity identity = sequence_of(connection.info);
-    if (is_peer) traces_.connect(identity);
-    else traces_.disconnect(identity);
+    if (is_peer)
+        traces_.connect(identity);
+    else
+        traces_.disconnect(identity);
 }
 
 // A connection may be older than what is known of its process, and may go to another one.
@@ -268,12 +275,12 @@ Context Tracker::context(const Connection& connection, std::uint64_t now_ns, spa
             .now_ns = now_ns};
 }
 
-void Tracker::handle(Connection& connection, Direction direction, std::uint64_t now_ns,
-                     spans::SpanBatch& batch) {
+void Tracker::handle(Connection& connection, Direction direction, std::uint64_t now_ns, spans::SpanBatch& batch) {
     if (!connection.session) return;
     Context with = context(connection, now_ns, batch);
     connection.session->on_bytes(direction, with);
-    if (connection.session->is_over() && !connection.is_muted && !hand_over(connection, now_ns, batch)) mute(connection, 0);
+    if (connection.session->is_over() && !connection.is_muted && !hand_over(connection, now_ns, batch))
+        mute(connection, 0);
     if (connection.session->is_pipelined() && !connection.is_whole) capture_whole(connection);
     if (connection.session->open_exchanges() > 0) {
         if (connection.is_waiting) return;
@@ -286,8 +293,9 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
         const auto index = static_cast<std::size_t>(done);
         if (!connection.has_tail[index]) continue;
         connection.has_tail[index] = false;
-        done_tails_.push_back({{.connection = connection.info.id, .direction = static_cast<std::uint32_t>(index), .padding = 0},
-                               connection.tail_turn[index]});
+        done_tails_.push_back(
+            {{.connection = connection.info.id, .direction = static_cast<std::uint32_t>(index), .padding = 0},
+             connection.tail_turn[index]});
     }
 }
 
@@ -297,7 +305,8 @@ bool Tracker::hand_over(Connection& connection, std::uint64_t now_ns, spans::Spa
     if (!handover) return false;
     connection.protocol = static_cast<std::size_t>(std::ranges::find(all(), handover->to) - all().begin());
     Context with = context(connection, now_ns, batch);
-    connection.session = handover->to->take_over(connection.info, connection.streams, handover->requests, *handover, with);
+    connection.session =
+        handover->to->take_over(connection.info, connection.streams, handover->requests, *handover, with);
     for (const Direction direction : kDirections) connection.session->on_bytes(direction, with);
     return true;
 }

@@ -53,10 +53,10 @@ struct UnboundCounts {
 
 struct TrackerStats {
     std::uint64_t events = 0;
-    std::uint64_t malformed = 0;      // records that are none of ours
-    std::uint64_t gap_bytes = 0;      // bytes nobody reported
-    std::uint64_t evicted = 0;        // connections forgotten at the limit, or when memory is short
-    std::uint64_t refused = 0;        // connections not followed since memory was short when they began
+    std::uint64_t malformed = 0;           // records that are none of ours
+    std::uint64_t gap_bytes = 0;           // bytes nobody reported
+    std::uint64_t evicted = 0;             // connections forgotten at the limit, or when memory is short
+    std::uint64_t refused = 0;             // connections not followed since memory was short when they began
     std::uint64_t unknown_connection = 0;  // data without its connection event
     std::array<UnboundCounts, static_cast<std::size_t>(Unbound::kCount)> unbound{};
 };
@@ -90,8 +90,8 @@ class Tracker {
     // Everything still open leaves as incomplete.
     void finish(std::uint64_t now_ns, spans::SpanBatch& batch);
 
-    // Rules to write since the last call, connections whose rules are to be removed then, and tails to delete; cleared by
-    // the caller.
+    // Rules to write since the last call, connections whose rules are to be removed then, and tails to delete; cleared
+    // by the caller.
     std::vector<RuleChange>& rule_changes() { return rule_changes_; }
     std::vector<std::uint64_t>& gone_rules() { return gone_rules_; }
     std::vector<DoneTail>& done_tails() { return done_tails_; }
@@ -116,7 +116,8 @@ class Tracker {
         waiting_.visit(visit);
     }
     // Every exchange that servers have open, with its process.
-    void visit_open(const std::function<void(const spans::ProcessKey&, std::span<const spans::Attribute>)>& visit) const;
+    void visit_open(
+        const std::function<void(const spans::ProcessKey&, std::span<const spans::Attribute>)>& visit) const;
     std::uint64_t joined() const { return traces_.joined(); }
 
   private:
@@ -208,13 +209,14 @@ class Tracker {
     std::vector<std::uint64_t> ended_;         // since the last tick
     std::vector<std::uint64_t> ended_before_;  // to forget at the next tick
     std::unordered_map<std::uint64_t, ThreadTls> threads_;
-    std::unordered_map<std::uint32_t, std::uint64_t> plain_pids_;  // of which some plaintext is seen, and when they began
+    std::unordered_map<std::uint32_t, std::uint64_t>
+        plain_pids_;  // of which some plaintext is seen, and when they began
     std::vector<std::uint32_t> tls_seen_;
     std::size_t held_bytes_ = 0;  // the connections' weights
     bool is_shedding_ = false;
     std::unordered_set<std::uint64_t> refused_;  // connections that are mute since then
     std::uint64_t last_shed_ns_ = 0;
-    std::size_t unbound_bytes_ = 0;  // of all connections
+    std::size_t unbound_bytes_ = 0;                            // of all connections
     std::vector<std::unique_ptr<DatagramSession>> datagrams_;  // as datagram_protocols()
     ConnectionInfo datagram_info_;
     std::uint64_t last_sweep_ns_ = 0;

@@ -29,28 +29,28 @@ struct Tracker::Connection {
     std::size_t protocol = 0;  // index in all()
     int tries = 0;
     bool is_muted = false;
-    bool has_rules = false;   // were written for it
-    bool is_whole = false;    // captured call by call
+    bool has_rules = false;         // were written for it
+    bool is_whole = false;          // captured call by call
     std::uint32_t contexts_of = 0;  // the process that threads_are_contexts was learnt of
-    bool is_waiting = false;  // stands in waiting_list_
-    bool is_peer = false;     // Traces knows it as a watched client's
-    bool is_crowded = false;  // several threads send at once
-    bool is_resumed[2] = {};  // by direction: bytes went by before another capture rule held
+    bool is_waiting = false;        // stands in waiting_list_
+    bool is_peer = false;           // Traces knows it as a watched client's
+    bool is_crowded = false;        // several threads send at once
+    bool is_resumed[2] = {};        // by direction: bytes went by before another capture rule held
     // A socket that speaks TLS, and the plaintext connection that stands above one: tracker_tls.cc.
     bool is_tls = false;
     bool is_plain = false;
-    bool is_go = false;                 // … of a Go program, whose calls go from thread to thread
-    bool is_asked = false;              // its process was looked at since
+    bool is_go = false;     // … of a Go program, whose calls go from thread to thread
+    bool is_asked = false;  // its process was looked at since
     bool is_encrypted_counted = false;
-    std::uint64_t above = 0;            // the plaintext connection, 0: none is known
-    std::uint64_t beneath = 0;          // … and its socket's
+    std::uint64_t above = 0;    // the plaintext connection, 0: none is known
+    std::uint64_t beneath = 0;  // … and its socket's
     std::uint64_t tls_since_ns = 0;
     TlsRecords records[2];
     std::shared_ptr<TlsHandshake> handshake;  // of a socket that speaks TLS
-    bool is_closed = false;             // its close has told
+    bool is_closed = false;                   // its close has told
     std::uint64_t closed_bytes[2] = {};
     std::uint64_t closed_ns = 0;
-    std::vector<HeldEvent> unbound;     // wait for their socket to be known
+    std::vector<HeldEvent> unbound;  // wait for their socket to be known
     std::size_t unbound_bytes = 0;
     std::vector<HeldEvent> held;  // as they came: they stand after bytes that nobody reported yet
     std::size_t held_bytes = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of UDP: each goes to the protocols that know datagrams. Sockets and peers are not followed: busy name servers
-// hear from a new port with every question.
+// Messages of UDP: each goes to the protocols that know datagrams. Sockets and peers are not followed: busy name
+// servers hear from a new port with every question.
 #include <algorithm>
 #include <array>
 

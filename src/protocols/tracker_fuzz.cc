@@ -86,8 +86,20 @@ std::string datagram_record(Input& input) {
     event.tuple.remote_port = event.tuple.remote_address[0] = shape >> 3 & 1;
     std::string text;
     if (!event.error) {
-        text = {'\0', static_cast<char>(input.byte() % 2), static_cast<char>(shape & 16 ? 0x80 : 0), '\0', '\0', '\1', '\0', '\0', '\0', '\0', '\0', '\0'};
-        text += shape & 32 ? std::string{'\1', 'a', '\0', '\0', '\1', '\0', '\1'} : std::string(input.byte() % 32, '\2');
+        text = {'\0',
+                static_cast<char>(input.byte() % 2),
+                static_cast<char>(shape & 16 ? 0x80 : 0),
+                '\0',
+                '\0',
+                '\1',
+                '\0',
+                '\0',
+                '\0',
+                '\0',
+                '\0',
+                '\0'};
+        text +=
+            shape & 32 ? std::string{'\1', 'a', '\0', '\0', '\1', '\0', '\1'} : std::string(input.byte() % 32, '\2');
         if (shape & 64) input.fill(text.data(), text.size());
     }
     event.size = event.captured = static_cast<std::uint32_t>(text.size());
@@ -118,7 +130,8 @@ std::string other_record(Input& input) {
     }
     wg_close_event event{};
     input.fill(&event, sizeof(event));
-    event.head = {.type = WG_EVENT_CLOSE, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = event.head.time_ns};
+    event.head = {
+        .type = WG_EVENT_CLOSE, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = event.head.time_ns};
     event.connection %= 4;
     return record(event);
 }
@@ -127,7 +140,8 @@ std::string other_record(Input& input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Input input(data, size);
-    Tracker tracker({.options = {}, .max_connections = 3, .threads_are_contexts = [](std::uint32_t pid) { return pid % 2 == 0; }});
+    Tracker tracker(
+        {.options = {}, .max_connections = 3, .threads_are_contexts = [](std::uint32_t pid) { return pid % 2 == 0; }});
     waggle::spans::SpanBatch batch;
     std::uint64_t now = 1'000'000'000;
     std::uint64_t exported = 0;
@@ -144,7 +158,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         } else if (what == 6) {
             wg_tail tail{};
             input.fill(&tail, sizeof(tail));
-            tracker.on_tail({.connection = input.byte() % 5u, .direction = input.byte() % 3u, .padding = 0}, tail, batch);
+            tracker.on_tail({.connection = input.byte() % 5u, .direction = input.byte() % 3u, .padding = 0}, tail,
+                            batch);
             continue;
         } else {
             tracker.on_tick(now += std::uint64_t{input.byte()} * 200'000'000, batch);

@@ -13,7 +13,8 @@ void Tracker::weigh(Connection& connection, spans::SpanBatch& batch) {
     if (held_bytes_ > config_.max_held_bytes) drop_heaviest(batch);
 }
 
-// Who holds most goes, until a quarter is free: many that send long heads and never end them are dropped, others are not.
+// Who holds most goes, until a quarter is free: many that send long heads and never end them are dropped, others are
+// not.
 void Tracker::drop_heaviest(spans::SpanBatch& batch) {
     std::vector<std::pair<std::size_t, std::uint64_t>> by_weight;
     by_weight.reserve(connections_.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that send on one socket at once report their calls in any order. An event that stands after bytes which nobody
-// reported yet waits for theirs, for a short time; so does what depends on it.
+// Threads that send on one socket at once report their calls in any order. An event that stands after bytes which
+// nobody reported yet waits for theirs, for a short time; so does what depends on it.
 #include <algorithm>
 
 #include "protocols/tracker_connection.h"
@@ -10,15 +10,15 @@ namespace {
 
 // A thread may lose its processor between its call and its report.
 constexpr std::uint64_t kHoldNs = kLateNs;
-constexpr std::size_t kMaxHeld = 1024;     // events of one connection
+constexpr std::size_t kMaxHeld = 1024;  // events of one connection
 constexpr std::size_t kMaxHeldBytes = 1 << 20;
 constexpr std::size_t kMaxHolding = 256;  // connections
 
 // True when nothing is missing before it in its own direction.
 bool is_next(const Streams& streams, const wg_data_event& event) {
     const streams::Stream& stream = streams.by_direction[event.direction];
-    const std::uint64_t end = event.flags & WG_DATA_PREVIOUS_TAIL ? std::max(stream.end(), std::uint64_t{event.previous_end})
-                                                                  : stream.end();
+    const std::uint64_t end =
+        event.flags & WG_DATA_PREVIOUS_TAIL ? std::max(stream.end(), std::uint64_t{event.previous_end}) : stream.end();
     return !stream.is_started() || event.position <= end;
 }
 

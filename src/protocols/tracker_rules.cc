@@ -45,7 +45,8 @@ void Tracker::mute(Connection& connection, std::uint64_t retry_ns) {
     }
 }
 
-// The front of every call, since messages may begin anywhere in a turn; of every message, where the kernel side can find them.
+// The front of every call, since messages may begin anywhere in a turn; of every message, where the kernel side can
+// find them.
 void Tracker::capture_whole(Connection& connection) {
     connection.is_whole = connection.is_resumed[0] = connection.is_resumed[1] = true;
     wg_connection_rules rules{};

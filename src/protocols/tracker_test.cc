@@ -30,13 +30,16 @@ class TrackerTest : public ::testing::Test {
     }
     Move moved(Socket& socket, bool is_request, std::string_view bytes, std::uint64_t thread = 0) {
         const bool is_client = socket.options().role == WG_ROLE_CLIENT;
-        return socket.moved(is_request == is_client ? WG_SEND : WG_RECEIVE, std::string(bytes), now_ns_ += 1'000'000, thread);
+        return socket.moved(is_request == is_client ? WG_SEND : WG_RECEIVE, std::string(bytes), now_ns_ += 1'000'000,
+                            thread);
     }
     void pass(std::uint64_t ns) { host_.tick(now_ns_ += ns); }
     std::size_t prompt() { return host_.prompt_batch().size(); }
     std::size_t spans() { return host_.batch().size(); }
     const spans::Span& span(std::size_t index = 0) { return host_.batch().begin()[index]; }
-    std::int64_t status(std::size_t index = 0) { return span(index).attributes.number(attr::http_response_status_code, 0); }
+    std::int64_t status(std::size_t index = 0) {
+        return span(index).attributes.number(attr::http_response_status_code, 0);
+    }
     const Counts& counts() { return host_.tracker().counts()[0]; }
 
     Host host_;
@@ -64,7 +67,8 @@ TEST_F(TrackerTest, ReadsAConnectionWhoseEventWasLostWithAnUnknownRole) {
     EXPECT_EQ(span().kind, spans::SpanKind::Internal);
     EXPECT_TRUE(span().has_unknown_role);
     // The profile of the export decides what is said of it.
-    for (const spans::Attribute& attribute : span().attributes) EXPECT_FALSE(attribute.key.starts_with("waggle.")) << attribute.key;
+    for (const spans::Attribute& attribute : span().attributes)
+        EXPECT_FALSE(attribute.key.starts_with("waggle.")) << attribute.key;
     EXPECT_EQ(host_.tracker().stats().unknown_connection, 1u);
 }
 
@@ -146,7 +150,12 @@ TEST_F(TrackerTest, ATailWaitsForTheEventThatBeganItsTurn) {
     call(socket, true, kGet);
     const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
     const Move first = moved(socket, false, head);
-    const wg_tail tail{.end = first.position + head.size() + 100000, .end_ns = now_ns_, .first_ns = now_ns_, .tail = {}, .turn = 2, .calls = 9};
+    const wg_tail tail{.end = first.position + head.size() + 100000,
+                       .end_ns = now_ns_,
+                       .first_ns = now_ns_,
+                       .tail = {},
+                       .turn = 2,
+                       .calls = 9};
     const wg_tail_key key{.connection = socket.id(), .direction = WG_SEND, .padding = 0};
     host_.tracker().on_tail(key, tail, host_.batch());
     host_.report(socket, first);
@@ -196,7 +205,8 @@ TEST_F(TrackerTest, TailsEndLongResponses) {
 TEST_F(TrackerTest, TheNextRequestEndsALongResponseBeforeAnyTick) {
     Socket& socket = open({.role = WG_ROLE_CLIENT});
     call(socket, true, kGet);
-    call(socket, false, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n" + std::string(5000, 'x') + "\r\n");
+    call(socket, false,
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n" + std::string(5000, 'x') + "\r\n");
     call(socket, false, "1\r\nx\r\n0\r\n\r\n");
     const std::uint64_t end = now_ns_;
     call(socket, true, kGet);
@@ -342,7 +352,8 @@ TEST_F(TrackerTest, WhatAWaitingExchangeHasCalledWaitsToo) {
     call(client, false, kOk);
     pass(5'000'000);
     ASSERT_EQ(prompt(), 3u);
-    for (const spans::Span& span : host_.prompt_batch()) EXPECT_EQ(span.trace_id, host_.prompt_batch().begin()->trace_id);
+    for (const spans::Span& span : host_.prompt_batch())
+        EXPECT_EQ(span.trace_id, host_.prompt_batch().begin()->trace_id);
 }
 
 TEST_F(TrackerTest, AKnownCallerOrALongExchangeWaitsForNothing) {
@@ -410,7 +421,11 @@ TEST_F(TrackerTest, WaitsForACallerWhoseConnectionIsWatched) {
 // Of a ring that is drained slowly, the client's.
 TEST(Trackers, WaitForTheReaderThatIsBehind) {
     const auto calls = std::make_shared<HeldCalls>();
-    const auto config = [&] { TrackerConfig config; config.calls = calls; return config; };
+    const auto config = [&] {
+        TrackerConfig config;
+        config.calls = calls;
+        return config;
+    };
     Host clients(config()), servers(config());
     Socket& client = clients.add({.id = 2, .role = WG_ROLE_CLIENT, .pid = 200});
     Socket& server = servers.add({.id = 1});

@@ -11,7 +11,7 @@
 namespace waggle::protocols {
 namespace {
 
-constexpr std::size_t kMaxUnbound = 256;          // events of one connection that wait for their socket
+constexpr std::size_t kMaxUnbound = 256;  // events of one connection that wait for their socket
 constexpr std::size_t kMaxUnboundBytes = 1 << 20;
 constexpr std::size_t kMaxAllUnboundBytes = 32 << 20;  // of all connections together
 constexpr std::size_t kMaxThreads = 65536;
@@ -23,7 +23,7 @@ constexpr std::uint64_t kMaxTlsRecord = 16384;
 // As the kernel side follows connections whose ends it knows.
 constexpr std::uint32_t kRequestBytes = 16384;
 constexpr std::uint32_t kResponseBytes = 4096;
-constexpr std::size_t kMaxCalls = 128;                 // of a thread, kept to find out
+constexpr std::size_t kMaxCalls = 128;  // of a thread, kept to find out
 constexpr std::uint64_t kLatelyNs = 1'000'000'000;
 
 // Are these calls' bytes in the records, one after the other? What comes before may be the handshake's.
@@ -34,8 +34,10 @@ bool went_out(const std::vector<std::uint64_t>& sizes, const std::deque<std::uin
         while (left > 0 && at < records.size()) {
             const std::uint64_t piece = std::min(left, kMaxTlsRecord);
             const bool is_match = can_hold(records[at++], piece);
-            if (is_match) left -= piece;
-            else if (has_begun) return false;
+            if (is_match)
+                left -= piece;
+            else if (has_begun)
+                return false;
             has_begun |= is_match;
         }
     return has_begun;
@@ -110,7 +112,8 @@ void Tracker::bind(Connection& plain, std::uint64_t beneath, spans::SpanBatch& b
 }
 
 // Plaintext of which it is not known through which socket it goes.
-void Tracker::take_unbound(Connection& plain, const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch) {
+void Tracker::take_unbound(Connection& plain, const wg_data_event& event, std::string_view bytes,
+                           spans::SpanBatch& batch) {
     plain.last_ns = event.head.time_ns;
     const std::size_t cost = sizeof(HeldEvent) + bytes.size();
     if (plain.unbound.size() >= kMaxUnbound || plain.unbound_bytes + cost > kMaxUnboundBytes ||
@@ -129,10 +132,13 @@ void Tracker::take_unbound(Connection& plain, const wg_data_event& event, std::s
     ThreadTls& thread = thread_of(event);
     if (event.direction == WG_SEND) {
         auto found = std::ranges::find(thread.written, plain.info.id, &ThreadTls::Write::plain);
-        if (found == thread.written.end()) found = thread.written.insert(found, {.plain = plain.info.id, .ns = 0, .sizes = {}, .call_ns = 0});
+        if (found == thread.written.end())
+            found = thread.written.insert(found, {.plain = plain.info.id, .ns = 0, .sizes = {}, .call_ns = 0});
         found->ns = event.head.time_ns;
-        if (event.first_ns && event.first_ns == found->call_ns && !found->sizes.empty()) found->sizes.back() += event.size;
-        else if (found->sizes.size() < kMaxCalls) found->sizes.push_back(event.size);
+        if (event.first_ns && event.first_ns == found->call_ns && !found->sizes.empty())
+            found->sizes.back() += event.size;
+        else if (found->sizes.size() < kMaxCalls)
+            found->sizes.push_back(event.size);
         found->call_ns = event.first_ns;
         return;
     }
@@ -210,7 +216,8 @@ void Tracker::count_encrypted(Connection& socket, spans::SpanBatch& batch) {
 }
 
 // The connection as a record for metrics, never a span: its handshake, or (with its bytes) its end.
-spans::Span& Tracker::report_tls(Connection& socket, std::uint64_t start_ns, std::uint64_t end_ns, spans::SpanBatch& batch) {
+spans::Span& Tracker::report_tls(Connection& socket, std::uint64_t start_ns, std::uint64_t end_ns,
+                                 spans::SpanBatch& batch) {
     const ConnectionInfo& info = socket.info;
     const TlsFacts& facts = socket.handshake->facts();
     spans::Span& record = batch.add();
@@ -233,7 +240,9 @@ spans::Span& Tracker::report_tls(Connection& socket, std::uint64_t start_ns, std
     }
     const bool is_server = info.role == Role::Server;
     // What a server is asked for is its clients' word, and may be anything.
-    const std::string& address = is_server ? info.local_address : facts.server_name.empty() ? info.remote_address : facts.server_name;
+    const std::string& address = is_server                   ? info.local_address
+                                 : facts.server_name.empty() ? info.remote_address
+                                                             : facts.server_name;
     record.attributes.add(attr::server_address, batch.text(address));
     record.attributes.add(attr::server_port, std::int64_t{is_server ? info.tuple.local_port : info.tuple.remote_port});
     return record;

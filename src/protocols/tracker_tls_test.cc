@@ -19,7 +19,8 @@ std::string get(int number) { return "GET /" + std::to_string(number) + " HTTP/1
 
 std::string sealed(std::size_t plaintext) {
     const std::size_t size = plaintext + 17;
-    return std::string{23, 3, 3, static_cast<char>(size >> 8), static_cast<char>(size & 0xff)} + std::string(size, '\x80');
+    return std::string{23, 3, 3, static_cast<char>(size >> 8), static_cast<char>(size & 0xff)} +
+           std::string(size, '\x80');
 }
 
 const std::string kHello = std::string{22, 3, 1, 0, 100, 1} + std::string(99, '\x80');
@@ -46,7 +47,8 @@ class TrackerTls : public ::testing::Test {
     std::map<std::string, std::int64_t> ports() {
         std::map<std::string, std::int64_t> found;
         for (const spans::Span& span : host_.batch())
-            found[std::string(span.attributes.text(attr::url_path))] = span.attributes.number(attr::network_peer_port, 0);
+            found[std::string(span.attributes.text(attr::url_path))] =
+                span.attributes.number(attr::network_peer_port, 0);
         return found;
     }
     std::uint64_t lost(Cause cause) { return sum(host_.tracker().counts()).of(cause); }
@@ -59,7 +61,8 @@ class TrackerTls : public ::testing::Test {
     }
     void shake_hands(Socket& server) {
         receive(server, tls_record(22, client_hello({.server_name = "shop.example", .protocols = {"h2", "http/1.1"}})));
-        send(server, tls_record(22, server_hello({.version = 0x0304, .cipher = 0x1301})) + tls_record(23, "certificate"));
+        send(server,
+             tls_record(22, server_hello({.version = 0x0304, .cipher = 0x1301})) + tls_record(23, "certificate"));
         receive(server, tls_record(23, "finished"));
     }
 
@@ -138,7 +141,9 @@ TEST_F(TrackerTls, AsksAboutAProcessWithTheNumberOfOneThatWasRead) {
     };
     Socket& under = socket_of(1, 5);
     receive(under, sealed(get(1).size()));
-    receive(host_.add({.id = kPlain + 1, .role = WG_ROLE_UNKNOWN, .process_start_ns = 5, .is_plain = true, .beneath = 1}), get(1));
+    receive(
+        host_.add({.id = kPlain + 1, .role = WG_ROLE_UNKNOWN, .process_start_ns = 5, .is_plain = true, .beneath = 1}),
+        get(1));
     host_.tracker().tls_seen().clear();
     receive(socket_of(2, 5), kHello);
     EXPECT_TRUE(host_.tracker().tls_seen().empty());
@@ -264,7 +269,8 @@ TEST_F(TrackerTls, EndsWithItsSocket) {
 TEST_F(TrackerTls, WithoutItsEventItIsKnownByItsId) {
     Socket& under = socket(1);
     receive(under, sealed(get(1).size()));
-    Socket& above = host_.add({.id = kPlain + 1, .role = WG_ROLE_UNKNOWN, .is_connection_lost = true, .is_plain = true});
+    Socket& above =
+        host_.add({.id = kPlain + 1, .role = WG_ROLE_UNKNOWN, .is_connection_lost = true, .is_plain = true});
     receive(above, get(1));
     send(above, kOk);
     ASSERT_EQ(host_.batch().size(), 1u);
@@ -292,7 +298,8 @@ TEST_F(TrackerTls, BothEndsOfACallAreJoined) {
     send(client, kHello);
     receive(server, kHello, 9);
     Socket& above_client = plain(1, 1);
-    Socket& above_server = host_.add({.id = kPlain + 2, .role = WG_ROLE_UNKNOWN, .pid = 200, .is_plain = true, .beneath = 2});
+    Socket& above_server =
+        host_.add({.id = kPlain + 2, .role = WG_ROLE_UNKNOWN, .pid = 200, .is_plain = true, .beneath = 2});
     send(above_client, get(1));
     receive(above_server, get(1), 9);
     send(above_server, kOk, 9);

@@ -53,7 +53,9 @@ class TwoWaySession : public KeyedSession<Codec> {
     }
 
     bool wants_tails() const override {
-        const auto waits = [](const Half& half) { return half.passed_to > half.stream.end() || !half.stream.is_empty(); };
+        const auto waits = [](const Half& half) {
+            return half.passed_to > half.stream.end() || !half.stream.is_empty();
+        };
         return KeyedSession<Codec>::wants_tails() || waits(requests_) || waits(responses_);
     }
     bool is_pipelined() const override { return true; }
@@ -141,13 +143,17 @@ class TwoWaySession : public KeyedSession<Codec> {
     // What this end has sent may be reported after what it was answered.
     bool is_late(const Half& half) const {
         const Half& other = half.is_answer() ? requests_ : responses_;
-        return half.is_received && half.stream.order() > (is_closing_ ? order_limit_ : std::min(order_limit_, other.stream.end()));
+        return half.is_received &&
+               half.stream.order() > (is_closing_ ? order_limit_ : std::min(order_limit_, other.stream.end()));
     }
 
-    // What this end had received before it sent what is read next, and what waited for something that was never reported.
+    // What this end had received before it sent what is read next, and what waited for something that was never
+    // reported.
     void read_before(const Half& half, Context& context) {
         Half& other = half.is_answer() ? requests_ : responses_;
-        if (half.is_received || other.stream.is_empty() || other.stream.order() == 0 || other.stream.order() > half.stream.head()) return;
+        if (half.is_received || other.stream.is_empty() || other.stream.order() == 0 ||
+            other.stream.order() > half.stream.head())
+            return;
         order_limit_ = half.stream.head();
         read(other, context);
         order_limit_ = kNoLimit;
@@ -156,7 +162,8 @@ class TwoWaySession : public KeyedSession<Codec> {
     void read(Half& half, Context& context) {
         while (!is_over_) {
             streams::Stream& stream = half.stream;
-            if (stream.head() < half.passed_to) stream.skip_to(std::min(half.passed_to, std::max(stream.end(), stream.head())));
+            if (stream.head() < half.passed_to)
+                stream.skip_to(std::min(half.passed_to, std::max(stream.end(), stream.head())));
             if (stream.head() < half.passed_to) return;
             if (const Key key = std::exchange(half.ends, 0)) on_whole(half, key, context);
             if (stream.is_empty() || is_late(half)) return;
@@ -164,8 +171,10 @@ class TwoWaySession : public KeyedSession<Codec> {
             if (is_over_) return;
             if (half.is_lost && !find(half)) return;
             if (stream.hole()) {
-                if (passes_hole(half)) stream.consume(stream.hole());
-                else if (!lose(half, context)) return;
+                if (passes_hole(half))
+                    stream.consume(stream.hole());
+                else if (!lose(half, context))
+                    return;
             } else if (!read_frame(half, context)) {
                 return;
             }

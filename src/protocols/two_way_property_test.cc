@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many NATS, MQTT, DNS and JSON-RPC exchanges of both ends, several under way at a time and answered in any order, whose answers are
-// known: every span says what its own answer said, or that it is not whole. In the second test calls are lost anywhere; a pair
-// is never wrong then either.
+// Many NATS, MQTT, DNS and JSON-RPC exchanges of both ends, several under way at a time and answered in any order,
+// whose answers are known: every span says what its own answer said, or that it is not whole. In the second test calls
+// are lost anywhere; a pair is never wrong then either.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -29,7 +29,9 @@ struct Speech {
     std::string opening;
     std::string opening_answer;
     // What the span says of its answer, empty when all is well.
-    std::string (*said)(const spans::Span& span) = [](const spans::Span& span) { return std::string(span.attributes.text(attr::error_type)); };
+    std::string (*said)(const spans::Span& span) = [](const spans::Span& span) {
+        return std::string(span.attributes.text(attr::error_type));
+    };
 };
 
 std::string big_endian(std::uint64_t value, unsigned bytes) {
@@ -52,20 +54,28 @@ std::string filled(const std::string& lure, std::size_t size) {
 
 std::string nats(const std::string& line, const std::string& headers, std::size_t size) {
     const std::string body = headers + filled("-ERR 'wrong'\r\nMSG wrong 1 1\r\nx\r\n", size);
-    const std::string sizes = headers.empty() ? std::to_string(size) : std::to_string(headers.size()) + " " + std::to_string(body.size());
+    const std::string sizes =
+        headers.empty() ? std::to_string(size) : std::to_string(headers.size()) + " " + std::to_string(body.size());
     return (headers.empty() ? "" : "H") + line + " " + sizes + "\r\n" + body + "\r\n";
 }
 std::string nats_status(std::uint64_t number) { return std::to_string(400 + number % 97); }
 
 const Speech kNats{
-    .ask = [](std::uint64_t n, std::size_t size) { return nats("PUB q" + std::to_string(n) + " _INBOX.r" + std::to_string(n), "", size); },
+    .ask =
+        [](std::uint64_t n, std::size_t size) {
+            return nats("PUB q" + std::to_string(n) + " _INBOX.r" + std::to_string(n), "", size);
+        },
     .answer =
         [](std::uint64_t n, std::size_t size, bool is_error) {
-            return nats("MSG _INBOX.r" + std::to_string(n) + " 1", is_error ? "NATS/1.0 " + nats_status(n) + "\r\n\r\n" : "", size);
+            return nats("MSG _INBOX.r" + std::to_string(n) + " 1",
+                        is_error ? "NATS/1.0 " + nats_status(n) + "\r\n\r\n" : "", size);
         },
     .error = nats_status,
     .number = [](const spans::Span& span) { return span.name.starts_with("request") ? tail_number(span.name) : 0; },
-    .noise = [](bool is_client, std::size_t size) { return is_client ? nats("PUB noise", "", size) : nats("MSG noise 1", "", size) + "PING\r\n"; },
+    .noise =
+        [](bool is_client, std::size_t size) {
+            return is_client ? nats("PUB noise", "", size) : nats("MSG noise 1", "", size) + "PING\r\n";
+        },
     .opening = "CONNECT {\"verbose\":false}\r\n",
     .opening_answer = "PONG\r\n"};
 
@@ -84,61 +94,82 @@ std::string mqtt_text(const std::string& text) { return big_endian(text.size(), 
 std::string mqtt_id(std::uint64_t number) { return big_endian(1 + number % 512, 2); }
 
 const Speech kMqtt{
-    .ask = [](std::uint64_t n, std::size_t size) {
-        return mqtt(0x32, mqtt_text("q" + std::to_string(n)) + mqtt_id(n) + "\0"s + filled("\x40\3\0\1\x97"s, size));
-    },
-    .answer = [](std::uint64_t n, std::size_t, bool is_error) {
-        return mqtt(0x40, mqtt_id(n) + (is_error ? std::string(1, n % 2 ? '\x97' : '\x87') + "\0"s : ""s));
-    },
+    .ask =
+        [](std::uint64_t n, std::size_t size) {
+            return mqtt(0x32,
+                        mqtt_text("q" + std::to_string(n)) + mqtt_id(n) + "\0"s + filled("\x40\3\0\1\x97"s, size));
+        },
+    .answer =
+        [](std::uint64_t n, std::size_t, bool is_error) {
+            return mqtt(0x40, mqtt_id(n) + (is_error ? std::string(1, n % 2 ? '\x97' : '\x87') + "\0"s : ""s));
+        },
     .error = [](std::uint64_t n) { return n % 2 ? "quota_exceeded"s : "not_authorized"s; },
     .number = [](const spans::Span& span) { return span.name.starts_with("publish q") ? tail_number(span.name) : 0; },
-    .noise = [](bool is_client, std::size_t size) {
-        return mqtt(0x30, mqtt_text("noise") + "\0"s + std::string(size, 'x')) + (is_client ? "\xc0\0"s : "\xd0\0"s);
-    },
+    .noise =
+        [](bool is_client, std::size_t size) {
+            return mqtt(0x30, mqtt_text("noise") + "\0"s + std::string(size, 'x')) +
+                   (is_client ? "\xc0\0"s : "\xd0\0"s);
+        },
     .opening = mqtt(0x10, mqtt_text("MQTT") + "\5\2\0\x3c\0"s + mqtt_text("me")),
     .opening_answer = mqtt(0x20, "\0\0\0"s)};
 
 std::string dns(const std::string& id, const std::string& flags, const std::string& label, std::size_t size) {
-    const std::string message = id + flags + "\0\1\0\0\0\0\0\1"s + static_cast<char>(label.size()) + label + "\7example\0\0\1\0\1"s +
-                                filled("\0\x1d\0\1\x81\x82\0\1\0\0\0\0\0\0\5wrong"s, size);
+    const std::string message = id + flags + "\0\1\0\0\0\0\0\1"s + static_cast<char>(label.size()) + label +
+                                "\7example\0\0\1\0\1"s + filled("\0\x1d\0\1\x81\x82\0\1\0\0\0\0\0\0\5wrong"s, size);
     return big_endian(message.size(), 2) + message;
 }
-std::string dns_code(std::uint64_t number) { return std::vector<std::string>{"FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"}[number % 5]; }
+std::string dns_code(std::uint64_t number) {
+    return std::vector<std::string>{"FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"}[number % 5];
+}
 
 const Speech kDns{
     .ask = [](std::uint64_t n, std::size_t size) { return dns(mqtt_id(n), "\1\x20"s, "q" + std::to_string(n), size); },
-    .answer = [](std::uint64_t n, std::size_t size, bool is_error) {
-        return dns(mqtt_id(n), "\x81"s + static_cast<char>(0x80 + (is_error ? 1 + n % 5 : 0)), "q" + std::to_string(n), size);
-    },
+    .answer =
+        [](std::uint64_t n, std::size_t size, bool is_error) {
+            return dns(mqtt_id(n), "\x81"s + static_cast<char>(0x80 + (is_error ? 1 + n % 5 : 0)),
+                       "q" + std::to_string(n), size);
+        },
     .error = dns_code,
-    .number = [](const spans::Span& span) {
-        const std::string_view name = span.attributes.text(attr::dns_question_name);
-        return name.starts_with('q') ? tail_number(name.substr(0, name.find('.'))) : 0;
-    },
+    .number =
+        [](const spans::Span& span) {
+            const std::string_view name = span.attributes.text(attr::dns_question_name);
+            return name.starts_with('q') ? tail_number(name.substr(0, name.find('.'))) : 0;
+        },
     .noise = [](bool, std::size_t) { return std::string(); },
     .opening = dns("\0\0"s, "\1\x20"s, "opening", 0),
     .opening_answer = dns("\0\0"s, "\x81\x80"s, "opening", 0),
-    .said = [](const spans::Span& span) {
-        const std::string_view code = span.attributes.text(attr::waggle_dns_response_code);
-        return std::string(code == "NOERROR" ? "" : code);
-    }};
+    .said =
+        [](const spans::Span& span) {
+            const std::string_view code = span.attributes.text(attr::waggle_dns_response_code);
+            return std::string(code == "NOERROR" ? "" : code);
+        }};
 
 // Texts look like the end of a document and the beginning of another.
 std::string json_filler(std::size_t size) { return "\"" + filled(R"(\"}{\"id\":1,)", size / 13 * 13) + "\""; }
 
 const Speech kJsonRpc{
-    .ask = [](std::uint64_t n, std::size_t size) {
-        return R"({"jsonrpc":"2.0","params":[)" + json_filler(size) + R"(],"method":"q)" + std::to_string(n) + R"(","id":)" + std::to_string(n) + "}\n";
-    },
-    .answer = [](std::uint64_t n, std::size_t size, bool is_error) {
-        const std::string what = is_error ? R"("error":{"data":)" + json_filler(size) + R"(,"code":)" + std::to_string(n) + "}" : R"("result":)" + json_filler(size);
-        return R"({"jsonrpc":"2.0",)" + what + R"(,"id":)" + std::to_string(n) + "}\n";
-    },
+    .ask =
+        [](std::uint64_t n, std::size_t size) {
+            return R"({"jsonrpc":"2.0","params":[)" + json_filler(size) + R"(],"method":"q)" + std::to_string(n) +
+                   R"(","id":)" + std::to_string(n) + "}\n";
+        },
+    .answer =
+        [](std::uint64_t n, std::size_t size, bool is_error) {
+            const std::string what =
+                is_error ? R"("error":{"data":)" + json_filler(size) + R"(,"code":)" + std::to_string(n) + "}"
+                         : R"("result":)" + json_filler(size);
+            return R"({"jsonrpc":"2.0",)" + what + R"(,"id":)" + std::to_string(n) + "}\n";
+        },
     .error = [](std::uint64_t n) { return std::to_string(n); },
     .number = [](const spans::Span& span) { return span.name.starts_with("q") ? tail_number(span.name) : 0; },
-    .noise = [](bool, std::size_t size) { return R"({"jsonrpc":"2.0","method":"noise","params":)" + json_filler(size) + "}\n"; },
-    .opening = R"({"jsonrpc":"2.0","method":"opening","id":0})" "\n",
-    .opening_answer = R"({"jsonrpc":"2.0","id":0,"result":1})" "\n"};
+    .noise =
+        [](bool, std::size_t size) {
+            return R"({"jsonrpc":"2.0","method":"noise","params":)" + json_filler(size) + "}\n";
+        },
+    .opening = R"({"jsonrpc":"2.0","method":"opening","id":0})"
+               "\n",
+    .opening_answer = R"({"jsonrpc":"2.0","id":0,"result":1})"
+                      "\n"};
 
 struct Question {
     bool is_error = false;
@@ -149,7 +180,10 @@ struct Question {
 class World {
   public:
     World(std::uint64_t seed, const Speech& speech, double loss)
-        : random_(seed), speech_(speech), loss_(loss), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
+        : random_(seed),
+          speech_(speech),
+          loss_(loss),
+          host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
 
     void run(int connections) {
         for (int i = 0; i < connections; ++i) {
@@ -244,7 +278,9 @@ class World {
             const bool is_whole = span.incomplete == spans::Incomplete::No;
             (is_whole ? whole_ : others_) += 1;
             EXPECT_TRUE(is_whole || question.is_lossy) << static_cast<int>(span.incomplete);
-            if (is_whole) { EXPECT_EQ(error, question.is_error ? speech_.error(number) : ""); }
+            if (is_whole) {
+                EXPECT_EQ(error, question.is_error ? speech_.error(number) : "");
+            }
         }
         for (const auto& [number, question] : questions_) {
             if (question.spans > 0) continue;

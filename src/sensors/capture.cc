@@ -65,10 +65,11 @@ std::vector<Probe> socket_probes() {
 }
 
 const SensorSpec& blocked_sensor() {
-    static const SensorSpec spec = {"blocked threads",
-                                    bpf::tasks,
-                                    {{"iter", {{"list_blocked", "bpf_iter_task"}}}},
-                                    "the first request of each connection whose server waits for it in a read is missed"};
+    static const SensorSpec spec = {
+        "blocked threads",
+        bpf::tasks,
+        {{"iter", {{"list_blocked", "bpf_iter_task"}}}},
+        "the first request of each connection whose server waits for it in a read is missed"};
     return spec;
 }
 
@@ -122,8 +123,7 @@ const std::vector<SensorSpec>& base_sensors() {
     return specs;
 }
 
-Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
-                                                std::vector<SensorReport>& reports) {
+Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, std::vector<SensorReport>& reports) {
     raise_memory_limit();
     std::unique_ptr<Capture> capture(new Capture);
     LoadOptions load_options;
@@ -136,7 +136,8 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
                              .has_queue_time = options.has_queue_time,
                              .datagram_ports = {53, 5353}};
     if (options.has_queue_time) load_options.requested.push_back("arrival");
-    load_options.map_entries["scratch"] = 2 * (options.cpus ? options.cpus : static_cast<std::uint32_t>(possible_cpus()));
+    load_options.map_entries["scratch"] =
+        2 * (options.cpus ? options.cpus : static_cast<std::uint32_t>(possible_cpus()));
     load_options.map_entries["targets"] = options.max_targets;
 
     SensorReport& sockets = reports.emplace_back();
@@ -176,14 +177,15 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options,
     capture->counters_fd_ = sensor.map_fd("counters");
     if (const int framings = is_by_tracepoint ? sensor.map_fd("framings") : -1; framings >= 0)
         for (std::uint32_t i = 0; i < options.framings.size(); ++i)
-            if (const int error = map_update(framings, &i, &options.framings[i]); error) return fail_errno("telling framings", -error);
+            if (const int error = map_update(framings, &i, &options.framings[i]); error)
+                return fail_errno("telling framings", -error);
     if (options.has_queue_time && (!is_by_tracepoint || !kernel_has_tracepoint("sk_data_ready")))
         log::warn("ebpf.queue_time: this kernel does not tell when bytes arrive (6.4 and later do, with tp_btf)");
 
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     capture->state_bytes_ = (sizeof(wg_state) + page - 1) / page * page;
-    void* mapped = ::mmap(nullptr, capture->state_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED,
-                          sensor.map_fd("state"), 0);
+    void* mapped =
+        ::mmap(nullptr, capture->state_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, sensor.map_fd("state"), 0);
     if (mapped == MAP_FAILED) return fail_errno("mapping the shared page");
     capture->state_ = static_cast<wg_state*>(mapped);
     capture->state_->has_io_uring = capture->io_uring_ != nullptr;
@@ -215,9 +217,7 @@ void Capture::beat(std::uint64_t now_ns) {
     std::atomic_ref(state_->heartbeat_ns).store(now_ns, std::memory_order_relaxed);
 }
 
-void Capture::publish_rules() {
-    std::atomic_ref(state_->rule_generation).fetch_add(1, std::memory_order_release);
-}
+void Capture::publish_rules() { std::atomic_ref(state_->rule_generation).fetch_add(1, std::memory_order_release); }
 
 void Capture::set_max_bytes(std::uint32_t bytes) {
     std::atomic_ref(state_->max_bytes).store(bytes, std::memory_order_relaxed);
@@ -229,9 +229,7 @@ void Capture::set_counting(bool is_counting) {
 
 void Capture::switch_off() { std::atomic_ref(state_->is_off).store(1, std::memory_order_release); }
 
-void Capture::publish_targets() {
-    std::atomic_ref(state_->target_generation).fetch_add(1, std::memory_order_release);
-}
+void Capture::publish_targets() { std::atomic_ref(state_->target_generation).fetch_add(1, std::memory_order_release); }
 
 int Capture::process_ring_fd() const { return processes_ ? processes_->map_fd("process_ring") : -1; }
 

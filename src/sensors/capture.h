@@ -29,17 +29,16 @@ struct CaptureOptions {
     std::uint32_t response_bytes = 4096;
     std::uint32_t unknown_bytes = 4096;
     std::uint32_t max_targets = 65536;
-    std::uint32_t cpus = 0;       // 0: as many as there may be
-    bool has_queue_time = false;  // watch arrivals: costs something per packet
-    bool has_tls = true;          // watch TLS libraries
+    std::uint32_t cpus = 0;                 // 0: as many as there may be
+    bool has_queue_time = false;            // watch arrivals: costs something per packet
+    bool has_tls = true;                    // watch TLS libraries
     std::vector<wg_framing> framings = {};  // as rules name them, at most WG_FRAMINGS
 };
 
 class Capture {
   public:
     // Fails only when no way to see sockets loads; the reports say what works in any case.
-    static Result<std::unique_ptr<Capture>> start(const CaptureOptions& options,
-                                                  std::vector<SensorReport>& reports);
+    static Result<std::unique_ptr<Capture>> start(const CaptureOptions& options, std::vector<SensorReport>& reports);
     ~Capture();
     Capture(const Capture&) = delete;
     Capture& operator=(const Capture&) = delete;
@@ -57,7 +56,8 @@ class Capture {
     void beat(std::uint64_t now_ns);
     // Makes rules written before this call known to the programs.
     void publish_rules();
-    // Overload: of a call at most so many bytes are copied (0: as the rules say); nothing is copied, but counted and timed.
+    // Overload: of a call at most so many bytes are copied (0: as the rules say); nothing is copied, but counted and
+    // timed.
     void set_max_bytes(std::uint32_t bytes);
     void set_counting(bool is_counting);
     // The kill switch: from the next call on nothing is copied. For good.

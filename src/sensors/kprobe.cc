@@ -86,7 +86,8 @@ Result<void> KernelProbes::define(const std::string& line) const {
 
 Result<void> KernelProbes::add(std::string_view function, bool is_return, int program_fd) {
     if (tracefs_.empty())
-        return fail("tracefs: no kprobe_events that can be written (is it mounted? else root or CAP_DAC_OVERRIDE is needed)");
+        return fail(
+            "tracefs: no kprobe_events that can be written (is it mounted? else root or CAP_DAC_OVERRIDE is needed)");
     Event event{.name = fmt::format("{}{}", function, is_return ? "_return" : ""), .perf = {}};
     const std::string kind = is_return ? fmt::format("r{}", kReturns) : "p";
     if (auto done = define(fmt::format("{}:{}/{} {}", kind, group_, event.name, function)); !done) return done;
@@ -108,7 +109,8 @@ Result<void> KernelProbes::add(std::string_view function, bool is_return, int pr
     added.perf = Fd(static_cast<int>(::syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
     // Debian's and Ubuntu's kernels know a third level, which is for CAP_SYS_ADMIN only.
     if (added.perf.get() < 0 && errno == EACCES)
-        return fail_errno("kprobe " + added.name + ": kernel.perf_event_paranoid must be 2 or less for an agent that is not root");
+        return fail_errno("kprobe " + added.name +
+                          ": kernel.perf_event_paranoid must be 2 or less for an agent that is not root");
     if (added.perf.get() < 0) return fail_errno("kprobe " + added.name);
     if (::ioctl(added.perf.get(), PERF_EVENT_IOC_SET_BPF, program_fd) < 0 ||
         ::ioctl(added.perf.get(), PERF_EVENT_IOC_ENABLE, 0) < 0)

@@ -60,8 +60,7 @@ bool kernel_has_tracepoint(std::string_view name) {
 }
 
 bool kernel_has_function(std::string_view name) {
-    return kernel_btf() &&
-           btf__find_by_name_kind(kernel_btf(), std::string(name).c_str(), BTF_KIND_FUNC) > 0;
+    return kernel_btf() && btf__find_by_name_kind(kernel_btf(), std::string(name).c_str(), BTF_KIND_FUNC) > 0;
 }
 
 int possible_cpus() { return std::max(1, libbpf_num_possible_cpus()); }
@@ -178,7 +177,8 @@ bool open_object(const SensorSpec& spec, const Alternative& alternative, const L
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, result.object) bpf_program__set_autoload(program, false);
     for (const Program& wanted : alternative.programs) {
-        if (wanted.is_on_request && std::ranges::find(options.requested, wanted.name) == options.requested.end()) continue;
+        if (wanted.is_on_request && std::ranges::find(options.requested, wanted.name) == options.requested.end())
+            continue;
         bpf_program* found = bpf_object__find_program_by_name(result.object, std::string(wanted.name).c_str());
         if (!found || !is_present(found, wanted)) {
             if (found && wanted.is_optional) {
@@ -189,12 +189,13 @@ bool open_object(const SensorSpec& spec, const Alternative& alternative, const L
             return false;
         }
         bpf_program__set_autoload(found, true);
-        if (wanted.attach_type) bpf_program__set_expected_attach_type(found, static_cast<bpf_attach_type>(wanted.attach_type));
+        if (wanted.attach_type)
+            bpf_program__set_expected_attach_type(found, static_cast<bpf_attach_type>(wanted.attach_type));
         chosen.push_back(found);
     }
     for (const Probe& probe : alternative.probes)
-        bpf_program__set_autoload(
-            bpf_object__find_program_by_name(result.object, std::string(probe.program).c_str()), true);
+        bpf_program__set_autoload(bpf_object__find_program_by_name(result.object, std::string(probe.program).c_str()),
+                                  true);
     return true;
 }
 
@@ -233,7 +234,8 @@ Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const Lo
     Attempt result;
     last_messages.clear();
     std::vector<bpf_program*> chosen;
-    if (!open_object(spec, alternative, options, result, chosen, notes) || !configure(result.object, options, result.failure)) {
+    if (!open_object(spec, alternative, options, result, chosen, notes) ||
+        !configure(result.object, options, result.failure)) {
         result.undo();
         return result;
     }

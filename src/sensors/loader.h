@@ -25,10 +25,10 @@ class KernelProbes;
 
 struct LoadOptions {
     wg_settings settings{};
-    std::vector<std::string> disabled;                    // names of alternatives not to use
-    std::vector<std::string> requested;                   // names of programs that are loaded on request
-    std::map<std::string, std::uint32_t> map_entries;     // map name → max_entries
-    std::map<std::string, int> shared_maps;               // map name → fd of a map loaded before
+    std::vector<std::string> disabled;                 // names of alternatives not to use
+    std::vector<std::string> requested;                // names of programs that are loaded on request
+    std::map<std::string, std::uint32_t> map_entries;  // map name → max_entries
+    std::map<std::string, int> shared_maps;            // map name → fd of a map loaded before
 };
 
 // A loaded sensor: owns object and links; detaches on destruction.

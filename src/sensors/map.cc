@@ -7,9 +7,7 @@
 
 namespace waggle::sensors {
 
-int map_update(int fd, const void* key, const void* value) {
-    return bpf_map_update_elem(fd, key, value, BPF_ANY);
-}
+int map_update(int fd, const void* key, const void* value) { return bpf_map_update_elem(fd, key, value, BPF_ANY); }
 
 int map_delete(int fd, const void* key) { return bpf_map_delete_elem(fd, key); }
 
@@ -17,12 +15,11 @@ int map_lookup(int fd, const void* key, void* value) { return bpf_map_lookup_ele
 
 bool map_next_key(int fd, const void* key, void* next) { return bpf_map_get_next_key(fd, key, next) == 0; }
 
-int map_lookup_batch(int fd, bool is_first, std::uint32_t* cursor, void* keys, void* values,
-                     std::uint32_t capacity, bool* is_last) {
+int map_lookup_batch(int fd, bool is_first, std::uint32_t* cursor, void* keys, void* values, std::uint32_t capacity,
+                     bool* is_last) {
     std::uint32_t count = capacity;
     std::uint32_t next = 0;
-    const int error =
-        bpf_map_lookup_batch(fd, is_first ? nullptr : cursor, &next, keys, values, &count, nullptr);
+    const int error = bpf_map_lookup_batch(fd, is_first ? nullptr : cursor, &next, keys, values, &count, nullptr);
     *cursor = next;
     *is_last = error == -ENOENT;
     if (error && error != -ENOENT) {

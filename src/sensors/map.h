@@ -17,8 +17,8 @@ int map_delete(int fd, const void* key);
 int map_lookup(int fd, const void* key, void* value);
 // Up to capacity entries from *cursor on (4 bytes of kernel cursor; first call: is_first). Returns how
 // many were read; *is_last tells that the map ended.
-int map_lookup_batch(int fd, bool is_first, std::uint32_t* cursor, void* keys, void* values,
-                     std::uint32_t capacity, bool* is_last);
+int map_lookup_batch(int fd, bool is_first, std::uint32_t* cursor, void* keys, void* values, std::uint32_t capacity,
+                     bool* is_last);
 int map_update_batch(int fd, const void* keys, const void* values, std::uint32_t count);
 
 // The key after `key`, or the first one (null); false at the end.
@@ -56,8 +56,7 @@ class Map {
                 keys.resize(count + kChunk);
                 values.resize(count + kChunk);
             }
-            const int got =
-                map_lookup_batch(fd_, is_first, &cursor, &keys[count], &values[count], kChunk, &is_last);
+            const int got = map_lookup_batch(fd_, is_first, &cursor, &keys[count], &values[count], kChunk, &is_last);
             if (got < 0) break;
             count += static_cast<std::size_t>(got);
         }

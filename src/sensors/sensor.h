@@ -49,7 +49,7 @@ enum class SensorState { Active, Degraded, Unavailable };
 struct SensorReport {
     std::string name;
     SensorState state = SensorState::Unavailable;
-    std::string chosen;               // alternative's name
+    std::string chosen;                // alternative's name
     std::vector<std::string> reasons;  // why better alternatives, or optional programs, are not used
     std::string cost_of_absence;
 };

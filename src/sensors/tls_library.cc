@@ -35,8 +35,9 @@ constexpr std::array<TlsFunction, 5> kGo = {{
     {.symbol = "crypto/tls.(*Conn).Close", .site = WG_TLS_GO_FREE, .is_optional = true},
 }};
 
-// A release build keeps these as functions of their own: they are called from several places, with link-time optimisation, too. What is received is taken
-// as each record is decrypted, not when the program reads it. Before 0.23 that is inlined.
+// A release build keeps these as functions of their own: they are called from several places, with link-time
+// optimisation, too. What is received is taken as each record is decrypted, not when the program reads it. Before 0.23
+// that is inlined.
 constexpr std::string_view kRustlsDrop =
     "*drop_in_place$LT$rustls..common_state..CommonState$GT$|*13drop_in_place*6rustls12common_state11CommonState";
 

@@ -11,7 +11,7 @@ namespace waggle::sensors {
 
 struct TlsFunction {
     std::string_view symbol;
-    wg_tls_site site;  // what its entry means, or with `is_result`, its result
+    wg_tls_site site;          // what its entry means, or with `is_result`, its result
     bool is_result = false;    // only the result counts
     bool is_optional = false;  // the library is read without it
 };

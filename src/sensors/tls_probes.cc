@@ -51,8 +51,8 @@ std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorRe
     std::string_view why;
     if (is_multi && !has_multi(sensor->program_fd("tls_site")))
         why = "not in this kernel";
-    else if (is_multi && !sees_every_thread(sensor->program_fd("count_call"),
-                                            sensor->map_fd("calls_counted"), ::getpid()))
+    else if (is_multi &&
+             !sees_every_thread(sensor->program_fd("count_call"), sensor->map_fd("calls_counted"), ::getpid()))
         why = "this kernel's sees one thread of a process only (6.6.33 and 6.9.4 do better)";
     if (!why.empty()) {
         LoadOptions older = options;
@@ -60,8 +60,7 @@ std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorRe
         report = {};
         sensor = load(tls_sensor(), older, report);
         if (!sensor) return nullptr;
-        report.reasons = {
-            fmt::format("uprobe_multi: {}; a stop takes about 80 ms for each probe", why)};
+        report.reasons = {fmt::format("uprobe_multi: {}; a stop takes about 80 ms for each probe", why)};
         is_multi = false;
     }
     return std::unique_ptr<TlsProbes>(new TlsProbes(std::move(sensor), is_multi));
@@ -78,8 +77,10 @@ void TlsProbes::Links::release() {
     std::atomic<std::size_t> next = 0;
     const auto close_some = [&] {
         for (std::size_t i = next++; i < multi.size() + single.size(); i = next++) {
-            if (i < multi.size()) multi[i].reset();
-            else bpf_link__destroy(single[i - multi.size()]);
+            if (i < multi.size())
+                multi[i].reset();
+            else
+                bpf_link__destroy(single[i - multi.size()]);
         }
     };
     {
@@ -92,21 +93,19 @@ void TlsProbes::Links::release() {
     single.clear();
 }
 
-Result<void> TlsProbes::attach_each(std::uint32_t pid, const std::string& path,
-                                    std::span<const TlsPlace> places, Links& links) {
+Result<void> TlsProbes::attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places,
+                                    Links& links) {
     for (const TlsPlace& place : places) {
         DECLARE_LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = place.cookie());
-        bpf_link* link =
-            bpf_program__attach_uprobe_opts(sensor_->program("tls_site"), static_cast<pid_t>(pid),
-                                            path.c_str(), place.offset, &options);
+        bpf_link* link = bpf_program__attach_uprobe_opts(sensor_->program("tls_site"), static_cast<pid_t>(pid),
+                                                         path.c_str(), place.offset, &options);
         if (!link) return fail_errno("uprobe");
         links.single.push_back(link);
     }
     return ok();
 }
 
-Result<void> TlsProbes::attach(std::uint32_t pid, const std::string& path,
-                               std::span<const TlsPlace> places) {
+Result<void> TlsProbes::attach(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places) {
     std::lock_guard lock(mutex_);
     if (is_over_ || places.empty()) return ok();
     if (has_tls_) std::atomic_ref(*has_tls_).fetch_or(kinds_of(places), std::memory_order_relaxed);
@@ -118,8 +117,7 @@ Result<void> TlsProbes::attach(std::uint32_t pid, const std::string& path,
             offsets.push_back(place.offset);
             cookies.push_back(place.cookie());
         }
-        fresh.multi.emplace_back(
-            link_multi(sensor_->program_fd("tls_site"), path.c_str(), pid, offsets, cookies));
+        fresh.multi.emplace_back(link_multi(sensor_->program_fd("tls_site"), path.c_str(), pid, offsets, cookies));
         if (!fresh.multi.back().is_open()) return fail_errno("uprobe_multi");
     } else if (auto done = attach_each(pid, path, places, fresh); !done) {
         fresh.release();
@@ -151,8 +149,7 @@ void TlsProbes::detach(std::span<const Gone> gone) {
         if (tgids.contains(key.kernel_tgid)) ended.push_back(key);
     for (const wg_tls_key& key : ended) {
         std::array<std::uint64_t, 64> session{};  // begins with its connection's id
-        if (map_lookup(sessions, &key, session.data()) == 0)
-            map_delete(sensor_->map_fd("rules"), &session[0]);
+        if (map_lookup(sessions, &key, session.data()) == 0) map_delete(sensor_->map_fd("rules"), &session[0]);
         map_delete(sessions, &key);
     }
 }

@@ -59,7 +59,8 @@ class TlsProbes {
         void release();
     };
     TlsProbes(std::unique_ptr<Sensor> sensor, bool is_multi) : sensor_(std::move(sensor)), is_multi_(is_multi) {}
-    Result<void> attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places, Links& links);
+    Result<void> attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places,
+                             Links& links);
 
     std::unique_ptr<Sensor> sensor_;
     bool is_multi_;

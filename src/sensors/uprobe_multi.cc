@@ -43,8 +43,7 @@ std::optional<std::uint64_t> offset_in_own_file(std::uint64_t address) {
         unsigned long from = 0;
         unsigned long to = 0;
         unsigned long offset = 0;
-        if (std::sscanf(line.c_str(), "%lx-%lx %*s %lx", &from, &to, &offset) == 3 &&
-            from <= address && address < to)
+        if (std::sscanf(line.c_str(), "%lx-%lx %*s %lx", &from, &to, &offset) == 3 && from <= address && address < to)
             return address - from + offset;
     }
     return std::nullopt;
@@ -52,8 +51,8 @@ std::optional<std::uint64_t> offset_in_own_file(std::uint64_t address) {
 
 }  // namespace
 
-int link_multi(int program, const char* path, std::uint32_t pid,
-               std::span<const std::uint64_t> offsets, std::span<const std::uint64_t> cookies) {
+int link_multi(int program, const char* path, std::uint32_t pid, std::span<const std::uint64_t> offsets,
+               std::span<const std::uint64_t> cookies) {
     const MultiAttr attr{.prog_fd = static_cast<std::uint32_t>(program),
                          .target_fd = 0,
                          .attach_type = kUprobeMulti,

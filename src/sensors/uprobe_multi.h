@@ -11,8 +11,8 @@ namespace waggle::sensors {
 constexpr std::uint32_t kUprobeMulti = 48;  // BPF_TRACE_UPROBE_MULTI
 
 // A descriptor, or -1 with errno. In process `pid` only; 0: in every one.
-int link_multi(int program, const char* path, std::uint32_t pid,
-               std::span<const std::uint64_t> offsets, std::span<const std::uint64_t> cookies);
+int link_multi(int program, const char* path, std::uint32_t pid, std::span<const std::uint64_t> offsets,
+               std::span<const std::uint64_t> cookies);
 
 // False where the kernel has no such links.
 bool has_multi(int program);

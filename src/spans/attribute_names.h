@@ -56,7 +56,8 @@ inline constexpr std::string_view graphql_operation_type = "graphql.operation.ty
 inline constexpr std::string_view jsonrpc_protocol_version = "jsonrpc.protocol.version";
 inline constexpr std::string_view jsonrpc_request_id = "jsonrpc.request.id";
 inline constexpr std::string_view dns_question_name = "dns.question.name";
-inline constexpr std::string_view messaging_rabbitmq_destination_routing_key = "messaging.rabbitmq.destination.routing_key";
+inline constexpr std::string_view messaging_rabbitmq_destination_routing_key =
+    "messaging.rabbitmq.destination.routing_key";
 inline constexpr std::string_view tls_protocol_name = "tls.protocol.name";
 inline constexpr std::string_view tls_protocol_version = "tls.protocol.version";
 inline constexpr std::string_view tls_cipher = "tls.cipher";
@@ -85,18 +86,19 @@ inline constexpr std::string_view process_owner = "process.owner";
 inline constexpr std::string_view process_runtime_name = "process.runtime.name";
 
 // Waggle's own: how sure a span is.
-inline constexpr std::string_view waggle_incomplete = "waggle.incomplete";    // why a span is not whole
-inline constexpr std::string_view waggle_unknown = "waggle.unknown";          // attributes that nobody can know, by name
-inline constexpr std::string_view waggle_parent = "waggle.parent";            // how the parent was found
-inline constexpr std::string_view waggle_role = "waggle.role";                // "unknown" when it is
-inline constexpr std::string_view waggle_ttfb = "waggle.time_to_first_byte";  // s
+inline constexpr std::string_view waggle_incomplete = "waggle.incomplete";  // why a span is not whole
+inline constexpr std::string_view waggle_unknown = "waggle.unknown";        // attributes that nobody can know, by name
+inline constexpr std::string_view waggle_parent = "waggle.parent";          // how the parent was found
+inline constexpr std::string_view waggle_role = "waggle.role";              // "unknown" when it is
+inline constexpr std::string_view waggle_ttfb = "waggle.time_to_first_byte";              // s
 inline constexpr std::string_view waggle_dns_response_code = "waggle.dns.response_code";  // NXDOMAIN, …
 inline constexpr std::string_view waggle_dns_truncated = "waggle.dns.truncated";          // the answer did not fit
-inline constexpr std::string_view waggle_dns_retries = "waggle.dns.retries";              // how often it was asked again
+inline constexpr std::string_view waggle_dns_retries = "waggle.dns.retries";  // how often it was asked again
 inline constexpr std::string_view waggle_queue_time = "waggle.queue_time";    // s
 // Of a connection whose bytes nobody can read, for metrics.
-inline constexpr std::string_view waggle_tls_offered_protocols = "waggle.tls.offered_protocols";  // the client's, by commas
-inline constexpr std::string_view waggle_tls_sent = "waggle.tls.sent";                            // By
-inline constexpr std::string_view waggle_tls_received = "waggle.tls.received";                    // By
+inline constexpr std::string_view waggle_tls_offered_protocols =
+    "waggle.tls.offered_protocols";                                             // the client's, by commas
+inline constexpr std::string_view waggle_tls_sent = "waggle.tls.sent";          // By
+inline constexpr std::string_view waggle_tls_received = "waggle.tls.received";  // By
 
 }  // namespace waggle::attr

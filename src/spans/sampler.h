@@ -23,8 +23,7 @@ class Sampler {
     // Parent-based: where another process began the trace its sampled flag decides, else the trace
     // id.
     bool is_sampled(const Span& span) const {
-        if (is_parent_based_ &&
-            (span.has_remote_root || span.parent_source == ParentSource::Header))
+        if (is_parent_based_ && (span.has_remote_root || span.parent_source == ParentSource::Header))
             return (span.flags & kSampled) != 0;
         return root_decision(span.trace_id);
     }

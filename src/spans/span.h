@@ -30,11 +30,11 @@ enum class ParentSource : std::uint8_t { None, Header, Exact, Runtime, Thread, I
 // Why an exchange is exported although it is not whole.
 enum class Incomplete : std::uint8_t {
     No,
-    Closed,       // the connection ended before the response did
-    Timeout,      // http_request_timeout
-    MaxAge,       // max_exchange_age
-    Hole,         // bytes that decide were not captured
-    AgentStart,   // attached in the middle
+    Closed,      // the connection ended before the response did
+    Timeout,     // http_request_timeout
+    MaxAge,      // max_exchange_age
+    Hole,        // bytes that decide were not captured
+    AgentStart,  // attached in the middle
     AgentStop,
 };
 
@@ -74,8 +74,8 @@ struct SpanFields {
     std::uint8_t flags = kSampled;       // W3C trace flags
     bool is_ignored_for_traces = false;  // set by filters and routes
     bool is_ignored_for_metrics = false;
-    bool has_unknown_role = false;       // neither end is known to be the server
-    bool has_remote_root = false;        // another process began the trace: flags are its decision
+    bool has_unknown_role = false;  // neither end is known to be the server
+    bool has_remote_root = false;   // another process began the trace: flags are its decision
 
     std::string_view protocol;     // "http", the protocol table's name: config key, log field, metric label
     std::string_view name;         // final span name
@@ -88,9 +88,9 @@ struct SpanFields {
     std::uint64_t start_ns = 0;       // CLOCK_MONOTONIC
     std::uint64_t first_byte_ns = 0;  // first response byte, 0 when there was none
     std::uint64_t end_ns = 0;
-    std::uint32_t queue_us = 0;       // how long the request had waited to be read, 0: unknown
-    std::uint64_t unsure_ns = 0;      // protocols: since when its caller is waited for
-    std::uint64_t activation = 0;     // execution context's activation, 0 when unknown
+    std::uint32_t queue_us = 0;    // how long the request had waited to be read, 0: unknown
+    std::uint64_t unsure_ns = 0;   // protocols: since when its caller is waited for
+    std::uint64_t activation = 0;  // execution context's activation, 0 when unknown
 
     ProcessKey process;
     SequenceIdentity sequence;

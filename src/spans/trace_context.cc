@@ -41,8 +41,7 @@ std::optional<TraceContext> parse_traceparent(std::string_view text) {
     // Version 00 has exactly this length; a later one may go on after another dash.
     if (text.size() > kLength && (version == 0 || text[kLength] != '-')) return {};
     if (!read_hex(text.substr(3), context.trace_id.bytes.data(), 16) ||
-        !read_hex(text.substr(36), context.span_id.bytes.data(), 8) ||
-        !read_hex(text.substr(53), &context.flags, 1))
+        !read_hex(text.substr(36), context.span_id.bytes.data(), 8) || !read_hex(text.substr(53), &context.flags, 1))
         return {};
     if (!context.trace_id.is_valid() || !context.span_id.is_valid()) return {};
     return context;

@@ -21,9 +21,9 @@ TEST(Utf8, BadBytesAreReplaced) {
     EXPECT_EQ(repaired("a\xff"
                        "b"),
               "a" + kBad + "b");
-    EXPECT_EQ(repaired("\xc0\xaf"), kBad + kBad);                               // overlong
-    EXPECT_EQ(repaired("\xed\xa0\x80"), kBad + kBad + kBad);                    // surrogate
-    EXPECT_EQ(repaired("\xf4\x90\x80\x80x"), kBad + kBad + kBad + kBad + "x");  // above U+10FFFF
+    EXPECT_EQ(repaired("\xc0\xaf"), kBad + kBad);                                         // overlong
+    EXPECT_EQ(repaired("\xed\xa0\x80"), kBad + kBad + kBad);                              // surrogate
+    EXPECT_EQ(repaired("\xf4\x90\x80\x80x"), kBad + kBad + kBad + kBad + "x");            // above U+10FFFF
     EXPECT_EQ(repaired("long enough text \xe2\x82"), "long enough text " + kBad + kBad);  // cut off
 }
 

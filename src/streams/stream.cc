@@ -5,9 +5,7 @@
 
 namespace waggle::streams {
 
-Stream::Segment Stream::gap(std::uint64_t from, std::uint64_t to) {
-    return {from, to - from, 0, 0, 0, 0, true, false};
-}
+Stream::Segment Stream::gap(std::uint64_t from, std::uint64_t to) { return {from, to - from, 0, 0, 0, 0, true, false}; }
 
 void Stream::begin_at(std::uint64_t position) {
     if (is_started_ || position > kMaxPosition) return;
@@ -159,8 +157,8 @@ std::size_t Stream::fill_hole(std::size_t index, std::size_t at, const Piece& pi
     segments_.insert(segments_.begin() + static_cast<std::ptrdiff_t>(index), before + (has_rest ? 1 : 0), hole);
     if (before) segments_[index].size = from - hole.position;
     if (before) segments_[index + 1].starts_turn = false;
-    segments_[index + before] = {from, to - from, piece.first_ns, piece.last_ns, piece.order, piece.turn, false,
-                                 piece.starts_turn && from == piece.position};
+    segments_[index + before] = {from,        to - from,  piece.first_ns, piece.last_ns,
+                                 piece.order, piece.turn, false,          piece.starts_turn && from == piece.position};
     if (has_rest) {
         Segment& rest = segments_[index + before + 1];
         rest.position = to;

@@ -14,8 +14,8 @@ namespace waggle::streams {
 
 struct Piece {
     std::uint64_t position = 0;
-    std::uint64_t size = 0;   // whole length, what was not captured included
-    std::string_view bytes;   // the first bytes.size() of it
+    std::uint64_t size = 0;  // whole length, what was not captured included
+    std::string_view bytes;  // the first bytes.size() of it
     std::uint64_t first_ns = 0;
     std::uint64_t last_ns = 0;
     // Receive: stands after all sends below this position; send: all that had been received lies below.
@@ -118,7 +118,7 @@ class Stream {
     bool has_room(std::size_t bytes, std::size_t segments) const;
 
     std::vector<Segment> segments_;
-    std::string buffer_;  // bytes of all segments that are no holes, in order
+    std::string buffer_;      // bytes of all segments that are no holes, in order
     std::size_t offset_ = 0;  // of the head's byte in buffer_
     std::uint64_t head_ = 0;
     std::uint64_t end_ = 0;

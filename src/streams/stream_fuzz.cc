@@ -37,7 +37,8 @@ class Model {
         is_started_ = true;
         for (std::size_t i = 0; i < size; ++i) {
             const std::size_t at = position + i;
-            if (i < bytes.size() && at >= head_ && states_[at] == kHole) states_[at] = static_cast<unsigned char>(bytes[i]);
+            if (i < bytes.size() && at >= head_ && states_[at] == kHole)
+                states_[at] = static_cast<unsigned char>(bytes[i]);
         }
         end_ = std::max(end_, position + size);
     }
@@ -80,15 +81,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         const unsigned what = input.byte() % 8;
         if (what < 5) {
             // Mostly where the stream ends, else anywhere.
-            const std::size_t position = what < 3 && stream.is_started() ? std::min(model.end(), kPositions)
-                                                                          : input.number() % kPositions;
+            const std::size_t position =
+                what < 3 && stream.is_started() ? std::min(model.end(), kPositions) : input.number() % kPositions;
             const std::size_t length = input.byte();
             const std::size_t captured = std::min<std::size_t>(length, input.byte());
             std::string bytes(captured, '\0');
-            for (char& c : bytes) c = static_cast<char>('a' + (calls + static_cast<std::size_t>(&c - bytes.data())) % 26);
+            for (char& c : bytes)
+                c = static_cast<char>('a' + (calls + static_cast<std::size_t>(&c - bytes.data())) % 26);
             const std::uint64_t now = 1 + calls;
-            stream.append({.position = position, .size = length, .bytes = bytes, .first_ns = now, .last_ns = now,
-                           .order = input.byte(), .turn = static_cast<std::uint32_t>(calls / 3),
+            stream.append({.position = position,
+                           .size = length,
+                           .bytes = bytes,
+                           .first_ns = now,
+                           .last_ns = now,
+                           .order = input.byte(),
+                           .turn = static_cast<std::uint32_t>(calls / 3),
                            .starts_turn = input.byte() % 2 == 0});
             model.append(position, length, bytes);
         } else if (what == 5) {

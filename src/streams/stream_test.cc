@@ -14,8 +14,14 @@ std::uint64_t tail_of(std::string_view text) {
 
 // A piece that was captured whole.
 Piece piece(std::uint64_t position, std::string_view bytes, std::uint64_t time_ns = 1, std::uint32_t turn = 1) {
-    return {.position = position, .size = bytes.size(), .bytes = bytes, .first_ns = time_ns, .last_ns = time_ns,
-            .order = 0, .turn = turn, .starts_turn = false};
+    return {.position = position,
+            .size = bytes.size(),
+            .bytes = bytes,
+            .first_ns = time_ns,
+            .last_ns = time_ns,
+            .order = 0,
+            .turn = turn,
+            .starts_turn = false};
 }
 
 TEST(Stream, BeginsWhereTheFirstPieceStands) {

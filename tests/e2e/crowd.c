@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many connections, long heads and many names, for tests of limits. `crowd serve PORT` answers every request; `crowd load PORT`
-// takes lines: "open N", "heads N BYTES", "churn N", "names N", "close", and answers each with "done".
+// Many connections, long heads and many names, for tests of limits. `crowd serve PORT` answers every request; `crowd
+// load PORT` takes lines: "open N", "heads N BYTES", "churn N", "names N", "close", and answers each with "done".
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,7 +14,7 @@
 
 enum { MOST = 1 << 20, PER_ADDRESS = 20000 };
 
-static void fail(const char *what) {
+static void fail(const char* what) {
     perror(what);
     exit(1);
 }
@@ -33,7 +33,7 @@ static void serve(int port) {
     const int on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 4096)) fail("listen");
+    if (bind(listener, (struct sockaddr*)&address, sizeof(address)) || listen(listener, 4096)) fail("listen");
     const int poll = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
     epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
@@ -67,11 +67,11 @@ static int dial(int port, long number) {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(0x7f000001 + number / PER_ADDRESS);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) fail("connect");
+    if (fd < 0 || connect(fd, (struct sockaddr*)&address, sizeof(address))) fail("connect");
     return fd;
 }
 
-static void say(int fd, const char *text, size_t size) {
+static void say(int fd, const char* text, size_t size) {
     while (size > 0) {
         const ssize_t sent = write(fd, text, size);
         if (sent <= 0) fail("write");
@@ -80,7 +80,7 @@ static void say(int fd, const char *text, size_t size) {
     }
 }
 
-static void ask(int fd, const char *request) {
+static void ask(int fd, const char* request) {
     char answer[256];
     say(fd, request, strlen(request));
     if (read(fd, answer, sizeof(answer)) <= 0) fail("read");
@@ -93,7 +93,7 @@ static void load(int port) {
     while (fgets(line, sizeof(line), stdin)) {
         long count = 0, bytes = 0;
         sscanf(line, "%15s %ld %ld", command, &count, &bytes);
-        char *head = NULL;
+        char* head = NULL;
         if (!strcmp(command, "heads")) {
             head = malloc(bytes);
             memset(head, 'a', bytes);
@@ -102,13 +102,16 @@ static void load(int port) {
         const int one = !strcmp(command, "names") ? dial(port, 0) : -1;
         for (long i = 0; i < count; i++) {
             if (one >= 0) {
-                snprintf(text, sizeof(text), "M%ld /p/%ld/q%ld HTTP/1.1\r\nHost: h%ld.example\r\nX-%ld: 1\r\n\r\n", i, i, i, i, i);
+                snprintf(text, sizeof(text), "M%ld /p/%ld/q%ld HTTP/1.1\r\nHost: h%ld.example\r\nX-%ld: 1\r\n\r\n", i,
+                         i, i, i, i);
                 ask(one, text);
                 continue;
             }
             const int fd = dial(port, opened + (!strcmp(command, "churn") ? i % PER_ADDRESS : 0));
-            if (head) say(fd, head, bytes);
-            else ask(fd, "GET /open HTTP/1.1\r\nHost: crowd\r\n\r\n");
+            if (head)
+                say(fd, head, bytes);
+            else
+                ask(fd, "GET /open HTTP/1.1\r\nHost: crowd\r\n\r\n");
             if (!strcmp(command, "churn")) {
                 const struct linger now = {1, 0};  // no TIME_WAIT: ports are few
                 setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -126,10 +129,12 @@ static void load(int port) {
     }
 }
 
-int main(int count, char **arguments) {
+int main(int count, char** arguments) {
     if (count != 3) return 2;
     raise_files();
-    if (!strcmp(arguments[1], "serve")) serve(atoi(arguments[2]));
-    else load(atoi(arguments[2]));
+    if (!strcmp(arguments[1], "serve"))
+        serve(atoi(arguments[2]));
+    else
+        load(atoi(arguments[2]));
     return 0;
 }

@@ -49,7 +49,8 @@ Seen run(std::uint32_t cpus, std::uint32_t rings) {
     if (!capture) return {};
     EXPECT_EQ((*capture)->rings(), rings);
     (*capture)->beat(monotonic_now());
-    EXPECT_TRUE((*capture)->targets().set(static_cast<std::uint32_t>(::getpid()), wg_target{.flags = WG_TARGET_SELECTED}));
+    EXPECT_TRUE(
+        (*capture)->targets().set(static_cast<std::uint32_t>(::getpid()), wg_target{.flags = WG_TARGET_SELECTED}));
     (*capture)->publish_targets();
     talk();
     Seen seen;

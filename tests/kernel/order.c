@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void check(bool is_fine, const char *what) {
+void check(bool is_fine, const char* what) {
     if (is_fine) return;
     printf("failed: %s: %s\n", what, strerror(errno));
     fflush(stdout);
@@ -34,7 +34,7 @@ static struct sockaddr_in loopback(void) {
 
 void bind_loopback(int fd) {
     const struct sockaddr_in address = loopback();
-    check(bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0, "bind");
+    check(bind(fd, (const struct sockaddr*)&address, sizeof(address)) == 0, "bind");
 }
 
 int open_listener(int protocol) {
@@ -48,8 +48,8 @@ int open_listener(int protocol) {
 void connect_to(int fd, int listener) {
     struct sockaddr_in address;
     socklen_t size = sizeof(address);
-    check(getsockname(listener, (struct sockaddr *)&address, &size) == 0, "getsockname");
-    check(connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0, "connect");
+    check(getsockname(listener, (struct sockaddr*)&address, &size) == 0, "getsockname");
+    check(connect(fd, (const struct sockaddr*)&address, sizeof(address)) == 0, "connect");
 }
 
 int open_client(int protocol, int listener) {
@@ -59,14 +59,14 @@ int open_client(int protocol, int listener) {
     return fd;
 }
 
-void open_pair(struct talk *talk, int listener_protocol, int client_protocol) {
+void open_pair(struct talk* talk, int listener_protocol, int client_protocol) {
     talk->listener = open_listener(listener_protocol);
     talk->client = open_client(client_protocol, talk->listener);
     talk->server = accept(talk->listener, NULL, NULL);
     check(talk->server >= 0, "accept");
 }
 
-void close_pair(struct talk *talk) {
+void close_pair(struct talk* talk) {
     close(talk->client);
     close(talk->server);
     close(talk->listener);
@@ -79,7 +79,7 @@ void wait_for_events(int fd, short events) {
 
 // ---- messages
 
-static struct message make(const char *head, size_t body) {
+static struct message make(const char* head, size_t body) {
     static const char lure[] =
         "GET /invented HTTP/1.1\r\nHost: nowhere\r\n\r\nHTTP/1.1 299 Invented\r\nContent-Length: 0\r\n\r\n";
     struct message message = {.head = strlen(head), .size = strlen(head) + body};
@@ -90,7 +90,7 @@ static struct message make(const char *head, size_t body) {
     return message;
 }
 
-struct message request_of(const struct talk *talk, int i) {
+struct message request_of(const struct talk* talk, int i) {
     char head[256];
     snprintf(head, sizeof(head), "POST /%s/%d HTTP/1.1\r\nHost: order\r\nContent-Length: %zu\r\n\r\n", talk->tag, i,
              talk->request);
@@ -103,11 +103,11 @@ struct message response_sized(size_t body) {
     return make(head, body);
 }
 
-struct message response_of(const struct talk *talk) { return response_sized(talk->response); }
+struct message response_of(const struct talk* talk) { return response_sized(talk->response); }
 
-void free_message(struct message *message) { free(message->bytes); }
+void free_message(struct message* message) { free(message->bytes); }
 
-void write_all(int fd, const char *bytes, size_t size) {
+void write_all(int fd, const char* bytes, size_t size) {
     for (size_t sent = 0; sent < size;) {
         const ssize_t moved = send(fd, bytes + sent, size - sent, MSG_NOSIGNAL);
         check(moved > 0, "send");
@@ -115,10 +115,10 @@ void write_all(int fd, const char *bytes, size_t size) {
     }
 }
 
-void write_plainly(int fd, const struct message *message) { write_all(fd, message->bytes, message->size); }
+void write_plainly(int fd, const struct message* message) { write_all(fd, message->bytes, message->size); }
 
-void read_plainly(int fd, const struct message *message) {
-    char *bytes = malloc(message->size);
+void read_plainly(int fd, const struct message* message) {
+    char* bytes = malloc(message->size);
     for (size_t got = 0; got < message->size;) {
         const ssize_t moved = recv(fd, bytes + got, message->size - got, 0);
         check(moved > 0, "recv");
@@ -130,17 +130,17 @@ void read_plainly(int fd, const struct message *message) {
 
 struct reading {
     int fd;
-    const struct message *message;
-    const struct form *form;
+    const struct message* message;
+    const struct form* form;
 };
 
-static void *read_aside(void *argument) {
-    const struct reading *reading = argument;
+static void* read_aside(void* argument) {
+    const struct reading* reading = argument;
     reading->form->read(reading->fd, reading->message);
     return NULL;
 }
 
-void transfer(int from, int to, const struct message *message, const struct form *form) {
+void transfer(int from, int to, const struct message* message, const struct form* form) {
     struct reading reading = {to, message, form};
     pthread_t thread;
     check(pthread_create(&thread, NULL, read_aside, &reading) == 0, "a thread");
@@ -148,7 +148,7 @@ void transfer(int from, int to, const struct message *message, const struct form
     pthread_join(thread, NULL);
 }
 
-void exchange(struct talk *talk, int i, const struct form *form) {
+void exchange(struct talk* talk, int i, const struct form* form) {
     struct message request = request_of(talk, i), response = response_of(talk);
     transfer(talk->client, talk->server, &request, form);
     transfer(talk->server, talk->client, &response, form);
@@ -158,7 +158,7 @@ void exchange(struct talk *talk, int i, const struct form *form) {
 
 // ---- commands
 
-static void run_form(struct talk *talk, const struct form *form) {
+static void run_form(struct talk* talk, const struct form* form) {
     open_pair(talk, form->listener_protocol, form->client_protocol);
     if (form->prepare) {
         form->prepare(talk->client);
@@ -168,16 +168,18 @@ static void run_form(struct talk *talk, const struct form *form) {
     close_pair(talk);
 }
 
-static void run(const char *line) {
+static void run(const char* line) {
     char name[64], tag[64];
     struct talk talk = {.tag = tag};
     const int n = sscanf(line, "%63s %d %zu %zu %63s", name, &talk.count, &talk.request, &talk.response, tag);
     check(n == 5, "five words");
-    const struct form *form = find_form(name);
-    const struct script *script = find_script(name);
+    const struct form* form = find_form(name);
+    const struct script* script = find_script(name);
     check(form || script, "a known case");
-    if (form) run_form(&talk, form);
-    else script->run(&talk);
+    if (form)
+        run_form(&talk, form);
+    else
+        script->run(&talk);
 }
 
 int main(void) {

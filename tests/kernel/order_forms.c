@@ -21,8 +21,8 @@ static void set_option(int fd, int level, int option, int value) {
 
 // ---- looks before it reads
 
-static void read_after_peeks(int fd, const struct message *message) {
-    char *bytes = malloc(message->size);
+static void read_after_peeks(int fd, const struct message* message) {
+    char* bytes = malloc(message->size);
     for (size_t got = 0; got < message->size;) {
         char few[10];
         check(recv(fd, few, sizeof(few), MSG_PEEK) > 0, "a short look");
@@ -46,10 +46,11 @@ static void want_stamps(int fd) {
                    SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
 }
 
-static size_t read_errors(int fd, bool *has_text) {
+static size_t read_errors(int fd, bool* has_text) {
     char bytes[4096], control[512];
     struct iovec part = {bytes, sizeof(bytes)};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
     size_t count = 0;
     for (;; count++) {
         header.msg_controllen = sizeof(control);
@@ -59,7 +60,7 @@ static size_t read_errors(int fd, bool *has_text) {
     }
 }
 
-static void write_with_stamps(int fd, const struct message *message) {
+static void write_with_stamps(int fd, const struct message* message) {
     bool has_text = false;
     write_all(fd, message->bytes, message->size);
     while (!has_text) {
@@ -70,7 +71,7 @@ static void write_with_stamps(int fd, const struct message *message) {
 
 static void allow_zerocopy(int fd) { set_option(fd, SOL_SOCKET, SO_ZEROCOPY, 1); }
 
-static void write_without_copy(int fd, const struct message *message) {
+static void write_without_copy(int fd, const struct message* message) {
     size_t calls = 0;
     for (size_t sent = 0; sent < message->size; calls++) {
         const ssize_t moved = send(fd, message->bytes + sent, message->size - sent, MSG_ZEROCOPY);
@@ -88,14 +89,14 @@ static void write_without_copy(int fd, const struct message *message) {
 
 // ---- urgent data: a newline before a request, which HTTP allows
 
-static bool is_request(const struct message *message) { return message->bytes[0] == 'P'; }
+static bool is_request(const struct message* message) { return message->bytes[0] == 'P'; }
 
-static void write_after_urgent(int fd, const struct message *message) {
+static void write_after_urgent(int fd, const struct message* message) {
     if (is_request(message)) check(send(fd, "\n", 1, MSG_OOB) == 1, "urgent");
     write_plainly(fd, message);
 }
 
-static void read_after_urgent(int fd, const struct message *message) {
+static void read_after_urgent(int fd, const struct message* message) {
     char byte = 0;
     if (is_request(message)) wait_for_events(fd, POLLPRI);
     if (is_request(message)) check(recv(fd, &byte, 1, MSG_OOB) == 1 && byte == '\n', "the urgent byte");
@@ -104,7 +105,7 @@ static void read_after_urgent(int fd, const struct message *message) {
 
 static void want_urgent_inline(int fd) { set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1); }
 
-static void read_urgent_inline(int fd, const struct message *message) {
+static void read_urgent_inline(int fd, const struct message* message) {
     char byte = 0;
     if (is_request(message)) check(recv(fd, &byte, 1, 0) == 1 && byte == '\n', "the urgent byte");
     read_plainly(fd, message);
@@ -112,12 +113,12 @@ static void read_urgent_inline(int fd, const struct message *message) {
 
 // ---- bodies that go through pipes
 
-static void read_head_then_splice(int fd, const struct message *message) {
+static void read_head_then_splice(int fd, const struct message* message) {
     const struct message head = {message->bytes, message->head, message->head};
     read_plainly(fd, &head);
     int pipes[2];
     check(pipe(pipes) == 0, "pipe");
-    char *bytes = malloc(message->size);
+    char* bytes = malloc(message->size);
     for (size_t got = message->head; got < message->size;) {
         size_t want = message->size - got;
         ssize_t moved = splice(fd, NULL, pipes[1], NULL, want < 65536 ? want : 65536, 0);
@@ -131,7 +132,7 @@ static void read_head_then_splice(int fd, const struct message *message) {
     close(pipes[1]);
 }
 
-static void write_head_then_splice(int fd, const struct message *message) {
+static void write_head_then_splice(int fd, const struct message* message) {
     write_all(fd, message->bytes, message->head);
     int pipes[2];
     check(pipe(pipes) == 0, "pipe");
@@ -154,28 +155,32 @@ static void want_small_buffer(int fd) {
 }
 
 // Takes what fits, and asks again too early as well as in time.
-static void write_what_fits(int fd, const struct message *message) {
+static void write_what_fits(int fd, const struct message* message) {
     for (size_t sent = 0; sent < message->size;) {
         const ssize_t moved = send(fd, message->bytes + sent, message->size - sent, 0);
         check(moved > 0 || errno == EAGAIN, "send");
-        if (moved > 0) sent += (size_t)moved;
-        else wait_for_events(fd, POLLOUT);
+        if (moved > 0)
+            sent += (size_t)moved;
+        else
+            wait_for_events(fd, POLLOUT);
     }
 }
 
-static void read_what_is_there(int fd, const struct message *message) {
-    char *bytes = malloc(message->size);
+static void read_what_is_there(int fd, const struct message* message) {
+    char* bytes = malloc(message->size);
     for (size_t got = 0; got < message->size;) {
         const ssize_t moved = recv(fd, bytes + got, message->size - got, 0);
         check(moved > 0 || errno == EAGAIN, "recv");
-        if (moved > 0) got += (size_t)moved;
-        else wait_for_events(fd, POLLIN);
+        if (moved > 0)
+            got += (size_t)moved;
+        else
+            wait_for_events(fd, POLLIN);
     }
     check(memcmp(bytes, message->bytes, message->size) == 0, "the bytes that were sent");
     free(bytes);
 }
 
-static void write_more(int fd, const struct message *message) {
+static void write_more(int fd, const struct message* message) {
     const size_t cuts[] = {0, 3, 9, message->head - 2, message->head, message->size};
     for (int i = 0; i < 5; i++) {
         const ssize_t size = (ssize_t)(cuts[i + 1] - cuts[i]);
@@ -183,7 +188,7 @@ static void write_more(int fd, const struct message *message) {
     }
 }
 
-static void write_corked(int fd, const struct message *message) {
+static void write_corked(int fd, const struct message* message) {
     set_option(fd, IPPROTO_TCP, TCP_CORK, 1);
     write_all(fd, message->bytes, 5);
     write_all(fd, message->bytes + 5, message->head - 5);
@@ -191,7 +196,7 @@ static void write_corked(int fd, const struct message *message) {
     set_option(fd, IPPROTO_TCP, TCP_CORK, 0);
 }
 
-static void write_several(int fd, const struct message *message) {
+static void write_several(int fd, const struct message* message) {
     struct iovec parts[3] = {{message->bytes, 10},
                              {message->bytes + 10, message->head - 10},
                              {message->bytes + message->head, message->size - message->head}};
@@ -202,10 +207,11 @@ static void write_several(int fd, const struct message *message) {
 }
 
 // The head in the first message of a call, the body in the others.
-static void read_several(int fd, const struct message *message) {
-    char *bytes = malloc(message->size);
+static void read_several(int fd, const struct message* message) {
+    char* bytes = malloc(message->size);
     const size_t half = message->head + (message->size - message->head) / 2;
-    struct iovec parts[3] = {{bytes, message->head}, {bytes + message->head, half - message->head}, {bytes + half, message->size - half}};
+    struct iovec parts[3] = {
+        {bytes, message->head}, {bytes + message->head, half - message->head}, {bytes + half, message->size - half}};
     struct mmsghdr messages[3] = {};
     for (int i = 0; i < 3; i++) messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
     check(recvmmsg(fd, messages, 3, MSG_WAITALL, NULL) == 3, "recvmmsg");
@@ -213,14 +219,14 @@ static void read_several(int fd, const struct message *message) {
     free(bytes);
 }
 
-static void read_waiting_for_all(int fd, const struct message *message) {
-    char *bytes = malloc(message->size);
+static void read_waiting_for_all(int fd, const struct message* message) {
+    char* bytes = malloc(message->size);
     check(recv(fd, bytes, message->size, MSG_WAITALL) == (ssize_t)message->size, "all of it");
     check(memcmp(bytes, message->bytes, message->size) == 0, "the bytes that were sent");
     free(bytes);
 }
 
-static void read_and_discard(int fd, const struct message *message) {
+static void read_and_discard(int fd, const struct message* message) {
     const struct message head = {message->bytes, message->head, message->head};
     read_plainly(fd, &head);
     for (size_t got = message->head; got < message->size;) {
@@ -232,7 +238,7 @@ static void read_and_discard(int fd, const struct message *message) {
 
 // A call for nothing waits until something has come, or says that it has: .NET does so before it takes a
 // buffer. It is no end of the stream.
-static void read_after_nothing(int fd, const struct message *message) {
+static void read_after_nothing(int fd, const struct message* message) {
     check(recv(fd, NULL, 0, 0) == 0, "recv of nothing");
     wait_for_events(fd, POLLIN);
     check(recv(fd, NULL, 0, 0) == 0, "recv of nothing");
@@ -269,7 +275,7 @@ static const struct form forms[] = {
     {"mptcp_nothing", MPTCP, MPTCP, NULL, write_plainly, read_after_nothing},
 };
 
-const struct form *find_form(const char *name) {
+const struct form* find_form(const char* name) {
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
         if (!strcmp(forms[i].name, name)) return &forms[i];
     return NULL;

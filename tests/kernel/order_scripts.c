@@ -25,20 +25,20 @@ static void set_option(int fd, int level, int option, int value) {
 // ---- ends
 
 // All that has come, and the peer's FIN, by the same call.
-static void read_with_fin(int fd, const struct message *message) {
+static void read_with_fin(int fd, const struct message* message) {
     wait_for_events(fd, POLLRDHUP);
-    char *bytes = malloc(message->size + 1);
+    char* bytes = malloc(message->size + 1);
     check(recv(fd, bytes, message->size + 1, 0) == (ssize_t)message->size, "all at once");
     check(memcmp(bytes, message->bytes, message->size) == 0, "the bytes that were sent");
     free(bytes);
 }
 
-static void write_then_shut(int fd, const struct message *message) {
+static void write_then_shut(int fd, const struct message* message) {
     write_plainly(fd, message);
     check(shutdown(fd, SHUT_WR) == 0, "shutdown");
 }
 
-static void run_ends(struct talk *talk, void (*read)(int, const struct message *), bool is_asked_again) {
+static void run_ends(struct talk* talk, void (*read)(int, const struct message*), bool is_asked_again) {
     const struct form plain = {.write = write_plainly, .read = read_plainly};
     const struct form last = {.write = write_then_shut, .read = read};
     for (int i = 0; i < talk->count; i++) {
@@ -54,12 +54,12 @@ static void run_ends(struct talk *talk, void (*read)(int, const struct message *
     }
 }
 
-static void run_fin_with_data(struct talk *talk) { run_ends(talk, read_with_fin, false); }
-static void run_fin_after_data(struct talk *talk) { run_ends(talk, read_plainly, true); }
+static void run_fin_with_data(struct talk* talk) { run_ends(talk, read_with_fin, false); }
+static void run_fin_after_data(struct talk* talk) { run_ends(talk, read_plainly, true); }
 
 // ---- descriptors: written by one, read by the other; served by whoever has inherited the socket
 
-static void serve_one(struct talk *talk, int i) {
+static void serve_one(struct talk* talk, int i) {
     struct message request = request_of(talk, i), response = response_of(talk);
     read_plainly(talk->server, &request);
     write_plainly(talk->server, &response);
@@ -67,7 +67,7 @@ static void serve_one(struct talk *talk, int i) {
     free_message(&response);
 }
 
-static void run_descriptors(struct talk *talk) {
+static void run_descriptors(struct talk* talk) {
     open_pair(talk, 0, 0);
     const int copy = dup(talk->client);
     check(copy >= 0, "dup");
@@ -96,7 +96,7 @@ static void run_descriptors(struct talk *talk) {
 
 // ---- a request in the SYN
 
-static void run_fast_open(struct talk *talk) {
+static void run_fast_open(struct talk* talk) {
     for (int i = 0; i < talk->count; i++) {
         struct message request = request_of(talk, i), response = response_of(talk);
         talk->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -108,9 +108,10 @@ static void run_fast_open(struct talk *talk) {
         set_option(talk->client, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1);
         struct sockaddr_in to;
         socklen_t size = sizeof(to);
-        check(getsockname(talk->listener, (struct sockaddr *)&to, &size) == 0, "getsockname");
-        check(sendto(talk->client, request.bytes, request.size, MSG_FASTOPEN, (struct sockaddr *)&to, size) ==
-                  (ssize_t)request.size, "sendto");
+        check(getsockname(talk->listener, (struct sockaddr*)&to, &size) == 0, "getsockname");
+        check(sendto(talk->client, request.bytes, request.size, MSG_FASTOPEN, (struct sockaddr*)&to, size) ==
+                  (ssize_t)request.size,
+              "sendto");
         talk->server = accept(talk->listener, NULL, NULL);
         check(talk->server >= 0, "accept");
         read_plainly(talk->server, &request);
@@ -130,7 +131,7 @@ static void run_fast_open(struct talk *talk) {
 
 // The client's numbers wrap after a few bytes, a few more on every connection: in a head, in a body and
 // on their borders.
-static void run_wrap(struct talk *talk) {
+static void run_wrap(struct talk* talk) {
     const struct form plain = {.write = write_plainly, .read = read_plainly};
     for (int i = 0; i < talk->count;) {
         talk->listener = open_listener(0);
@@ -148,7 +149,7 @@ static void run_wrap(struct talk *talk) {
 }
 
 // More bytes than there are numbers.
-static void write_endlessly(int fd, const struct message *message) {
+static void write_endlessly(int fd, const struct message* message) {
     static int file = -1;
     const off_t block = 64 << 20;
     if (file < 0) {
@@ -165,7 +166,7 @@ static void write_endlessly(int fd, const struct message *message) {
     }
 }
 
-static void discard(int fd, const struct message *message) {
+static void discard(int fd, const struct message* message) {
     const struct message head = {message->bytes, message->head, message->head};
     read_plainly(fd, &head);
     for (size_t got = message->head; got < message->size;) {
@@ -175,7 +176,7 @@ static void discard(int fd, const struct message *message) {
     }
 }
 
-static void run_endless(struct talk *talk) {
+static void run_endless(struct talk* talk) {
     const struct form plain = {.write = write_plainly, .read = read_plainly};
     const struct form endless = {.write = write_endlessly, .read = discard};
     open_pair(talk, 0, 0);
@@ -185,7 +186,7 @@ static void run_endless(struct talk *talk) {
         // Only the head is kept in memory.
         const size_t length = response.size;
         response.bytes = realloc(response.bytes, length + 16);
-        char *zero = memmem(response.bytes, length, "0\r\n\r\n", 5);
+        char* zero = memmem(response.bytes, length, "0\r\n\r\n", 5);
         response.size = response.head = (size_t)(zero - response.bytes);
         for (size_t digits = talk->response, unit = 1000000000000; unit; unit /= 10)
             if (digits >= unit) response.bytes[response.head++] = (char)('0' + digits / unit % 10);
@@ -201,8 +202,8 @@ static void run_endless(struct talk *talk) {
 
 // ---- an answer while the request is still being sent
 
-static void *answer_early(void *argument) {
-    struct talk *talk = argument;
+static void* answer_early(void* argument) {
+    struct talk* talk = argument;
     for (int i = 0; i < talk->count; i++) {
         struct message request = request_of(talk, i), response = response_of(talk);
         const struct message head = {request.bytes, request.head, request.head};
@@ -216,7 +217,7 @@ static void *answer_early(void *argument) {
     return NULL;
 }
 
-static void run_early(struct talk *talk) {
+static void run_early(struct talk* talk) {
     open_pair(talk, 0, 0);
     pthread_t server;
     check(pthread_create(&server, NULL, answer_early, talk) == 0, "a thread");
@@ -232,15 +233,19 @@ static void run_early(struct talk *talk) {
 }
 
 static const struct script scripts[] = {
-    {"fin_with_data", run_fin_with_data}, {"fin_after_data", run_fin_after_data}, {"descriptors", run_descriptors},
-    {"fast_open", run_fast_open},         {"wrap", run_wrap},                     {"endless", run_endless},
+    {"fin_with_data", run_fin_with_data},
+    {"fin_after_data", run_fin_after_data},
+    {"descriptors", run_descriptors},
+    {"fast_open", run_fast_open},
+    {"wrap", run_wrap},
+    {"endless", run_endless},
     {"early", run_early},
 };
 
-const struct script *find_script(const char *name) {
+const struct script* find_script(const char* name) {
     for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
         if (!strcmp(scripts[i].name, name)) return &scripts[i];
-    for (const struct script *script = thread_scripts; script->name; script++)
+    for (const struct script* script = thread_scripts; script->name; script++)
         if (!strcmp(script->name, name)) return script;
     return NULL;
 }

@@ -15,26 +15,26 @@
 enum { WRITERS = 4, READERS = 3, UNDER_WAY = 64, REQUEST = 256, SIZES = 500 };
 
 struct crowd {
-    struct talk *talk;
-    atomic_int next;     // request to write
-    sem_t room;          // requests that may be under way
-    sem_t *is_read;      // one for each number
+    struct talk* talk;
+    atomic_int next;  // request to write
+    sem_t room;       // requests that may be under way
+    sem_t* is_read;   // one for each number
     sem_t answered;
-    int *order;          // numbers in the order of their requests
+    int* order;  // numbers in the order of their requests
 };
 
-static void make_numbered(const struct talk *talk, int i, char request[REQUEST + 1]) {
+static void make_numbered(const struct talk* talk, int i, char request[REQUEST + 1]) {
     const int size = snprintf(request, REQUEST, "GET /%s/%06d HTTP/1.1\r\nHost: order\r\nX-Filler: ", talk->tag, i);
     memset(request + size, 'f', (size_t)(REQUEST - 4 - size));
     memcpy(request + REQUEST - 4, "\r\n\r\n", 5);
 }
 
-static int number_of(const struct talk *talk, const char *request) {
+static int number_of(const struct talk* talk, const char* request) {
     return atoi(request + strlen("GET //") + strlen(talk->tag));
 }
 
-static void *write_numbered(void *argument) {
-    struct crowd *crowd = argument;
+static void* write_numbered(void* argument) {
+    struct crowd* crowd = argument;
     char request[REQUEST + 1];
     for (;;) {
         sem_wait(&crowd->room);
@@ -47,8 +47,8 @@ static void *write_numbered(void *argument) {
     return NULL;
 }
 
-static void *read_numbered(void *argument) {
-    struct crowd *crowd = argument;
+static void* read_numbered(void* argument) {
+    struct crowd* crowd = argument;
     char request[REQUEST + 1] = {};
     for (;;) {
         const ssize_t got = recv(crowd->talk->server, request, REQUEST, 0);
@@ -58,7 +58,7 @@ static void *read_numbered(void *argument) {
     }
 }
 
-static void answer(struct crowd *crowd, int place, int number) {
+static void answer(struct crowd* crowd, int place, int number) {
     struct message response = response_sized((size_t)(number % SIZES));
     crowd->order[place] = number;
     write_plainly(crowd->talk->server, &response);
@@ -67,8 +67,8 @@ static void answer(struct crowd *crowd, int place, int number) {
 }
 
 // One thread reads, and answers in the order in which it reads.
-static void *serve_as_read(void *argument) {
-    struct crowd *crowd = argument;
+static void* serve_as_read(void* argument) {
+    struct crowd* crowd = argument;
     char request[REQUEST + 1] = {};
     for (int i = 0; i < crowd->talk->count; i++) {
         check(recv(crowd->talk->server, request, REQUEST, MSG_WAITALL) == REQUEST, "one whole request");
@@ -78,8 +78,8 @@ static void *serve_as_read(void *argument) {
 }
 
 // Others read; this thread answers in the order in which the requests were written.
-static void *serve_as_written(void *argument) {
-    struct crowd *crowd = argument;
+static void* serve_as_written(void* argument) {
+    struct crowd* crowd = argument;
     for (int i = 0; i < crowd->talk->count; i++) {
         sem_wait(&crowd->is_read[i]);
         answer(crowd, i, i);
@@ -87,7 +87,7 @@ static void *serve_as_written(void *argument) {
     return NULL;
 }
 
-static void run_crowd(struct talk *talk, int writers, int readers) {
+static void run_crowd(struct talk* talk, int writers, int readers) {
     struct crowd crowd = {.talk = talk};
     crowd.order = calloc((size_t)talk->count, sizeof(int));
     crowd.is_read = calloc((size_t)talk->count, sizeof(sem_t));
@@ -115,7 +115,7 @@ static void run_crowd(struct talk *talk, int writers, int readers) {
     free(crowd.is_read);
 }
 
-static void run_writers(struct talk *talk) { run_crowd(talk, WRITERS, 0); }
-static void run_readers(struct talk *talk) { run_crowd(talk, 1, READERS); }
+static void run_writers(struct talk* talk) { run_crowd(talk, WRITERS, 0); }
+static void run_readers(struct talk* talk) { run_crowd(talk, 1, READERS); }
 
 const struct script thread_scripts[] = {{"writers", run_writers}, {"readers", run_readers}, {NULL, NULL}};

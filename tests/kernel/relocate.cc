@@ -26,8 +26,7 @@
 
 namespace {
 
-constexpr std::int32_t kPoison =
-    0xbad2310;  // the helper that libbpf calls in place of what it could not relocate
+constexpr std::int32_t kPoison = 0xbad2310;  // the helper that libbpf calls in place of what it could not relocate
 
 std::vector<std::string> messages;
 
@@ -81,16 +80,13 @@ class Program {
         return found == known.end() ? std::nullopt : std::optional(found->second);
     }
 
-    static std::optional<bool> is_taken(std::uint8_t operation, bool is_wide, std::int64_t left,
-                                        std::int64_t right) {
+    static std::optional<bool> is_taken(std::uint8_t operation, bool is_wide, std::int64_t left, std::int64_t right) {
         if (!is_wide) {
             left = static_cast<std::int32_t>(left);
             right = static_cast<std::int32_t>(right);
         }
-        const auto a =
-            is_wide ? static_cast<std::uint64_t>(left) : static_cast<std::uint32_t>(left);
-        const auto b =
-            is_wide ? static_cast<std::uint64_t>(right) : static_cast<std::uint32_t>(right);
+        const auto a = is_wide ? static_cast<std::uint64_t>(left) : static_cast<std::uint32_t>(left);
+        const auto b = is_wide ? static_cast<std::uint64_t>(right) : static_cast<std::uint32_t>(right);
         switch (operation) {
             case BPF_JEQ:
                 return a == b;
@@ -131,8 +127,8 @@ class Program {
         }
         if (operation == BPF_JA) return arrive(at + 1 + (is_wide ? insn.off : insn.imm), known);
         const auto left = value(known, insn.dst_reg);
-        const auto right = BPF_SRC(insn.code) == BPF_X ? value(known, insn.src_reg)
-                                                       : std::optional<std::int64_t>(insn.imm);
+        const auto right =
+            BPF_SRC(insn.code) == BPF_X ? value(known, insn.src_reg) : std::optional<std::int64_t>(insn.imm);
         std::optional<bool> taken;
         if (left && right) taken = is_taken(operation, is_wide, *left, *right);
         if (taken != false) arrive(at + 1 + insn.off, known);
@@ -147,8 +143,8 @@ class Program {
 
     static void calculate(const bpf_insn& insn, Known& known) {
         const bool is_wide = BPF_CLASS(insn.code) == BPF_ALU64;
-        const auto right = BPF_SRC(insn.code) == BPF_X ? value(known, insn.src_reg)
-                                                       : std::optional<std::int64_t>(insn.imm);
+        const auto right =
+            BPF_SRC(insn.code) == BPF_X ? value(known, insn.src_reg) : std::optional<std::int64_t>(insn.imm);
         const auto left = value(known, insn.dst_reg);
         std::optional<std::int64_t> result;
         switch (BPF_OP(insn.code)) {
@@ -192,8 +188,7 @@ class Program {
                 if (insn.src_reg == 0)
                     known[insn.dst_reg] = static_cast<std::int64_t>(
                         static_cast<std::uint32_t>(insn.imm) |
-                        static_cast<std::uint64_t>(static_cast<std::uint32_t>(code_[at + 1].imm))
-                            << 32);
+                        static_cast<std::uint64_t>(static_cast<std::uint32_t>(code_[at + 1].imm)) << 32);
                 return arrive(at + 2, known);
             case BPF_LDX: {
                 const auto spilled = insn.src_reg == BPF_REG_10 && BPF_SIZE(insn.code) == BPF_DW
@@ -206,15 +201,12 @@ class Program {
             default:  // BPF_ST, BPF_STX
                 // Whatever is stored through another register may be anywhere on the stack.
                 if (insn.dst_reg != BPF_REG_10) {
-                    std::erase_if(known,
-                                  [](const auto& entry) { return entry.first > BPF_REG_10; });
+                    std::erase_if(known, [](const auto& entry) { return entry.first > BPF_REG_10; });
                     break;
                 }
-                for (int i = -7; i < 8; i++)
-                    known.erase(stack_slot(static_cast<std::int16_t>(insn.off + i)));
+                for (int i = -7; i < 8; i++) known.erase(stack_slot(static_cast<std::int16_t>(insn.off + i)));
                 if (insn.code == (BPF_STX | BPF_MEM | BPF_DW))
-                    if (const auto stored = value(known, insn.src_reg))
-                        known[stack_slot(insn.off)] = *stored;
+                    if (const auto stored = value(known, insn.src_reg)) known[stack_slot(insn.off)] = *stored;
         }
         arrive(at + 1, known);
     }
@@ -230,18 +222,15 @@ bool has_hook(const btf* kernel, std::string_view section) {
     if (slash == std::string_view::npos) return true;
     const std::string_view kind = section.substr(0, slash);
     const std::string name(section.substr(slash + 1));
-    if (kind == "tp_btf")
-        return btf__find_by_name_kind(kernel, ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF) > 0;
-    if (kind == "fexit" || kind == "fentry")
-        return btf__find_by_name_kind(kernel, name.c_str(), BTF_KIND_FUNC) > 0;
+    if (kind == "tp_btf") return btf__find_by_name_kind(kernel, ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF) > 0;
+    if (kind == "fexit" || kind == "fentry") return btf__find_by_name_kind(kernel, name.c_str(), BTF_KIND_FUNC) > 0;
     return true;
 }
 
 // {(function, instruction): what was looked for} of all that was not found, from what libbpf says.
 std::map<std::pair<std::string, std::size_t>, std::string> unresolved() {
     static const std::regex looked(R"(prog '(\w+)': relo #(\d+): (<\w+> .*))");
-    static const std::regex poisoned(
-        R"(prog '(\w+)': relo #(\d+): substituting insn #(\d+) w/ invalid insn)");
+    static const std::regex poisoned(R"(prog '(\w+)': relo #(\d+): substituting insn #(\d+) w/ invalid insn)");
     std::map<std::pair<std::string, std::string>, std::string> names;
     std::map<std::pair<std::string, std::size_t>, std::string> found;
     std::smatch match;
@@ -271,12 +260,10 @@ int check(const char* btf_path, const char* object_path, const btf* kernel) {
     }
     bpf_object__load(object);
     std::size_t relocated = 0;
-    for (const std::string& message : messages)
-        relocated += message.find(": relo #") != std::string::npos;
+    for (const std::string& message : messages) relocated += message.find(": relo #") != std::string::npos;
     int errors = 0;
     if (!programs.empty() && !relocated) {
-        std::printf("%s: was not relocated: %s\n", object_path,
-                    messages.empty() ? "" : messages.back().c_str());
+        std::printf("%s: was not relocated: %s\n", object_path, messages.empty() ? "" : messages.back().c_str());
         errors++;
     }
     const auto names = unresolved();
@@ -284,22 +271,19 @@ int check(const char* btf_path, const char* object_path, const btf* kernel) {
         const std::span<const bpf_insn> code(bpf_program__insns(each), bpf_program__insn_cnt(each));
         const Program reached(code);
         for (std::size_t at = 0; at < code.size(); at++) {
-            if (code[at].code != (BPF_JMP | BPF_CALL) || code[at].imm != kPoison ||
-                !reached.is_reached(at))
-                continue;
+            if (code[at].code != (BPF_JMP | BPF_CALL) || code[at].imm != kPoison || !reached.is_reached(at)) continue;
             const std::size_t function = reached.function_of(at);
             std::string name;
             for (const auto& [place, text] : names)
-                if (place.second == at - function &&
-                    (function != 0 || place.first == bpf_program__name(each)))
+                if (place.second == at - function && (function != 0 || place.first == bpf_program__name(each)))
                     name += " " + text;
-            std::printf("%s: %s: instruction %zu: not in this kernel:%s\n", object_path,
-                        bpf_program__name(each), at, name.c_str());
+            std::printf("%s: %s: instruction %zu: not in this kernel:%s\n", object_path, bpf_program__name(each), at,
+                        name.c_str());
             errors++;
         }
     }
-    std::printf("%s: %zu programs, %zu relocations, %zu not in this kernel, %d of them needed\n",
-                object_path, programs.size(), relocated, names.size(), errors);
+    std::printf("%s: %zu programs, %zu relocations, %zu not in this kernel, %d of them needed\n", object_path,
+                programs.size(), relocated, names.size(), errors);
     bpf_object__close(object);
     return errors;
 }

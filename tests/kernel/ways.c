@@ -42,7 +42,7 @@ struct talk {
 
 static char problem[256];
 
-static void check(bool is_fine, const char *what) {
+static void check(bool is_fine, const char* what) {
     if (is_fine) return;
     snprintf(problem, sizeof(problem), "%s: %s", what, strerror(errno));
     printf("failed: %s\n", problem);
@@ -50,7 +50,7 @@ static void check(bool is_fine, const char *what) {
     exit(1);
 }
 
-static void wait_for_line(const char *state) {
+static void wait_for_line(const char* state) {
     char line[64];
     printf("%s\n", state);
     fflush(stdout);
@@ -66,7 +66,7 @@ union address {
     struct sockaddr_un un;
 };
 
-static socklen_t make_address(const char *family, union address *address, bool is_server) {
+static socklen_t make_address(const char* family, union address* address, bool is_server) {
     memset(address, 0, sizeof(*address));
     if (!strcmp(family, "unix")) {
         address->un.sun_family = AF_UNIX;
@@ -83,14 +83,14 @@ static socklen_t make_address(const char *family, union address *address, bool i
     return sizeof(address->in);
 }
 
-static int open_socket(const char *family, const union address *address) {
+static int open_socket(const char* family, const union address* address) {
     const int protocol = strcmp(family, "mptcp") ? 0 : 262;
     const int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
     check(fd >= 0, "socket");
     return fd;
 }
 
-static int open_listener(const char *family) {
+static int open_listener(const char* family) {
     union address address;
     const socklen_t size = make_address(family, &address, true);
     const int fd = open_socket(family, &address);
@@ -99,7 +99,7 @@ static int open_listener(const char *family) {
     return fd;
 }
 
-static int open_client(const char *family, int listener) {
+static int open_client(const char* family, int listener) {
     union address bound, address;
     socklen_t bound_size = sizeof(bound);
     check(getsockname(listener, &bound.any, &bound_size) == 0, "getsockname");
@@ -113,18 +113,18 @@ static int open_client(const char *family, int listener) {
 
 // ---- messages
 
-static size_t content_length(const char *head) {
-    const char *found = strcasestr(head, "content-length:");
+static size_t content_length(const char* head) {
+    const char* found = strcasestr(head, "content-length:");
     return found ? strtoul(found + 15, NULL, 10) : 0;
 }
 
 // Reads one message; false at the end of the stream. `left` bytes of the next one stay in the buffer.
-static bool read_message(const struct talk *talk, int fd, char *buffer, size_t *left) {
-    const struct way *way = talk->read;
+static bool read_message(const struct talk* talk, int fd, char* buffer, size_t* left) {
+    const struct way* way = talk->read;
     size_t have = *left, whole = 0;
     for (;;) {
         buffer[have] = 0;
-        char *end = strstr(buffer, "\r\n\r\n");
+        char* end = strstr(buffer, "\r\n\r\n");
         if (end) whole = (size_t)(end + 4 - buffer) + content_length(buffer);
         if (whole && have >= whole) break;
         const size_t room = BUFFER - 1 - have;
@@ -138,9 +138,9 @@ static bool read_message(const struct talk *talk, int fd, char *buffer, size_t *
     return true;
 }
 
-static void write_message(const struct way *way, int fd, const char *head, size_t body) {
+static void write_message(const struct way* way, int fd, const char* head, size_t body) {
     const size_t size = strlen(head);
-    char *message = malloc(size + body);
+    char* message = malloc(size + body);
     memcpy(message, head, size);
     memset(message + size, 'b', body);
     for (size_t sent = 0; sent < size + body;) {
@@ -154,14 +154,14 @@ static void write_message(const struct way *way, int fd, const char *head, size_
     free(message);
 }
 
-static void write_request(const struct talk *talk, int fd, int i) {
+static void write_request(const struct talk* talk, int fd, int i) {
     char head[256];
     snprintf(head, sizeof(head), "POST /%s/%d HTTP/1.1\r\nHost: ways\r\nContent-Length: %d\r\n\r\n", talk->tag, i,
              REQUEST_BODY);
     write_message(talk->write, fd, head, REQUEST_BODY);
 }
 
-static void write_response(const struct talk *talk, int fd, size_t body) {
+static void write_response(const struct talk* talk, int fd, size_t body) {
     char head[128];
     snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body);
     write_message(talk->write, fd, head, body);
@@ -169,11 +169,11 @@ static void write_response(const struct talk *talk, int fd, size_t body) {
 
 // ---- commands
 
-static void *serve(void *argument) {
-    const struct talk *talk = argument;
+static void* serve(void* argument) {
+    const struct talk* talk = argument;
     const int fd = accept(talk->listener, NULL, NULL);
     check(fd >= 0, "accept");
-    char *buffer = malloc(BUFFER);
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     for (int i = 0; read_message(talk, fd, buffer, &left); i++) write_response(talk, fd, talk->body);
     free(buffer);
@@ -181,12 +181,12 @@ static void *serve(void *argument) {
     return NULL;
 }
 
-static void run_exchanges(const char *family, struct talk *talk) {
+static void run_exchanges(const char* family, struct talk* talk) {
     pthread_t server;
     talk->listener = open_listener(family);
     pthread_create(&server, NULL, serve, talk);
     const int fd = open_client(family, talk->listener);
-    char *buffer = malloc(BUFFER);
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     for (int i = 0; i < talk->count; i++) {
         write_request(talk, fd, i);
@@ -200,11 +200,11 @@ static void run_exchanges(const char *family, struct talk *talk) {
 }
 
 // The body's size tells which request was answered.
-static void *serve_numbered(void *argument) {
-    const struct talk *talk = argument;
+static void* serve_numbered(void* argument) {
+    const struct talk* talk = argument;
     const int fd = accept(talk->listener, NULL, NULL);
     check(fd >= 0, "accept");
-    char *buffer = malloc(BUFFER);
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     for (size_t i = 0; read_message(talk, fd, buffer, &left); i++) write_response(talk, fd, i % 500);
     free(buffer);
@@ -213,22 +213,22 @@ static void *serve_numbered(void *argument) {
 }
 
 struct writer {
-    const struct talk *talk;
+    const struct talk* talk;
     int fd;
 };
 
-static void *write_all(void *argument) {
-    const struct writer *writer = argument;
+static void* write_all(void* argument) {
+    const struct writer* writer = argument;
     for (int i = WARM_UP; i < writer->talk->count; i++) write_request(writer->talk, writer->fd, i);
     return NULL;
 }
 
-static void run_duplex(struct talk *talk) {
+static void run_duplex(struct talk* talk) {
     pthread_t server, writing;
     talk->listener = open_listener("ipv4");
     pthread_create(&server, NULL, serve_numbered, talk);
     struct writer writer = {talk, open_client("ipv4", talk->listener)};
-    char *buffer = malloc(BUFFER);
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     // A few pipelined requests first, so that the agent knows what it looks at.
     for (int i = 0; i < WARM_UP; i++) write_request(talk, writer.fd, i);
@@ -243,13 +243,13 @@ static void run_duplex(struct talk *talk) {
     close(talk->listener);
 }
 
-static void *serve_pieces(void *argument) {
-    const struct talk *talk = argument;
+static void* serve_pieces(void* argument) {
+    const struct talk* talk = argument;
     const int fd = accept(talk->listener, NULL, NULL);
     check(fd >= 0, "accept");
     const int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    char *buffer = malloc(BUFFER);
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     check(read_message(talk, fd, buffer, &left), "a request");
     char head[128], piece[100];
@@ -265,12 +265,12 @@ static void *serve_pieces(void *argument) {
     return NULL;
 }
 
-static void run_pieces(struct talk *talk) {
+static void run_pieces(struct talk* talk) {
     pthread_t server;
     talk->listener = open_listener("ipv4");
     pthread_create(&server, NULL, serve_pieces, talk);
     const int fd = open_client("ipv4", talk->listener);
-    char *buffer = malloc(BUFFER);
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     write_request(talk, fd, 0);
     check(read_message(talk, fd, buffer, &left), "an answer");
@@ -283,7 +283,7 @@ static void run_pieces(struct talk *talk) {
 
 // The answer is read long after the connection has ended in the kernel: both ends have said that they
 // send no more.
-static void run_late(const char *family, struct talk *talk) {
+static void run_late(const char* family, struct talk* talk) {
     pthread_t server;
     talk->listener = open_listener(family);
     talk->body = 3000;
@@ -295,7 +295,7 @@ static void run_late(const char *family, struct talk *talk) {
     while (!(hung_up.revents & POLLHUP)) check(poll(&hung_up, 1, 10000) == 1, "poll");
     pthread_join(server, NULL);
     wait_for_line("closed");
-    char *buffer = malloc(BUFFER);
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     check(read_message(talk, fd, buffer, &left), "an answer");
     free(buffer);
@@ -308,10 +308,10 @@ static void run_late(const char *family, struct talk *talk) {
 static char thread_state(long thread) {
     char path[64], text[512] = "";
     snprintf(path, sizeof(path), "/proc/self/task/%ld/stat", thread);
-    FILE *file = fopen(path, "r");
+    FILE* file = fopen(path, "r");
     check(file && fgets(text, sizeof(text), file), path);
     fclose(file);
-    const char *end = strrchr(text, ')');  // of its name
+    const char* end = strrchr(text, ')');  // of its name
     return end ? end[2] : 0;
 }
 
@@ -322,9 +322,9 @@ struct waiter {
     int client;
 };
 
-static void *wait_in_read(void *argument) {
-    struct waiter *waiter = argument;
-    char *buffer = malloc(BUFFER);
+static void* wait_in_read(void* argument) {
+    struct waiter* waiter = argument;
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     waiter->number = gettid();
     while (read_message(&waiter->talk, waiter->talk.listener, buffer, &left))
@@ -334,9 +334,9 @@ static void *wait_in_read(void *argument) {
     return NULL;
 }
 
-static void run_crowd(int threads, struct talk *talk) {
-    struct waiter *waiters = calloc((size_t)threads, sizeof(*waiters));
-    char *buffer = malloc(BUFFER);
+static void run_crowd(int threads, struct talk* talk) {
+    struct waiter* waiters = calloc((size_t)threads, sizeof(*waiters));
+    char* buffer = malloc(BUFFER);
     size_t left = 0;
     const int listener = open_listener("ipv4");
     for (int i = 0; i < threads; i++) {
@@ -363,17 +363,20 @@ static void run_crowd(int threads, struct talk *talk) {
     close(listener);
 }
 
-static void run(char *line) {
+static void run(char* line) {
     char words[6][64] = {};
-    const int n = sscanf(line, "%63s %63s %63s %63s %63s %63s", words[0], words[1], words[2], words[3], words[4], words[5]);
+    const int n =
+        sscanf(line, "%63s %63s %63s %63s %63s %63s", words[0], words[1], words[2], words[3], words[4], words[5]);
     struct talk talk = {.read = find_way("read"), .write = find_way("write"), .chunk = BUFFER};
     if (n == 3) {
         talk.count = atoi(words[1]);
         memcpy(talk.tag, words[2], sizeof(talk.tag));
         if (!strcmp(words[0], "late")) return run_late(words[1], &talk);
         talk.chunk = 8192;
-        if (!strcmp(words[0], "duplex")) run_duplex(&talk);
-        else run_pieces(&talk);
+        if (!strcmp(words[0], "duplex"))
+            run_duplex(&talk);
+        else
+            run_pieces(&talk);
         return;
     }
     if (n == 4 && !strcmp(words[0], "crowd")) {

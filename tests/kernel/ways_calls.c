@@ -12,7 +12,7 @@
 #include "ways.h"
 
 // Three unequal buffers, so that heads are cut at odd places.
-static int split(char *bytes, size_t size, struct iovec parts[3]) {
+static int split(char* bytes, size_t size, struct iovec parts[3]) {
     const size_t first = size < 7 ? size : 7;
     const size_t second = size - first < 30 ? size - first : 30;
     parts[0] = (struct iovec){bytes, first};
@@ -23,31 +23,31 @@ static int split(char *bytes, size_t size, struct iovec parts[3]) {
 
 // ---- reads
 
-static ssize_t by_read(int fd, char *bytes, size_t size, bool is_body) { return read(fd, bytes, size); }
+static ssize_t by_read(int fd, char* bytes, size_t size, bool is_body) { return read(fd, bytes, size); }
 
-static ssize_t by_readv(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_readv(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec parts[3];
     return readv(fd, parts, split(bytes, size, parts));
 }
 
-static ssize_t by_preadv2(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_preadv2(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec parts[3];
     return preadv2(fd, parts, split(bytes, size, parts), -1, 0);
 }
 
-static ssize_t by_recv(int fd, char *bytes, size_t size, bool is_body) { return recv(fd, bytes, size, 0); }
+static ssize_t by_recv(int fd, char* bytes, size_t size, bool is_body) { return recv(fd, bytes, size, 0); }
 
-static ssize_t by_recvfrom(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_recvfrom(int fd, char* bytes, size_t size, bool is_body) {
     return recvfrom(fd, bytes, size, 0, NULL, NULL);
 }
 
-static ssize_t by_recvmsg(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_recvmsg(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec parts[3];
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)split(bytes, size, parts)};
     return recvmsg(fd, &message, 0);
 }
 
-static ssize_t by_recvmmsg(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_recvmmsg(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec part = {bytes, size};
     struct mmsghdr messages[2] = {{.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1}}};
     char more[8];
@@ -57,21 +57,21 @@ static ssize_t by_recvmmsg(int fd, char *bytes, size_t size, bool is_body) {
     return got < 0 ? -1 : (ssize_t)messages[0].msg_len;
 }
 
-static ssize_t by_peek(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_peek(int fd, char* bytes, size_t size, bool is_body) {
     const ssize_t seen = recv(fd, bytes, size, MSG_PEEK);
     if (seen <= 0) return seen;
     return recv(fd, bytes, (size_t)seen, 0);
 }
 
 // One byte a call while a head is read.
-static ssize_t by_byte(int fd, char *bytes, size_t size, bool is_body) { return read(fd, bytes, is_body ? size : 1); }
+static ssize_t by_byte(int fd, char* bytes, size_t size, bool is_body) { return read(fd, bytes, is_body ? size : 1); }
 
-static ssize_t by_splice_read(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_splice_read(int fd, char* bytes, size_t size, bool is_body) {
     // A proxy reads the head, which says how long the body is, and splices the body.
     if (!is_body) {
         const ssize_t seen = recv(fd, bytes, size, MSG_PEEK);
         if (seen <= 0) return seen;
-        const char *end = memmem(bytes, (size_t)seen, "\r\n\r\n", 4);
+        const char* end = memmem(bytes, (size_t)seen, "\r\n\r\n", 4);
         return recv(fd, bytes, end ? (size_t)(end + 4 - bytes) : (size_t)seen, 0);
     }
     int pipes[2];
@@ -85,31 +85,31 @@ static ssize_t by_splice_read(int fd, char *bytes, size_t size, bool is_body) {
 
 // ---- writes
 
-static ssize_t by_write(int fd, char *bytes, size_t size, bool is_body) { return write(fd, bytes, size); }
+static ssize_t by_write(int fd, char* bytes, size_t size, bool is_body) { return write(fd, bytes, size); }
 
-static ssize_t by_writev(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_writev(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec parts[3];
     return writev(fd, parts, split(bytes, size, parts));
 }
 
-static ssize_t by_pwritev2(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_pwritev2(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec parts[3];
     return pwritev2(fd, parts, split(bytes, size, parts), -1, 0);
 }
 
-static ssize_t by_send(int fd, char *bytes, size_t size, bool is_body) { return send(fd, bytes, size, MSG_NOSIGNAL); }
+static ssize_t by_send(int fd, char* bytes, size_t size, bool is_body) { return send(fd, bytes, size, MSG_NOSIGNAL); }
 
-static ssize_t by_sendto(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_sendto(int fd, char* bytes, size_t size, bool is_body) {
     return sendto(fd, bytes, size, MSG_NOSIGNAL, NULL, 0);
 }
 
-static ssize_t by_sendmsg(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_sendmsg(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec parts[3];
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)split(bytes, size, parts)};
     return sendmsg(fd, &message, 0);
 }
 
-static ssize_t by_sendmmsg(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_sendmmsg(int fd, char* bytes, size_t size, bool is_body) {
     struct iovec parts[3];
     struct mmsghdr messages[3] = {};
     split(bytes, size, parts);
@@ -120,7 +120,7 @@ static ssize_t by_sendmmsg(int fd, char *bytes, size_t size, bool is_body) {
     return total;
 }
 
-static ssize_t by_sendfile(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_sendfile(int fd, char* bytes, size_t size, bool is_body) {
     if (!is_body) return send(fd, bytes, size, MSG_MORE);
     const int file = memfd_create("body", MFD_CLOEXEC);
     off_t offset = 0;
@@ -130,7 +130,7 @@ static ssize_t by_sendfile(int fd, char *bytes, size_t size, bool is_body) {
     return sent;
 }
 
-static ssize_t by_splice_write(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_splice_write(int fd, char* bytes, size_t size, bool is_body) {
     if (!is_body) return write(fd, bytes, size);
     int pipes[2];
     if (pipe(pipes)) return -1;
@@ -146,14 +146,14 @@ static ssize_t by_splice_write(int fd, char *bytes, size_t size, bool is_body) {
 static __thread struct io_uring uring;
 static __thread bool has_uring;
 
-static struct io_uring_sqe *prepare(void) {
+static struct io_uring_sqe* prepare(void) {
     if (!has_uring && io_uring_queue_init(8, &uring, 0) < 0) return NULL;
     has_uring = true;
     return io_uring_get_sqe(&uring);
 }
 
-static ssize_t complete(struct io_uring_sqe *sqe, unsigned flags) {
-    struct io_uring_cqe *cqe;
+static ssize_t complete(struct io_uring_sqe* sqe, unsigned flags) {
+    struct io_uring_cqe* cqe;
     sqe->flags |= flags;
     if (io_uring_submit(&uring) < 0 || io_uring_wait_cqe(&uring, &cqe) < 0) return -1;
     const int result = cqe->res;
@@ -161,16 +161,16 @@ static ssize_t complete(struct io_uring_sqe *sqe, unsigned flags) {
     return result < 0 ? -1 : result;
 }
 
-#define URING(name, flags, ...)                                                     \
-    static ssize_t by_##name(int fd, char *bytes, size_t size, bool is_body) {      \
-        struct iovec parts[3];                                                      \
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};                \
-        split(bytes, size, parts);                                                  \
-        (void)message;                                                              \
-        struct io_uring_sqe *sqe = prepare();                                       \
-        if (!sqe) return -1;                                                        \
-        __VA_ARGS__;                                                                \
-        return complete(sqe, flags);                                                \
+#define URING(name, flags, ...)                                                \
+    static ssize_t by_##name(int fd, char* bytes, size_t size, bool is_body) { \
+        struct iovec parts[3];                                                 \
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};           \
+        split(bytes, size, parts);                                             \
+        (void)message;                                                         \
+        struct io_uring_sqe* sqe = prepare();                                  \
+        if (!sqe) return -1;                                                   \
+        __VA_ARGS__;                                                           \
+        return complete(sqe, flags);                                           \
     }
 
 URING(uring_read, 0, io_uring_prep_read(sqe, fd, bytes, (unsigned)size, 0))
@@ -190,12 +190,12 @@ enum { SHOTS = 16, SHOT_SIZE = 4096, SHOT_GROUP = 1 };
 static __thread char shots[SHOTS][SHOT_SIZE];
 static __thread bool is_armed;
 static __thread struct {
-    const char *bytes;
+    const char* bytes;
     size_t size;
 } shot;  // what the caller has not taken yet
 
 static bool arm(int fd) {
-    struct io_uring_sqe *sqe = prepare();
+    struct io_uring_sqe* sqe = prepare();
     if (!sqe) return false;
     io_uring_prep_provide_buffers(sqe, shots, SHOT_SIZE, SHOTS, SHOT_GROUP, 0);
     if (complete(sqe, 0) < 0) return false;
@@ -206,10 +206,10 @@ static bool arm(int fd) {
     return is_armed = io_uring_submit(&uring) == 1;
 }
 
-static ssize_t by_uring_recv_multishot(int fd, char *bytes, size_t size, bool is_body) {
+static ssize_t by_uring_recv_multishot(int fd, char* bytes, size_t size, bool is_body) {
     (void)is_body;
     if (!shot.size) {
-        struct io_uring_cqe *cqe;
+        struct io_uring_cqe* cqe;
         if ((!is_armed && !arm(fd)) || io_uring_wait_cqe(&uring, &cqe) < 0) return -1;
         const int result = cqe->res;
         is_armed = cqe->flags & IORING_CQE_F_MORE;
@@ -258,7 +258,7 @@ static const struct way ways[] = {
     {"uring_sendmsg", by_uring_sendmsg, false},
 };
 
-const struct way *find_way(const char *name) {
+const struct way* find_way(const char* name) {
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
         if (!strcmp(ways[i].name, name)) return &ways[i];
     return NULL;

@@ -19,9 +19,7 @@ class TlsCall : public ::testing::Test {
         wg_tls_enter(&thread_, &begun);
     }
     // The session whose call has ended, 0: none.
-    __u64 leave(__u64 stack) {
-        return wg_tls_leave(&thread_, stack, &ended_) ? ended_.session : 0;
-    }
+    __u64 leave(__u64 stack) { return wg_tls_leave(&thread_, stack, &ended_) ? ended_.session : 0; }
     wg_tls_thread thread_{};
     wg_tls_call ended_{};
 };

@@ -32,8 +32,8 @@ TEST(Turn, MoreOfTheSameIsNone) {
 // The client's send is reported after the receive of its answer.
 TEST(Turn, ALateSendBelongsToTheTurnBefore) {
     wg_turns turns{};
-    wg_turn_send(&turns, 0);       // request of 10 bytes
-    wg_turn_receive(&turns, 10);   // its answer
+    wg_turn_send(&turns, 0);                   // request of 10 bytes
+    wg_turn_receive(&turns, 10);               // its answer
     EXPECT_TRUE(wg_turn_receive(&turns, 20));  // answer of the second request, …
     EXPECT_TRUE(wg_turn_send(&turns, 10));     // … which is reported now
     EXPECT_TRUE(wg_turn_send(&turns, 20));     // the third
@@ -44,8 +44,8 @@ TEST(Turn, ALatePartOfASendDoesNotBeginATurn) {
     wg_turns turns{};
     wg_turn_receive(&turns, 0);
     wg_turn_send(&turns, 0);
-    wg_turn_receive(&turns, 30);                // next request was read
-    EXPECT_FALSE(wg_turn_send(&turns, 20));     // last part of the first answer, reported late
+    wg_turn_receive(&turns, 30);             // next request was read
+    EXPECT_FALSE(wg_turn_send(&turns, 20));  // last part of the first answer, reported late
     EXPECT_TRUE(wg_turn_send(&turns, 30));
 }
 

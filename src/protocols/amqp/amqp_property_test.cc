@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many AMQP messages on several channels whose fate is known: confirmed or not, returned, refused, got and delivered, their
-// frames mixed. Every span says what happened to its own message, or that it is not known. In the second test calls are lost
-// anywhere; a pair is never wrong then either.
+// Many AMQP messages on several channels whose fate is known: confirmed or not, returned, refused, got and delivered,
+// their frames mixed. Every span says what happened to its own message, or that it is not known. In the second test
+// calls are lost anywhere; a pair is never wrong then either.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -24,7 +24,8 @@ std::string number(std::uint64_t value, int size) {
 std::string short_text(const std::string& text) { return number(text.size(), 1) + text; }
 
 std::string frame(int type, std::uint64_t channel, const std::string& payload) {
-    return number(static_cast<std::uint64_t>(type), 1) + number(channel, 2) + number(payload.size(), 4) + payload + "\xce";
+    return number(static_cast<std::uint64_t>(type), 1) + number(channel, 2) + number(payload.size(), 4) + payload +
+           "\xce";
 }
 std::string method(std::uint64_t channel, std::uint64_t of, std::uint64_t id, const std::string& arguments = {}) {
     return frame(1, channel, number(of, 2) + number(id, 2) + arguments);
@@ -48,7 +49,8 @@ struct Message {
 
 // The head of a message and its body, which looks like frames.
 std::string content(std::uint64_t channel, std::size_t size) {
-    const std::string lure = method(channel, 60, 80, number(1, 8) + number(1, 1)) + method(channel, 20, 40, number(406, 2));
+    const std::string lure =
+        method(channel, 60, 80, number(1, 8) + number(1, 1)) + method(channel, 20, 40, number(406, 2));
     std::string text, body;
     while (body.size() < size) body += lure;
     text = frame(2, channel, number(60, 2) + number(0, 2) + number(body.size(), 8) + number(0, 2));
@@ -87,14 +89,17 @@ class World {
         say(socket, true, std::string("AMQP\0\0\x09\x01", 8), 0, is_lossy);
         for (std::uint64_t channel = 1; channel < 4; ++channel) {
             std::string opening = method(channel, 20, 10, std::string(1, '\0'));
-            if ((channels[channel].is_confirming = random_.chance(0.6))) opening += method(channel, 85, 10, std::string(1, '\0'));
+            if ((channels[channel].is_confirming = random_.chance(0.6)))
+                opening += method(channel, 85, 10, std::string(1, '\0'));
             say(socket, true, opening, 0, is_lossy);
         }
         for (int turn = 0; turn < 12; ++turn) {
             std::vector<std::string> answers;
             for (std::uint64_t i = 1 + random_.below(3); i > 0; --i) {
                 Message& message = messages_[++last_message_];
-                message = {.kind = static_cast<Kind>(random_.below(3)), .number = last_message_, .channel = 1 + random_.below(3)};
+                message = {.kind = static_cast<Kind>(random_.below(3)),
+                           .number = last_message_,
+                           .channel = 1 + random_.below(3)};
                 said.push_back(last_message_);
                 Channel& channel = channels[message.channel];
                 std::string question;
@@ -121,22 +126,28 @@ class World {
         const std::string names = short_text("") + short_text(message.key());
         switch (message.kind) {
             case Kind::Publish: {
-                question = method(message.channel, 60, 40, number(0, 2) + names + number(1, 1)) + content(message.channel, size());
+                question = method(message.channel, 60, 40, number(0, 2) + names + number(1, 1)) +
+                           content(message.channel, size());
                 message.is_confirmed = channel.is_confirming;
                 if (!channel.is_confirming) return;
                 const std::string own = number(++channel.published, 8);
                 std::string answer;
                 if (message.is_returned())
-                    answer = method(message.channel, 60, 50, number(312, 2) + short_text("NO_ROUTE") + names) + content(message.channel, size());
-                answers.push_back(answer + method(message.channel, 60, message.is_refused() ? 120 : 80, own + number(0, 1)));
+                    answer = method(message.channel, 60, 50, number(312, 2) + short_text("NO_ROUTE") + names) +
+                             content(message.channel, size());
+                answers.push_back(answer +
+                                  method(message.channel, 60, message.is_refused() ? 120 : 80, own + number(0, 1)));
                 return;
             }
             case Kind::Get:
-                question = method(message.channel, 60, 70, number(0, 2) + short_text("q" + std::to_string(message.number)) + number(1, 1));
-                answers.push_back(method(message.channel, 60, 71, tag + number(0, 1) + names + number(0, 4)) + content(message.channel, size()));
+                question = method(message.channel, 60, 70,
+                                  number(0, 2) + short_text("q" + std::to_string(message.number)) + number(1, 1));
+                answers.push_back(method(message.channel, 60, 71, tag + number(0, 1) + names + number(0, 4)) +
+                                  content(message.channel, size()));
                 return;
             case Kind::Deliver:
-                answers.push_back(method(message.channel, 60, 60, short_text("tag") + tag + number(0, 1) + names) + content(message.channel, size()));
+                answers.push_back(method(message.channel, 60, 60, short_text("tag") + tag + number(0, 1) + names) +
+                                  content(message.channel, size()));
                 return;
         }
     }
@@ -166,13 +177,18 @@ class World {
             Message& message = found->second;
             ASSERT_EQ(++message.spans, 1u);
             // A get is told with the queue that it asked and with what it was given: both are one message's.
-            if (message.kind == Kind::Get) { EXPECT_EQ(destination, "q" + std::to_string(message.number)); }
-            const bool is_sure = span.incomplete == spans::Incomplete::No && span.attributes.text(attr::waggle_unknown).empty();
+            if (message.kind == Kind::Get) {
+                EXPECT_EQ(destination, "q" + std::to_string(message.number));
+            }
+            const bool is_sure =
+                span.incomplete == spans::Incomplete::No && span.attributes.text(attr::waggle_unknown).empty();
             (is_sure ? sure_ : others_) += 1;
             EXPECT_TRUE(is_sure || message.is_lossy) << static_cast<int>(span.incomplete);
             const std::string_view error = span.attributes.text(attr::error_type);
             const bool is_told = !error.empty() && error != "connection_closed";
-            if (is_sure || is_told) { EXPECT_EQ(error, message.error()); }
+            if (is_sure || is_told) {
+                EXPECT_EQ(error, message.error());
+            }
         }
         for (const auto& [id, message] : messages_) {
             if (message.spans > 0) continue;

@@ -12,8 +12,12 @@ struct Row {
     std::string_view type;
 };
 
-constexpr std::array<Row, 6> kOperations = {
-    {{"publish", "send"}, {"deliver", "receive"}, {"get", "receive"}, {"ack", "settle"}, {"nack", "settle"}, {"reject", "settle"}}};
+constexpr std::array<Row, 6> kOperations = {{{"publish", "send"},
+                                             {"deliver", "receive"},
+                                             {"get", "receive"},
+                                             {"ack", "settle"},
+                                             {"nack", "settle"},
+                                             {"reject", "settle"}}};
 
 }  // namespace
 
@@ -23,12 +27,13 @@ std::optional<spans::TraceContext> Codec::trace_context(const Request& request) 
     return request.trace;
 }
 
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) {
     const Request& request = exchange.request;
     const Row& row = kOperations[static_cast<std::size_t>(request.kind)];
     const bool is_settled = row.type == "settle";
-    const std::string_view destination = request.destination.empty() && !is_settled ? std::string_view("amq.default") : request.destination;
+    const std::string_view destination =
+        request.destination.empty() && !is_settled ? std::string_view("amq.default") : request.destination;
     const MessagingCall call{.system = "rabbitmq",
                              .operation = row.name,
                              .operation_type = row.type,
@@ -39,7 +44,8 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     if (!request.routing_key.empty())
         span.attributes.add(attr::messaging_rabbitmq_destination_routing_key, batch.text(request.routing_key));
     if (request.is_unsure && request.error.empty()) span.attributes.add(attr::waggle_unknown, attr::error_type);
-    if (request.trace && request.kind != Kind::Publish) span.links.push_back({request.trace->trace_id, request.trace->span_id});
+    if (request.trace && request.kind != Kind::Publish)
+        span.links.push_back({request.trace->trace_id, request.trace->span_id});
 }
 
 }  // namespace waggle::protocols::amqp

@@ -40,14 +40,40 @@ class Reader {
 // False for a value of a type that nobody knows: its length is not known either.
 bool skip_value(Reader& reader, char type) {
     switch (type) {
-        case 't': case 'b': case 'B': reader.take(1); break;
-        case 's': case 'u': case 'U': reader.take(2); break;
-        case 'i': case 'I': case 'f': reader.take(4); break;
-        case 'D': reader.take(5); break;
-        case 'l': case 'L': case 'd': case 'T': reader.take(8); break;
-        case 'S': case 'x': case 'A': case 'F': reader.long_text(); break;
-        case 'V': break;
-        default: return false;
+        case 't':
+        case 'b':
+        case 'B':
+            reader.take(1);
+            break;
+        case 's':
+        case 'u':
+        case 'U':
+            reader.take(2);
+            break;
+        case 'i':
+        case 'I':
+        case 'f':
+            reader.take(4);
+            break;
+        case 'D':
+            reader.take(5);
+            break;
+        case 'l':
+        case 'L':
+        case 'd':
+        case 'T':
+            reader.take(8);
+            break;
+        case 'S':
+        case 'x':
+        case 'A':
+        case 'F':
+            reader.long_text();
+            break;
+        case 'V':
+            break;
+        default:
+            return false;
     }
     return reader.is_good();
 }
@@ -73,11 +99,20 @@ std::optional<Frame> read_frame(std::string_view bytes) {
                       .size = static_cast<std::uint32_t>(reader.number(4))};
     if (!reader.is_good() || frame.size > kMaxFrame) return {};
     switch (frame.type) {
-        case Type::Method: if (frame.size < 4) return {}; break;
-        case Type::Header: if (frame.size < 14 || frame.channel == 0) return {}; break;
-        case Type::Body: if (frame.channel == 0) return {}; break;
-        case Type::Heartbeat: if (frame.size != 0 || frame.channel != 0) return {}; break;
-        default: return {};
+        case Type::Method:
+            if (frame.size < 4) return {};
+            break;
+        case Type::Header:
+            if (frame.size < 14 || frame.channel == 0) return {};
+            break;
+        case Type::Body:
+            if (frame.channel == 0) return {};
+            break;
+        case Type::Heartbeat:
+            if (frame.size != 0 || frame.channel != 0) return {};
+            break;
+        default:
+            return {};
     }
     const std::size_t last = kHeader + frame.size;
     if (last < bytes.size() && bytes[last] != kEnd) return {};
@@ -117,13 +152,20 @@ std::optional<Call> read_call(std::string_view payload) {
             call.exchange = reader.short_text();
             call.routing_key = reader.short_text();
             break;
-        case Method::Ack: case Method::Nack:
+        case Method::Ack:
+        case Method::Nack:
             call.tag = reader.number(8);
             call.is_multiple = (reader.number(1) & 1) != 0;
             break;
-        case Method::Reject: call.tag = reader.number(8); break;
-        case Method::ChannelClose: case Method::ConnectionClose: call.code = static_cast<std::uint16_t>(reader.number(2)); break;
-        default: break;
+        case Method::Reject:
+            call.tag = reader.number(8);
+            break;
+        case Method::ChannelClose:
+        case Method::ConnectionClose:
+            call.code = static_cast<std::uint16_t>(reader.number(2));
+            break;
+        default:
+            break;
     }
     if (!reader.is_good()) return {};
     return call;
@@ -144,7 +186,8 @@ std::optional<MessageHead> read_message_head(std::string_view payload) {
 // The greeting; of an older connection a whole frame that moves messages.
 Sniff sniff(std::string_view bytes, Side side) {
     const std::string_view front = bytes.substr(0, kGreeting.size());
-    if (side == Side::Request && kGreeting.starts_with(front)) return front.size() < kGreeting.size() ? Sniff::NeedMore : Sniff::Yes;
+    if (side == Side::Request && kGreeting.starts_with(front))
+        return front.size() < kGreeting.size() ? Sniff::NeedMore : Sniff::Yes;
     if (bytes.empty()) return Sniff::NeedMore;
     if (bytes[0] != 1) return Sniff::No;
     if (bytes.size() < kHeader) return Sniff::NeedMore;

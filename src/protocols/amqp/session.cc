@@ -56,18 +56,18 @@ void Session::on_close(spans::Incomplete reason, Context& context) {
 }
 
 std::size_t Session::open_exchanges() const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        open_.entries(), [](const auto& entry) { return entry.exchange->request.is_told && !entry.exchange->is_reported; }));
+    return static_cast<std::size_t>(std::ranges::count_if(open_.entries(), [](const auto& entry) {
+        return entry.exchange->request.is_told && !entry.exchange->is_reported;
+    }));
 }
 
 bool Session::wants_tails() const {
-    return is_slow_told_ || requests_.passed_to > requests_.stream.end() || responses_.passed_to > responses_.stream.end();
+    return is_slow_told_ || requests_.passed_to > requests_.stream.end() ||
+           responses_.passed_to > responses_.stream.end();
 }
 
 // A client's request may be reported after its answer.
-bool Session::is_request_late() const {
-    return !is_received_ && responses_.stream.order() > requests_.stream.end();
-}
+bool Session::is_request_late() const { return !is_received_ && responses_.stream.order() > requests_.stream.end(); }
 
 Session::Channel& Session::channel(std::uint16_t number) {
     const auto found = std::ranges::find(channels_, number, &Channel::number);
@@ -114,8 +114,8 @@ bool Session::find(Half& half, Context& context) {
     return false;
 }
 
-// Where frames of one body begin in what was not copied: they are as long as the one before, but for the last. Should others
-// stand between them, no frame will be found behind.
+// Where frames of one body begin in what was not copied: they are as long as the one before, but for the last. Should
+// others stand between them, no frame will be found behind.
 bool Session::pass_body(Half& half) {
     const std::uint64_t head = half.stream.head();
     if (half.assemblies.size() != 1 || half.stream.is_gap_at(head + half.stream.bytes().size())) return false;
@@ -140,8 +140,10 @@ bool Session::lose(Half& half, Context& context) {
     for (std::size_t i = 0; i < open_.size();) {
         const auto [key, exchange] = open_.entries()[i];
         // In what was lost it may have been confirmed, or answered.
-        if (exchange->request.is_written || half.is_answer()) drop(key, context);
-        else ++i;
+        if (exchange->request.is_written || half.is_answer())
+            drop(key, context);
+        else
+            ++i;
     }
     return half.stream.skip_to_next_turn();
 }
@@ -177,15 +179,18 @@ bool Session::read_next(Half& half, Context& context) {
     if (payload.size() < wanted) return lose(half, context);
     half.passed_to = stream.head() + frame->whole();
     if (frame->type == Type::Method) {
-        if (const auto call = read_call(payload)) on_call(half, *frame, *call, context);
-        else context.counts.add(Cause::ParseInvalid);
+        if (const auto call = read_call(payload))
+            on_call(half, *frame, *call, context);
+        else
+            context.counts.add(Cause::ParseInvalid);
     } else if (frame->type != Type::Heartbeat) {
         on_content(half, *frame, payload, context);
     }
     return true;
 }
 
-Session::Open& Session::open_call(Half& half, Codec::Kind kind, const Frame& frame, const Call& call, Context& context) {
+Session::Open& Session::open_call(Half& half, Codec::Kind kind, const Frame& frame, const Call& call,
+                                  Context& context) {
     if (open_.size() >= kMaxOpen) {
         context.counts.add(Cause::QueueFull);
         drop(open_.entries().front().key, context);
@@ -232,21 +237,33 @@ void Session::on_call(Half& half, const Frame& frame, const Call& call, Context&
                 exchange.request.is_unsure = !one.is_known;
                 return is_message();
             }
-            case Method::Get: open_call(half, Kind::Get, frame, call, context).request.is_written = true; return;
-            case Method::Ack: case Method::Nack: case Method::Reject:
-                open_call(half, call.method == Method::Ack ? Kind::Ack : call.method == Method::Nack ? Kind::Nack : Kind::Reject,
+            case Method::Get:
+                open_call(half, Kind::Get, frame, call, context).request.is_written = true;
+                return;
+            case Method::Ack:
+            case Method::Nack:
+            case Method::Reject:
+                open_call(half,
+                          call.method == Method::Ack    ? Kind::Ack
+                          : call.method == Method::Nack ? Kind::Nack
+                                                        : Kind::Reject,
                           frame, call, context);
                 half.ends = last_key_;
                 return;
-            case Method::ChannelOpen: channel(frame.channel) = {.number = frame.channel, .is_known = true}; return;
+            case Method::ChannelOpen:
+                channel(frame.channel) = {.number = frame.channel, .is_known = true};
+                return;
             case Method::ConfirmSelect: {
-                // Asked again it changes nothing, and their number goes on. That the first time was missed shows by a tag.
+                // Asked again it changes nothing, and their number goes on. That the first time was missed shows by a
+                // tag.
                 Channel& one = channel(frame.channel);
                 if (!one.is_confirming) one = {.number = frame.channel, .is_known = true, .is_confirming = true};
                 return;
             }
-            case Method::ChannelClose: return on_client_closes(half, frame.channel, context);
-            default: return;
+            case Method::ChannelClose:
+                return on_client_closes(half, frame.channel, context);
+            default:
+                return;
         }
     }
     const Key get = get_on(frame.channel);
@@ -262,13 +279,20 @@ void Session::on_call(Half& half, const Frame& frame, const Call& call, Context&
             tell(*open_.find(get), context);
             return assemble(half, frame.channel, get, context);
         // It brought nothing.
-        case Method::GetEmpty: if (get) open_.erase(get); return;
+        case Method::GetEmpty:
+            if (get) open_.erase(get);
+            return;
         case Method::Return:
             on_return(frame.channel, call);
             return assemble(half, frame.channel, 0, context);  // what comes with it is no message
-        case Method::Ack: case Method::Nack: return on_confirm(frame.channel, call, context);
-        case Method::ChannelClose: case Method::ConnectionClose: return on_channel_closed(frame.channel, call, context);
-        default: return;
+        case Method::Ack:
+        case Method::Nack:
+            return on_confirm(frame.channel, call, context);
+        case Method::ChannelClose:
+        case Method::ConnectionClose:
+            return on_channel_closed(frame.channel, call, context);
+        default:
+            return;
     }
 }
 
@@ -340,7 +364,12 @@ std::unique_ptr<protocols::Session> open_session(const ConnectionInfo& info, Str
 const Protocol kAmqp{.name = "amqp",
                      .sniff = sniff,
                      .open = open_session,
-                     .framing = wg_framing{.header = 7, .length_at = 3, .length_bytes = 4, .types = 9, .length_adds = 8,
-                                           .whole_types = type_bit(1) | type_bit(2) | type_bit(8), .max_length = 1 << 30}};
+                     .framing = wg_framing{.header = 7,
+                                           .length_at = 3,
+                                           .length_bytes = 4,
+                                           .types = 9,
+                                           .length_adds = 8,
+                                           .whole_types = type_bit(1) | type_bit(2) | type_bit(8),
+                                           .max_length = 1 << 30}};
 
 }  // namespace waggle::protocols::amqp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session: one AMQP connection. Messages go both ways: a publish ends when it is written, or confirmed where its channel
-// asked for that; a delivery ends with its body; a get with what it brings. Frames are passed over by their lengths.
+// Session: one AMQP connection. Messages go both ways: a publish ends when it is written, or confirmed where its
+// channel asked for that; a delivery ends with its body; a get with what it brings. Frames are passed over by their
+// lengths.
 #pragma once
 
 #include <array>
@@ -18,12 +19,12 @@ struct Codec {
     struct Request {
         Kind kind = Kind::Publish;
         std::uint16_t channel = 0;
-        std::uint64_t tag = 0;       // by which it is confirmed, 0: it is not
-        bool is_told = false;        // is a span
+        std::uint64_t tag = 0;  // by which it is confirmed, 0: it is not
+        bool is_told = false;   // is a span
         bool is_written = false;
-        bool is_mandatory = false;   // comes back where no queue takes it
-        bool is_unsure = false;      // nobody knows whether it is to be confirmed
-        std::string destination;     // exchange and routing key
+        bool is_mandatory = false;  // comes back where no queue takes it
+        bool is_unsure = false;     // nobody knows whether it is to be confirmed
+        std::string destination;    // exchange and routing key
         std::string routing_key;
         std::string error;
         std::optional<spans::TraceContext> trace;

@@ -16,8 +16,10 @@ void name_destination(const Call& call, std::string& to) {
 void Session::drop_answered(Context& context) {
     for (std::size_t i = 0; i < open_.size();) {
         const auto [key, exchange] = open_.entries()[i];
-        if (exchange->request_order < responses_.stream.head()) drop(key, context);
-        else ++i;
+        if (exchange->request_order < responses_.stream.head())
+            drop(key, context);
+        else
+            ++i;
     }
 }
 
@@ -25,8 +27,10 @@ void Session::drop_answered(Context& context) {
 void Session::drop_unconfirmed(std::uint16_t number, Context& context) {
     for (std::size_t i = 0; i < open_.size();) {
         const auto [key, exchange] = open_.entries()[i];
-        if (exchange->request.channel == number && exchange->request.tag) drop(key, context);
-        else ++i;
+        if (exchange->request.channel == number && exchange->request.tag)
+            drop(key, context);
+        else
+            ++i;
     }
 }
 
@@ -60,7 +64,8 @@ void Session::on_confirm(std::uint16_t number, const Call& call, Context& contex
     for (std::size_t i = 0; i < open_.size();) {
         const auto [key, exchange] = open_.entries()[i];
         const std::uint64_t tag = exchange->request.tag;
-        const bool is_it = exchange->request.channel == number && tag && may_answer(*exchange) && (tag == call.tag || (call.is_multiple && (tag < call.tag || call.tag == 0)));
+        const bool is_it = exchange->request.channel == number && tag && may_answer(*exchange) &&
+                           (tag == call.tag || (call.is_multiple && (tag < call.tag || call.tag == 0)));
         if (!is_it) {
             ++i;
             continue;

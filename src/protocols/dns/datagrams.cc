@@ -95,7 +95,8 @@ void Datagrams::on_question(const Datagram& datagram, Message& message, Context&
     for (auto at = from; at != to; ++at) {
         if (at->second.info.id != datagram.socket || !is_asked(at->second, message)) continue;
         // At a server the same words may come from others; a client has one question of an id.
-        const bool is_same = at->second.has_one_peer && datagram.is_peer_known && is_same_peer(at->second.info.tuple, datagram.info.tuple);
+        const bool is_same = at->second.has_one_peer && datagram.is_peer_known &&
+                             is_same_peer(at->second.info.tuple, datagram.info.tuple);
         if (is_client || is_same) return ask_again(at->second, datagram);
     }
     if (open_.size() >= kMaxOpen) drop_oldest(context);
@@ -131,8 +132,11 @@ void Datagrams::on_answer(const Datagram& datagram, Message& message, Context& c
             found_.push_back(at);
     if (found_.empty()) {
         if (is_client && early_.size() < kMaxEarly) {
-            early_.push_back({.key = key, .message = std::move(message), .time_ns = datagram.time_ns,
-                              .is_peer_known = datagram.is_peer_known, .tuple = datagram.info.tuple});
+            early_.push_back({.key = key,
+                              .message = std::move(message),
+                              .time_ns = datagram.time_ns,
+                              .is_peer_known = datagram.is_peer_known,
+                              .tuple = datagram.info.tuple});
         } else {
             context.counts.add(Cause::Unmatched);
         }
@@ -163,7 +167,8 @@ void Datagrams::answer(Table::iterator at, const Message& message, std::uint64_t
 void Datagrams::take_early(Table::iterator at, Context& context) {
     const Open& open = at->second;
     const auto found = std::ranges::find_if(early_, [&](const Early& early) {
-        return early.key == at->first && is_asked(open, early.message) && may_be_of(open, early.is_peer_known, early.tuple);
+        return early.key == at->first && is_asked(open, early.message) &&
+               may_be_of(open, early.is_peer_known, early.tuple);
     });
     if (found == early_.end()) return;
     const Early early = std::move(*found);
@@ -206,7 +211,8 @@ void Datagrams::drop(Table::iterator at, spans::Incomplete reason, std::uint64_t
 
 void Datagrams::drop_oldest(Context& context) {
     context.counts.add(Cause::QueueFull);
-    const auto oldest = std::ranges::min_element(open_, {}, [](const auto& entry) { return entry.second.exchange.start_ns; });
+    const auto oldest =
+        std::ranges::min_element(open_, {}, [](const auto& entry) { return entry.second.exchange.start_ns; });
     drop(oldest, spans::Incomplete::Hole, context.now_ns, context);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// DNS over UDP. What is open is found by its socket, id and question, and by the other end's address where both messages
-// tell it. A question that is sent again is the same one. Where an answer may belong to several, none of them gets it.
+// DNS over UDP. What is open is found by its socket, id and question, and by the other end's address where both
+// messages tell it. A question that is sent again is the same one. Where an answer may belong to several, none of them
+// gets it.
 #pragma once
 
 #include <unordered_map>
@@ -23,8 +24,8 @@ class Datagrams final : public DatagramSession {
     struct Open {
         Exchange<Codec> exchange;
         ConnectionInfo info;
-        std::uint64_t last_ns = 0;   // when it was asked last
-        bool has_one_peer = false;   // known, and the same each time; else it may be anybody
+        std::uint64_t last_ns = 0;  // when it was asked last
+        bool has_one_peer = false;  // known, and the same each time; else it may be anybody
     };
     // By socket, id and role: a key may be shared.
     using Table = std::unordered_multimap<std::uint64_t, Open>;

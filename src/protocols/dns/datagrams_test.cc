@@ -36,15 +36,16 @@ constexpr Peer kNobody{.is_known = false};
 
 class DnsDatagrams : public testing::Test {
   protected:
-    void move(wg_direction direction, const std::string& bytes, std::uint64_t ms, Peer peer = {}, std::uint64_t socket = 1,
-              int error = 0) {
+    void move(wg_direction direction, const std::string& bytes, std::uint64_t ms, Peer peer = {},
+              std::uint64_t socket = 1, int error = 0) {
         wg_datagram_event event{};
         event.head = {.type = WG_EVENT_DATAGRAM, .version = WG_EVENT_VERSION, .length = 0, .time_ns = ms * kMs};
         event.socket = socket;
         event.pid = 100;
         event.direction = direction;
         event.error = -error;
-        for (std::uint8_t* address : {event.tuple.local_address, event.tuple.remote_address}) address[10] = address[11] = 0xff;
+        for (std::uint8_t* address : {event.tuple.local_address, event.tuple.remote_address})
+            address[10] = address[11] = 0xff;
         event.tuple.local_port = 40000;
         if (peer.is_known) {
             event.flags = WG_DATAGRAM_PEER;
@@ -59,7 +60,9 @@ class DnsDatagrams : public testing::Test {
         record += bytes.substr(0, event.captured);
         tracker_.on_event(std::as_bytes(std::span(record)), batch_);
     }
-    void send(const std::string& bytes, std::uint64_t ms, Peer peer = {}, std::uint64_t socket = 1) { move(WG_SEND, bytes, ms, peer, socket); }
+    void send(const std::string& bytes, std::uint64_t ms, Peer peer = {}, std::uint64_t socket = 1) {
+        move(WG_SEND, bytes, ms, peer, socket);
+    }
     void receive(const std::string& bytes, std::uint64_t ms, Peer peer = {}, std::uint64_t socket = 1) {
         move(WG_RECEIVE, bytes, ms, peer, socket);
     }
@@ -72,13 +75,16 @@ class DnsDatagrams : public testing::Test {
         for (const spans::Span& span : batch_) {
             std::string line(span.kind == spans::SpanKind::Client ? "client" : "server");
             line += " " + std::string(span.name) + " " + std::to_string((span.end_ns - span.start_ns) / kMs);
-            for (const std::string_view key : {attr::dns_question_name, attr::waggle_dns_response_code, attr::error_type, attr::server_address,
-                                               attr::client_address, attr::network_transport})
-                if (const auto* text = span.attributes.find(key)) line += " " + std::string(std::get<std::string_view>(*text));
+            for (const std::string_view key :
+                 {attr::dns_question_name, attr::waggle_dns_response_code, attr::error_type, attr::server_address,
+                  attr::client_address, attr::network_transport})
+                if (const auto* text = span.attributes.find(key))
+                    line += " " + std::string(std::get<std::string_view>(*text));
             if (const auto* retries = span.attributes.find(attr::waggle_dns_retries))
                 line += " retries=" + std::to_string(std::get<std::int64_t>(*retries));
             if (span.attributes.find(attr::waggle_dns_truncated)) line += " truncated";
-            if (span.incomplete != spans::Incomplete::No) line += " " + std::string(spans::incomplete_name(span.incomplete));
+            if (span.incomplete != spans::Incomplete::No)
+                line += " " + std::string(spans::incomplete_name(span.incomplete));
             lines.push_back(line);
         }
         batch_.clear();
@@ -110,7 +116,8 @@ TEST_F(DnsDatagrams, PairsByIdWhereBothAnswersAreAwaited) {
     send(message(2, "shop", 0x0100, 28), 0);
     receive(message(2, "shop", kAnswer | 2, 28), 4);
     receive(message(1, "shop", kAnswer), 6);
-    EXPECT_EQ(told(), (Lines{"client DNS AAAA 4 shop SERVFAIL SERVFAIL 53.0.0.53 udp", "client DNS A 6 shop NOERROR 53.0.0.53 udp"}));
+    EXPECT_EQ(told(), (Lines{"client DNS AAAA 4 shop SERVFAIL SERVFAIL 53.0.0.53 udp",
+                             "client DNS A 6 shop NOERROR 53.0.0.53 udp"}));
 }
 
 TEST_F(DnsDatagrams, CountsTheSameQuestionAgainAsARetry) {

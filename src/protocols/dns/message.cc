@@ -10,7 +10,8 @@ namespace waggle::protocols::dns {
 namespace {
 
 std::uint16_t number_at(std::string_view bytes, std::size_t at) {
-    return static_cast<std::uint16_t>(static_cast<unsigned char>(bytes[at]) << 8 | static_cast<unsigned char>(bytes[at + 1]));
+    return static_cast<std::uint16_t>(static_cast<unsigned char>(bytes[at]) << 8 |
+                                      static_cast<unsigned char>(bytes[at + 1]));
 }
 
 // What a label may say: names of hosts and services, and what else people write. No control characters.
@@ -40,10 +41,10 @@ struct Row {
     std::uint16_t type;
     std::string_view name;
 };
-constexpr auto kTypes = std::to_array<Row>({{1, "A"},      {2, "NS"},      {5, "CNAME"},  {6, "SOA"},    {12, "PTR"},   {15, "MX"},
-                                            {16, "TXT"},   {28, "AAAA"},   {33, "SRV"},   {35, "NAPTR"}, {43, "DS"},    {46, "RRSIG"},
-                                            {47, "NSEC"},  {48, "DNSKEY"}, {52, "TLSA"},  {64, "SVCB"},  {65, "HTTPS"}, {251, "IXFR"},
-                                            {252, "AXFR"}, {255, "ANY"},   {257, "CAA"}});
+constexpr auto kTypes = std::to_array<Row>(
+    {{1, "A"},     {2, "NS"},    {5, "CNAME"},  {6, "SOA"},    {12, "PTR"},   {15, "MX"},   {16, "TXT"},
+     {28, "AAAA"}, {33, "SRV"},  {35, "NAPTR"}, {43, "DS"},    {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"},
+     {52, "TLSA"}, {64, "SVCB"}, {65, "HTTPS"}, {251, "IXFR"}, {252, "AXFR"}, {255, "ANY"}, {257, "CAA"}});
 
 }  // namespace
 
@@ -77,17 +78,21 @@ std::string_view type_name(std::uint16_t type) {
 }
 
 std::string_view code_name(std::uint8_t code) {
-    static constexpr std::array<std::string_view, 12> kNames = {"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",  "REFUSED",
-                                                                "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE", "DSOTYPENI"};
+    static constexpr std::array<std::string_view, 12> kNames = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+                                                                "NOTIMP",  "REFUSED", "YXDOMAIN", "YXRRSET",
+                                                                "NXRRSET", "NOTAUTH", "NOTZONE",  "DSOTYPENI"};
     return code < kNames.size() ? kNames[code] : std::string_view("_OTHER");
 }
 
 Sniff sniff_message(std::string_view bytes, std::size_t size, Side side) {
     const auto message = read_message(bytes);
-    if (!message || message->is_answer != (side == Side::Response) || message->questions != 1 || message->operation != 0) return Sniff::No;
+    if (!message || message->is_answer != (side == Side::Response) || message->questions != 1 ||
+        message->operation != 0)
+        return Sniff::No;
     const std::uint16_t answers = number_at(bytes, 6), authorities = number_at(bytes, 8), others = number_at(bytes, 10);
     // Of a query only what extends it and what signs it; IXFR has its record.
-    if (side == Side::Request && (message->code != 0 || answers != 0 || authorities > 1 || others > 2)) return Sniff::No;
+    if (side == Side::Request && (message->code != 0 || answers != 0 || authorities > 1 || others > 2))
+        return Sniff::No;
     if (!message->has_question) return bytes.size() < std::min(size, kMaxFront) ? Sniff::NeedMore : Sniff::No;
     const bool is_class = message->record_class == 1 || message->record_class == 3 || message->record_class == 255;
     return is_class && !type_name(message->type).empty() ? Sniff::Yes : Sniff::No;

@@ -22,10 +22,10 @@ struct Message {
     std::uint8_t code = 0;       // of an answer
     bool is_truncated = false;   // … that did not fit
     std::uint16_t questions = 0;
-    std::uint16_t type = 0;      // of the question
+    std::uint16_t type = 0;  // of the question
     std::uint16_t record_class = 0;
-    std::string name;            // lower case, without the last dot; "." is the root
-    bool has_question = false;   // its question was read
+    std::string name;           // lower case, without the last dot; "." is the root
+    bool has_question = false;  // its question was read
 };
 
 // Nothing when these bytes, a message's first ones, are none. is_cut: it goes on beyond them.

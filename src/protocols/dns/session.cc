@@ -12,13 +12,15 @@ namespace waggle::protocols::dns {
 
 Parsed<Unit> Session::parse(const Half& half, std::string_view bytes, bool is_final) {
     if (bytes.size() < 2 + kHeader) return std::unexpected(Stop::NeedMore);
-    const std::size_t size = static_cast<std::size_t>(static_cast<unsigned char>(bytes[0])) << 8 | static_cast<unsigned char>(bytes[1]);
+    const std::size_t size =
+        static_cast<std::size_t>(static_cast<unsigned char>(bytes[0])) << 8 | static_cast<unsigned char>(bytes[1]);
     if (size < kHeader) return std::unexpected(Stop::Invalid);
     const std::size_t wanted = std::min(size, kMaxFront);
     const auto message = read_message(bytes.substr(2, wanted));
     if (!message || message->is_answer != half.is_answer()) return std::unexpected(Stop::Invalid);
     const bool is_here = bytes.size() >= 2 + wanted;
-    if (message->questions == 1 && !message->has_question && (is_here || is_final)) return std::unexpected(is_here ? Stop::Invalid : Stop::NeedMore);
+    if (message->questions == 1 && !message->has_question && (is_here || is_final))
+        return std::unexpected(is_here ? Stop::Invalid : Stop::NeedMore);
     return Unit{.size = 2 + size, .front = 2 + wanted};
 }
 
@@ -54,7 +56,8 @@ void Session::on_frame(Half& half, std::string_view front, const Unit&, Context&
 }
 
 void Session::on_whole(Half& half, Key key, Context& context) {
-    if (Open* const exchange = open_.find(key)) finish(key, *exchange, context, half.stream.time_before(half.passed_to));
+    if (Open* const exchange = open_.find(key))
+        finish(key, *exchange, context, half.stream.time_before(half.passed_to));
 }
 
 // What waits may have been answered in what is missing, and its id be used anew.
@@ -64,8 +67,8 @@ void Session::on_lost(Half& half, Context& context) {
 }
 
 // A client's question has failed by any code but NOERROR; a server has failed when it says so.
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) {
     const Request& request = exchange.request;
     span.span_class = spans::SpanClass::Dns;
     span.protocol = kDns.name;
@@ -95,7 +98,9 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
         span.status = spans::Status::Error;
         attributes.add(attr::error_type, error);
     }
-    if (info.kind != WG_UNIX) attributes.add(attr::network_transport, info.kind == WG_UDP ? std::string_view("udp") : std::string_view("tcp"));
+    if (info.kind != WG_UNIX)
+        attributes.add(attr::network_transport,
+                       info.kind == WG_UDP ? std::string_view("udp") : std::string_view("tcp"));
     describe_peers(info, batch, attributes);
 }
 
@@ -109,6 +114,7 @@ std::unique_ptr<protocols::Session> open_session(const ConnectionInfo& info, Str
 
 const Protocol kDns{.name = "dns", .sniff = sniff, .open = open_session};
 
-const DatagramProtocol kDnsDatagrams{.protocol = &kDns, .open = [] -> std::unique_ptr<DatagramSession> { return std::make_unique<Datagrams>(); }};
+const DatagramProtocol kDnsDatagrams{
+    .protocol = &kDns, .open = [] -> std::unique_ptr<DatagramSession> { return std::make_unique<Datagrams>(); }};
 
 }  // namespace waggle::protocols::dns

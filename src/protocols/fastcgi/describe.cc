@@ -43,7 +43,8 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     if (params.method.empty()) name_unknown(attr::http_request_method);
     if (params.target.empty() && exchange.request.is_cut) name_unknown(attr::url_path);
     const bool was_answered = exchange.has_response || exchange.response.is_cut;
-    if (was_answered && exchange.response.status == 0 && exchange.response.failure.empty()) name_unknown(attr::http_response_status_code);
+    if (was_answered && exchange.response.status == 0 && exchange.response.failure.empty())
+        name_unknown(attr::http_response_status_code);
     if (!unknown.empty()) span.attributes.add(attr::waggle_unknown, batch.text(unknown));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many FastCGI exchanges whose answers are known, several under way at a time, their records mixed: every span says what
-// its own answer said, or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong then either.
+// Many FastCGI exchanges whose answers are known, several under way at a time, their records mixed: every span says
+// what its own answer said, or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong
+// then either.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -18,8 +19,8 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 std::string record(char type, std::uint64_t id, const std::string& content, std::size_t padding = 0) {
     const auto high = [](std::size_t value) { return static_cast<char>(value >> 8 & 0xff); };
     const auto low = [](std::size_t value) { return static_cast<char>(value & 0xff); };
-    return std::string("\1") + type + high(id) + low(id) + high(content.size()) + low(content.size()) + low(padding) + '\0' + content +
-           std::string(padding, '\0');
+    return std::string("\1") + type + high(id) + low(id) + high(content.size()) + low(content.size()) + low(padding) +
+           '\0' + content + std::string(padding, '\0');
 }
 
 std::string pair(const std::string& name, const std::string& value) {
@@ -35,9 +36,11 @@ struct Question {
 
     std::int64_t status() const { return static_cast<std::int64_t>(400 + number % 97); }
     std::string request(std::size_t size) const {
-        std::string text = record(1, id, std::string("\0\1\1\0\0\0\0\0", 8)) +
-                           record(4, id, pair("REQUEST_METHOD", "POST") + pair("REQUEST_URI", "/q" + std::to_string(number)), number % 8) +
-                           record(4, id, "");
+        std::string text =
+            record(1, id, std::string("\0\1\1\0\0\0\0\0", 8)) +
+            record(4, id, pair("REQUEST_METHOD", "POST") + pair("REQUEST_URI", "/q" + std::to_string(number)),
+                   number % 8) +
+            record(4, id, "");
         if (size) text += record(5, id, std::string(size, 'x'));
         return text + record(5, id, "");
     }
@@ -46,7 +49,8 @@ struct Question {
         const std::string lure = record(6, id, "Status: 599 wrong\n\n") + record(3, id, std::string(8, '\0'));
         std::string body;
         while (body.size() < size) body += lure;
-        return {record(6, id, "Status: " + std::to_string(status()) + " so\r\n\r\n", 3), record(6, id, body), record(3, id, std::string(8, '\0'))};
+        return {record(6, id, "Status: " + std::to_string(status()) + " so\r\n\r\n", 3), record(6, id, body),
+                record(3, id, std::string(8, '\0'))};
     }
 };
 
@@ -131,7 +135,9 @@ class World {
             const bool is_whole = span.incomplete == spans::Incomplete::No && status != 0;
             (is_whole ? whole_ : others_) += 1;
             EXPECT_TRUE(is_whole || question.is_lossy || question.is_mixed) << static_cast<int>(span.incomplete);
-            if (status) { EXPECT_EQ(status, question.status()); }
+            if (status) {
+                EXPECT_EQ(status, question.status());
+            }
         }
         for (const auto& [number, question] : questions_) {
             if (question.spans > 0) continue;

@@ -15,9 +15,18 @@ std::uint16_t number_at(std::string_view bytes, std::size_t at) {
 
 bool is_of(Type type, Side side) {
     switch (type) {
-        case Type::Begin: case Type::Abort: case Type::Params: case Type::Stdin: case Type::Data: case Type::GetValues:
+        case Type::Begin:
+        case Type::Abort:
+        case Type::Params:
+        case Type::Stdin:
+        case Type::Data:
+        case Type::GetValues:
             return side == Side::Request;
-        case Type::End: case Type::Stdout: case Type::Stderr: case Type::GetValuesResult: case Type::Unknown:
+        case Type::End:
+        case Type::Stdout:
+        case Type::Stderr:
+        case Type::GetValuesResult:
+        case Type::Unknown:
             return side == Side::Response;
     }
     return false;
@@ -43,7 +52,8 @@ std::optional<Record> read_record(std::string_view bytes, Side side) {
                         .content = number_at(bytes, 4),
                         .padding = byte_at(bytes, 6)};
     if (!is_of(record.type, side)) return {};
-    const bool is_of_connection = record.type == Type::GetValues || record.type == Type::GetValuesResult || record.type == Type::Unknown;
+    const bool is_of_connection =
+        record.type == Type::GetValues || record.type == Type::GetValuesResult || record.type == Type::Unknown;
     if (is_of_connection != (record.id == 0)) return {};
     const bool has_body = record.type == Type::Begin || record.type == Type::End;
     if (has_body && record.content != kBody) return {};
@@ -65,16 +75,26 @@ void read_params(std::string_view bytes, Params& params) {
         const std::string_view name = bytes.substr(0, *name_size);
         const std::string_view value = bytes.substr(*name_size, *value_size);
         bytes.remove_prefix(std::size_t{*name_size} + *value_size);
-        if (name == "REQUEST_METHOD") params.method.assign(value);
-        else if (name == "REQUEST_URI") params.target.assign(value);
-        else if (name == "SCRIPT_NAME") script = value;
-        else if (name == "QUERY_STRING") query = value;
-        else if (name == "REQUEST_SCHEME") params.scheme.assign(value);
-        else if (name == "HTTPS" && equals_ignoring_case(value, "on")) params.scheme.assign("https");
-        else if (name == "HTTP_USER_AGENT") params.user_agent.assign(value);
-        else if (name == "HTTP_TRACEPARENT") params.traceparent.assign(value);
-        else if (name == "CONTENT_LENGTH") params.length = parse_int<std::uint64_t>(value);
-        else if (name == "HTTP_TRACESTATE") params.tracestate.assign(value);
+        if (name == "REQUEST_METHOD")
+            params.method.assign(value);
+        else if (name == "REQUEST_URI")
+            params.target.assign(value);
+        else if (name == "SCRIPT_NAME")
+            script = value;
+        else if (name == "QUERY_STRING")
+            query = value;
+        else if (name == "REQUEST_SCHEME")
+            params.scheme.assign(value);
+        else if (name == "HTTPS" && equals_ignoring_case(value, "on"))
+            params.scheme.assign("https");
+        else if (name == "HTTP_USER_AGENT")
+            params.user_agent.assign(value);
+        else if (name == "HTTP_TRACEPARENT")
+            params.traceparent.assign(value);
+        else if (name == "CONTENT_LENGTH")
+            params.length = parse_int<std::uint64_t>(value);
+        else if (name == "HTTP_TRACESTATE")
+            params.tracestate.assign(value);
     }
     if (!params.target.empty() || script.empty()) return;
     params.target.assign(script);
@@ -96,7 +116,8 @@ Head read_head(std::string_view bytes) {
         }
         const std::size_t colon = line.find(':');
         const std::string_view name = line.substr(0, colon);
-        const std::string_view value = colon == std::string_view::npos ? std::string_view{} : trim(line.substr(colon + 1));
+        const std::string_view value =
+            colon == std::string_view::npos ? std::string_view{} : trim(line.substr(colon + 1));
         is_moved |= equals_ignoring_case(name, "location");
         if (!equals_ignoring_case(name, "status")) continue;
         const bool is_alone = value.size() < 4 || value[3] == ' ';

@@ -15,7 +15,17 @@ inline constexpr std::size_t kHeader = 8;
 inline constexpr std::size_t kBody = 8;  // of BEGIN_REQUEST and END_REQUEST
 
 enum class Type : std::uint8_t {
-    Begin = 1, Abort, End, Params, Stdin, Stdout, Stderr, Data, GetValues, GetValuesResult, Unknown,
+    Begin = 1,
+    Abort,
+    End,
+    Params,
+    Stdin,
+    Stdout,
+    Stderr,
+    Data,
+    GetValues,
+    GetValuesResult,
+    Unknown,
 };
 
 struct Record {
@@ -46,7 +56,7 @@ void read_params(std::string_view bytes, Params& params);
 
 // The status in the head of an answer: 200 when none is given.
 struct Head {
-    std::size_t size = 0;  // with its empty line; 0: it is not whole
+    std::size_t size = 0;      // with its empty line; 0: it is not whole
     std::uint16_t status = 0;  // 0: not known yet
 };
 Head read_head(std::string_view bytes);

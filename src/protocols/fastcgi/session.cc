@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 4> kFailures = {"", "cannot_multiplex", "
 }  // namespace
 
 Session::Session(const ConnectionInfo& info, Streams& streams, Direction requests)
-    : KeyedSession(info), requests_{.stream = streams.of(requests), .side = protocols::Side::Request},
+    : KeyedSession(info),
+      requests_{.stream = streams.of(requests), .side = protocols::Side::Request},
       responses_{.stream = streams.of(opposite(requests)),
                  .side = protocols::Side::Response,
                  .is_lost = !(info.from_start >> static_cast<unsigned>(opposite(requests)) & 1)},
@@ -65,19 +66,20 @@ void Session::on_close(spans::Incomplete reason, Context& context) {
 }
 
 std::size_t Session::open_exchanges() const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        open_.entries(), [](const auto& entry) { return entry.exchange->request.is_told && !entry.exchange->is_reported; }));
+    return static_cast<std::size_t>(std::ranges::count_if(open_.entries(), [](const auto& entry) {
+        return entry.exchange->request.is_told && !entry.exchange->is_reported;
+    }));
 }
 
 bool Session::wants_tails() const {
-    const bool has_cut = std::ranges::any_of(open_.entries(), [](const auto& entry) { return entry.exchange->response.is_cut; });
-    return has_cut || is_slow_told_ || requests_.passed_to > requests_.stream.end() || responses_.passed_to > responses_.stream.end();
+    const bool has_cut =
+        std::ranges::any_of(open_.entries(), [](const auto& entry) { return entry.exchange->response.is_cut; });
+    return has_cut || is_slow_told_ || requests_.passed_to > requests_.stream.end() ||
+           responses_.passed_to > responses_.stream.end();
 }
 
 // A client's request may be reported after its answer.
-bool Session::is_request_late() const {
-    return !is_received_ && responses_.stream.order() > requests_.stream.end();
-}
+bool Session::is_request_late() const { return !is_received_ && responses_.stream.order() > requests_.stream.end(); }
 
 // Was it written after the request? The same id may have been another's before.
 bool Session::may_answer(const Open& exchange) const {
@@ -125,7 +127,8 @@ bool Session::find(Half& half, Context& context) {
                 }
                 end(key, *exchange, stream.time_before(stream.head()), context);
             }
-            const bool is_it = is_answer ? record && open_.find(record->id) : is_rest || sniff(bytes, half.side) == Sniff::Yes;
+            const bool is_it =
+                is_answer ? record && open_.find(record->id) : is_rest || sniff(bytes, half.side) == Sniff::Yes;
             if (is_it) {
                 half.is_lost = false;
                 return true;
@@ -193,8 +196,10 @@ bool Session::read_next(Half& half, Context& context) {
         wanted = std::min<std::size_t>(record->content, kMaxHead);
     const std::string_view content = bytes.substr(kHeader, wanted);
     if (content.size() < wanted && !half.is_final()) return false;
-    if (is_answer) on_response(*record, content, context);
-    else on_request(*record, content, context);
+    if (is_answer)
+        on_response(*record, content, context);
+    else
+        on_request(*record, content, context);
     half.passed_to = stream.head() + record->size();
     return true;
 }
@@ -259,7 +264,8 @@ void Session::on_request(const Record& record, std::string_view content, Context
     switch (record.type) {
         case Type::Params:
             if (record.content == 0) return end_params(*exchange, false, context);
-            exchange->request.bytes.append(content.substr(0, kMaxParams - std::min(kMaxParams, exchange->request.bytes.size())));
+            exchange->request.bytes.append(
+                content.substr(0, kMaxParams - std::min(kMaxParams, exchange->request.bytes.size())));
             if (content.size() < record.content) {
                 context.counts.add(Cause::RuleCut);
                 end_params(*exchange, true, context);
@@ -269,8 +275,11 @@ void Session::on_request(const Record& record, std::string_view content, Context
             if (exchange->request.params.length) return;
             exchange->request_body += record.content;
             return;
-        case Type::Abort: exchange->response.failure = "aborted"; return;
-        default: return;
+        case Type::Abort:
+            exchange->response.failure = "aborted";
+            return;
+        default:
+            return;
     }
 }
 
@@ -282,8 +291,10 @@ void Session::on_output(const Record& record, std::string_view content, Open& ex
     const Head head = read_head(response.bytes);
     response.status = head.status;
     response.is_head_whole = head.size > 0 || response.bytes.size() >= kMaxHead || content.size() < record.content;
-    if (head.size > 0) exchange.response_body -= std::min<std::uint64_t>(head.size, exchange.response_body);
-    else if (response.is_head_whole) exchange.is_response_body_known = false;
+    if (head.size > 0)
+        exchange.response_body -= std::min<std::uint64_t>(head.size, exchange.response_body);
+    else if (response.is_head_whole)
+        exchange.is_response_body_known = false;
 }
 
 void Session::on_response(const Record& record, std::string_view content, Context& context) {
@@ -303,7 +314,8 @@ void Session::on_response(const Record& record, std::string_view content, Contex
     if (record.type == Type::Stdout) return on_output(record, content, *exchange);
     if (record.type != Type::End) return;
     const std::size_t failure = content.size() > 4 ? static_cast<std::uint8_t>(content[4]) : 0;
-    if (failure > 0) exchange->response.failure = failure < kFailures.size() ? kFailures[failure] : std::string_view("_OTHER");
+    if (failure > 0)
+        exchange->response.failure = failure < kFailures.size() ? kFailures[failure] : std::string_view("_OTHER");
     end(record.id, *exchange, stream.time_before(stream.head() + kHeader + content.size()), context);
 }
 

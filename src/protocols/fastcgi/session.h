@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session: one FastCGI connection. Records are passed over by their lengths; several requests may be under way, each with
-// its id. An answer whose last records were not copied ends with the connection, with the next request of its id, or when
-// nothing came for a second.
+// Session: one FastCGI connection. Records are passed over by their lengths; several requests may be under way, each
+// with its id. An answer whose last records were not copied ends with the connection, with the next request of its id,
+// or when nothing came for a second.
 #pragma once
 
 #include <array>
@@ -15,16 +15,16 @@ namespace waggle::protocols::fastcgi {
 struct Codec {
     using Key = std::uint16_t;  // the request's id
     struct Request {
-        std::string bytes;       // of the parameters, until they are read
+        std::string bytes;  // of the parameters, until they are read
         Params params;
-        bool is_told = false;    // its parameters have been read
-        bool is_cut = false;     // … not to their end
+        bool is_told = false;  // its parameters have been read
+        bool is_cut = false;   // … not to their end
     };
     struct Response {
-        std::string bytes;       // of the head, until its status is known
+        std::string bytes;  // of the head, until its status is known
         std::uint16_t status = 0;
         bool is_head_whole = false;
-        bool is_cut = false;     // its last records may be in what was not copied
+        bool is_cut = false;  // its last records may be in what was not copied
         std::string_view failure;
     };
 
@@ -72,7 +72,7 @@ class Session final : public KeyedSession<Codec> {
 
     Half requests_;
     Half responses_;
-    const bool is_received_;  // requests are
+    const bool is_received_;             // requests are
     std::optional<std::uint32_t> turn_;  // of the newest request
     bool has_multiplexed_ = false;
     bool is_slow_told_ = false;

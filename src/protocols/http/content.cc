@@ -21,10 +21,13 @@ void fail(std::string_view error, spans::Span& span) {
     span.attributes.add(attr::error_type, error);
 }
 
-void describe_graphql(const GraphqlOperation& operation, std::string_view answer, spans::SpanBatch& batch, spans::Span& span) {
+void describe_graphql(const GraphqlOperation& operation, std::string_view answer, spans::SpanBatch& batch,
+                      spans::Span& span) {
     if (!operation.name.empty()) span.attributes.add(attr::graphql_operation_name, batch.text(operation.name));
-    if (!operation.type.empty()) span.attributes.add(attr::graphql_operation_type, operation.type);
-    else span.attributes.add(attr::waggle_unknown, attr::graphql_operation_type);
+    if (!operation.type.empty())
+        span.attributes.add(attr::graphql_operation_type, operation.type);
+    else
+        span.attributes.add(attr::waggle_unknown, attr::graphql_operation_type);
     if (has_graphql_errors(answer)) fail("graphql_error", span);
 }
 
@@ -41,7 +44,8 @@ void describe_rpc(const json::RpcMessage& call, std::string_view answer, spans::
 }
 
 // The database conventions' rows; what HTTP says stays.
-void describe_search(std::string_view engine, const Facts& facts, const Target& target, spans::SpanBatch& batch, spans::Span& span) {
+void describe_search(std::string_view engine, const Facts& facts, const Target& target, spans::SpanBatch& batch,
+                     spans::Span& span) {
     const SearchCall call = read_search_call(facts.method, target.path);
     if (call.operation.empty()) return;
     spans::Attributes& attributes = span.attributes;
@@ -67,23 +71,28 @@ bool may_be_call(std::string_view content) {
     if (!rest.starts_with('{')) return false;
     rest = json::skip_blanks(rest.substr(1));
     if (rest.empty()) return content.size() < 64;
-    static constexpr std::array<std::string_view, 8> kKeys = {"\"query\"",   "\"operationName\"", "\"variables\"", "\"extensions\"",
-                                                              "\"jsonrpc\"", "\"method\"",        "\"params\"",    "\"id\""};
+    static constexpr std::array<std::string_view, 8> kKeys = {
+        "\"query\"",   "\"operationName\"", "\"variables\"", "\"extensions\"",
+        "\"jsonrpc\"", "\"method\"",        "\"params\"",    "\"id\""};
     return std::ranges::any_of(kKeys, [&](std::string_view key) {
         const std::size_t size = std::min(key.size(), rest.size());
         return rest.substr(0, size) == key.substr(0, size);
     });
 }
 
-void refine(const Facts& facts, const Target& target, const ConnectionInfo& info, spans::SpanBatch& batch, spans::Span& span) {
+void refine(const Facts& facts, const Target& target, const ConnectionInfo& info, spans::SpanBatch& batch,
+            spans::Span& span) {
     if (const std::string_view engine = search_engine(facts.user_agent, facts.product); !engine.empty())
         return describe_search(engine, facts, target, batch, span);
     if (!facts.content.empty()) {
-        if (const auto call = json::read_rpc(facts.content); call && !call->is_answer) return describe_rpc(*call, facts.answer, batch, span);
-        if (const auto operation = read_graphql_content(facts.content)) describe_graphql(*operation, facts.answer, batch, span);
+        if (const auto call = json::read_rpc(facts.content); call && !call->is_answer)
+            return describe_rpc(*call, facts.answer, batch, span);
+        if (const auto operation = read_graphql_content(facts.content))
+            describe_graphql(*operation, facts.answer, batch, span);
     } else if (facts.method == "GET" && target.query.find("query=") != std::string_view::npos &&
                (target.path.find("graphql") != std::string_view::npos || target.path.ends_with("/gql"))) {
-        if (const auto operation = read_graphql_query(target.query)) describe_graphql(*operation, facts.answer, batch, span);
+        if (const auto operation = read_graphql_query(target.query))
+            describe_graphql(*operation, facts.answer, batch, span);
     }
 }
 

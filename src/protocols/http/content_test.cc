@@ -17,7 +17,8 @@ std::string graphql(std::string_view document, std::string_view wanted = {}) {
 TEST(Graphql, NamesTheOperation) {
     EXPECT_EQ(graphql("{ me { name } }"), "query/");
     EXPECT_EQ(graphql("query Me { me }"), "query/Me");
-    EXPECT_EQ(graphql("# comment { \n  mutation Buy($a: Int = 1, $b: In! = {c: 1}) @x(y: \"{\") { buy }"), "mutation/Buy");
+    EXPECT_EQ(graphql("# comment { \n  mutation Buy($a: Int = 1, $b: In! = {c: 1}) @x(y: \"{\") { buy }"),
+              "mutation/Buy");
     EXPECT_EQ(graphql("subscription($id: ID!) { changes(id: $id) }"), "subscription/");
     EXPECT_EQ(graphql("fragment F on User { name } query Q { me { ...F } }"), "query/Q");
     EXPECT_EQ(graphql("fragment query on User { text(a: \"\"\" } \"\"\") } mutation M { a }"), "mutation/M");
@@ -32,12 +33,16 @@ TEST(Graphql, TakesTheOneThatIsWanted) {
 }
 
 TEST(Graphql, IsNotSeenInWhatIsNone) {
-    for (const std::string_view text : {"", "shoes", "query", "query shoes and hats", "SELECT 1", "mutation of genes", "fragment", "queryA { a }"})
+    for (const std::string_view text :
+         {"", "shoes", "query", "query shoes and hats", "SELECT 1", "mutation of genes", "fragment", "queryA { a }"})
         EXPECT_EQ(graphql(text), "none") << text;
 }
 
 TEST(Graphql, ReadsContentsAndQueries) {
-    EXPECT_EQ(read_graphql_content(R"({"operationName":"B","variables":{"query":"x"},"query":"query A {a}\n mutation B {b}"})")->type, "mutation");
+    EXPECT_EQ(read_graphql_content(
+                  R"({"operationName":"B","variables":{"query":"x"},"query":"query A {a}\n mutation B {b}"})")
+                  ->type,
+              "mutation");
     EXPECT_EQ(read_graphql_content(R"([{"query":"{a(b: \"c\")}"},{"query":"mutation {d}"}])")->type, "query");
     EXPECT_EQ(read_graphql_content(R"({"query":"query Long($a: Int) { one two thr)")->name, "Long");
     EXPECT_FALSE(read_graphql_content(R"({"query":{"match_all":{}}})"));
@@ -51,8 +56,10 @@ TEST(Graphql, ReadsContentsAndQueries) {
 }
 
 TEST(Content, MayBeACallByItsFirstKey) {
-    for (const std::string_view text : {R"({"query":)", R"( [ {"jsonrpc")", "{\"qu", "{", "", "[", R"({"id":1)"}) EXPECT_TRUE(may_be_call(text)) << text;
-    for (const std::string_view text : {R"({"name":"query"})", "[1]", "query {a}", R"({"queries":1})", "{}"}) EXPECT_FALSE(may_be_call(text)) << text;
+    for (const std::string_view text : {R"({"query":)", R"( [ {"jsonrpc")", "{\"qu", "{", "", "[", R"({"id":1)"})
+        EXPECT_TRUE(may_be_call(text)) << text;
+    for (const std::string_view text : {R"({"name":"query"})", "[1]", "query {a}", R"({"queries":1})", "{}"})
+        EXPECT_FALSE(may_be_call(text)) << text;
 }
 
 TEST(SearchEngine, NamesOperationAndIndex) {

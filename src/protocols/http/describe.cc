@@ -71,9 +71,7 @@ void describe_url(const Facts& facts, const Target& target, std::string_view que
 
 }  // namespace
 
-std::string_view keep(std::string_view text, spans::SpanBatch& batch) {
-    return batch.text(text.substr(0, kMaxText));
-}
+std::string_view keep(std::string_view text, spans::SpanBatch& batch) { return batch.text(text.substr(0, kMaxText)); }
 
 void describe_addresses(const ConnectionInfo& info, const Authority& authority, bool wants_details,
                         spans::SpanBatch& batch, spans::Span& span) {
@@ -86,7 +84,8 @@ void describe_addresses(const ConnectionInfo& info, const Authority& authority, 
     const bool is_client = info.role == Role::Client;
     if (is_client) {
         // What the client calls its server, when it says so; the port is where it really went.
-        attributes.add(attr::server_address, keep(authority.host.empty() ? info.remote_address : authority.host, batch));
+        attributes.add(attr::server_address,
+                       keep(authority.host.empty() ? info.remote_address : authority.host, batch));
         attributes.add(attr::server_port, std::int64_t{authority.port ? authority.port : info.tuple.remote_port});
     } else {
         attributes.add(attr::server_address, batch.text(info.local_address));
@@ -107,9 +106,9 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
               spans::SpanBatch& batch, spans::Span& span) {
     const std::string_view known = known_method(facts.method);
     const Target target = facts.target.empty() ? Target{} : parse_target(facts.target, facts.method);
-    const std::string_view query =
-        options.wants_details ? redact_query(target.query, options.sensitive_query_params, batch.arena())
-                              : std::string_view{};
+    const std::string_view query = options.wants_details
+                                       ? redact_query(target.query, options.sensitive_query_params, batch.arena())
+                                       : std::string_view{};
     const Authority authority = parse_authority(target.host.empty() ? facts.authority : target.host);
 
     span.span_class = spans::SpanClass::Http;
@@ -123,7 +122,8 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
     describe_url(facts, target, query, authority, info, options.wants_details, batch, span);
     describe_addresses(info, authority, options.wants_details, batch, span);
     attributes.add(attr::network_protocol_version, facts.version);
-    if (options.wants_details && !facts.user_agent.empty()) attributes.add(attr::user_agent_original, keep(facts.user_agent, batch));
+    if (options.wants_details && !facts.user_agent.empty())
+        attributes.add(attr::user_agent_original, keep(facts.user_agent, batch));
     if (exchange.is_request_body_known)
         attributes.add(attr::http_request_body_size, static_cast<std::int64_t>(exchange.request_body));
     if (exchange.has_response && exchange.is_response_body_known)

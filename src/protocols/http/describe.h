@@ -13,7 +13,7 @@
 namespace waggle::protocols::http {
 
 struct Facts {
-    std::string_view protocol;   // the protocol table's name
+    std::string_view protocol;  // the protocol table's name
     std::string_view version;
     std::string_view method;     // empty: unknown
     std::string_view target;     // empty: unknown
@@ -32,8 +32,8 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
               spans::SpanBatch& batch, spans::Span& span);
 
 // Who talks to whom; authority: what the client calls its server.
-void describe_addresses(const ConnectionInfo& info, const Authority& authority, bool wants_details, spans::SpanBatch& batch,
-                        spans::Span& span);
+void describe_addresses(const ConnectionInfo& info, const Authority& authority, bool wants_details,
+                        spans::SpanBatch& batch, spans::Span& span);
 
 // A text as an attribute's value: bounded, and the batch's own.
 std::string_view keep(std::string_view text, spans::SpanBatch& batch);

@@ -22,7 +22,8 @@ constexpr auto kRows = std::to_array<Row>({
     {"_doc", "get", "index", "delete", "exists", "index"},
     {"_source", "get_source", "", "", "exists_source", ""},
     {"_create", "", "create", "", "", "create"},
-    {"_alias", "indices.get_alias", "indices.put_alias", "indices.delete_alias", "indices.exists_alias", "indices.put_alias"},
+    {"_alias", "indices.get_alias", "indices.put_alias", "indices.delete_alias", "indices.exists_alias",
+     "indices.put_alias"},
     {"_aliases", "indices.get_alias", "", "", "", "indices.update_aliases"},
     {"_mapping", "indices.get_mapping", "indices.put_mapping", "", "", "indices.put_mapping"},
     {"_settings", "indices.get_settings", "indices.put_settings", "", "", ""},
@@ -38,7 +39,8 @@ constexpr auto kRows = std::to_array<Row>({
     {"_pit", "", "", "close_point_in_time", "", "open_point_in_time"},
 });
 // Of these the next word belongs to the name.
-constexpr auto kGroups = std::to_array<std::string_view>({"cluster", "cat", "nodes", "tasks", "snapshot", "ingest", "security", "ml", "ilm"});
+constexpr auto kGroups = std::to_array<std::string_view>(
+    {"cluster", "cat", "nodes", "tasks", "snapshot", "ingest", "security", "ml", "ilm"});
 
 std::string_view by_method(const Row& row, std::string_view method) {
     if (method == "GET") return row.get;
@@ -49,7 +51,8 @@ std::string_view by_method(const Row& row, std::string_view method) {
 }
 
 bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+    return !text.empty() && text.size() <= 64 &&
+           std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
 }
 
 // An expression for several is no name of one.
@@ -74,7 +77,8 @@ std::string name_of(std::string_view word, std::string_view behind, std::string_
 std::string_view search_engine(std::string_view user_agent, std::string_view product) {
     if (equals_ignoring_case(product, "elasticsearch")) return "elasticsearch";
     if (user_agent.starts_with("opensearch")) return "opensearch";
-    constexpr std::array<std::string_view, 5> kClients = {"elasticsearch-", "elastic-", "go-elasticsearch", "elasticsearch/", "elasticsearch_"};
+    constexpr std::array<std::string_view, 5> kClients = {"elasticsearch-", "elastic-", "go-elasticsearch",
+                                                          "elasticsearch/", "elasticsearch_"};
     const auto is_client = [&](std::string_view client) { return user_agent.starts_with(client); };
     return std::ranges::any_of(kClients, is_client) ? "elasticsearch" : "";
 }
@@ -83,7 +87,8 @@ SearchCall read_search_call(std::string_view method, std::string_view path) {
     SearchCall call;
     std::array<std::string_view, 4> words;
     std::size_t count = 0;
-    for (std::size_t at = path.find_first_not_of('/'); at < path.size() && count < words.size(); at = path.find_first_not_of('/', at)) {
+    for (std::size_t at = path.find_first_not_of('/'); at < path.size() && count < words.size();
+         at = path.find_first_not_of('/', at)) {
         const std::size_t end = std::min(path.find('/', at), path.size());
         words[count++] = path.substr(at, end - at);
         at = end;
@@ -100,7 +105,10 @@ SearchCall read_search_call(std::string_view method, std::string_view path) {
         return call;
     }
     if (count > 1) return call;
-    call.operation = method == "PUT" ? "indices.create" : method == "DELETE" ? "indices.delete" : method == "HEAD" ? "indices.exists" : "indices.get";
+    call.operation = method == "PUT"      ? "indices.create"
+                     : method == "DELETE" ? "indices.delete"
+                     : method == "HEAD"   ? "indices.exists"
+                                          : "indices.get";
     return call;
 }
 

@@ -26,9 +26,12 @@ class Reader {
     char first() const { return text_.empty() ? '\0' : text_[0]; }
     void skip_blanks() {
         while (!text_.empty()) {
-            if (text_[0] == '#') text_.remove_prefix(std::min(text_.find('\n'), text_.size()));
-            else if (text_[0] == ' ' || text_[0] == ',' || text_[0] == '\t' || text_[0] == '\r' || text_[0] == '\n') text_.remove_prefix(1);
-            else return;
+            if (text_[0] == '#')
+                text_.remove_prefix(std::min(text_.find('\n'), text_.size()));
+            else if (text_[0] == ' ' || text_[0] == ',' || text_[0] == '\t' || text_[0] == '\r' || text_[0] == '\n')
+                text_.remove_prefix(1);
+            else
+                return;
         }
     }
     std::string_view name() {
@@ -82,7 +85,8 @@ class Reader {
     void skip_text() {
         const std::string_view quote = text_.starts_with("\"\"\"") ? "\"\"\"" : "\"";
         text_.remove_prefix(quote.size());
-        while (!text_.empty() && !text_.starts_with(quote)) text_.remove_prefix(std::min<std::size_t>(text_[0] == '\\' ? 2 : 1, text_.size()));
+        while (!text_.empty() && !text_.starts_with(quote))
+            text_.remove_prefix(std::min<std::size_t>(text_[0] == '\\' ? 2 : 1, text_.size()));
         text_.remove_prefix(std::min(quote.size(), text_.size()));
     }
 
@@ -92,7 +96,8 @@ class Reader {
 std::string percent_decoded(std::string_view text, std::size_t most) {
     std::string out;
     for (std::size_t i = 0; i < text.size() && out.size() < most; ++i) {
-        const auto code = text[i] == '%' && i + 2 < text.size() ? parse_int<unsigned>(text.substr(i + 1, 2), 16) : std::nullopt;
+        const auto code =
+            text[i] == '%' && i + 2 < text.size() ? parse_int<unsigned>(text.substr(i + 1, 2), 16) : std::nullopt;
         out += code ? static_cast<char>(*code) : text[i] == '+' ? ' ' : text[i];
         if (code) i += 2;
     }
@@ -169,7 +174,8 @@ std::optional<GraphqlOperation> read_graphql_query(std::string_view query) {
 bool has_graphql_errors(std::string_view content) {
     json::Members members(content);
     while (const auto member = members.next())
-        if (member->key == "errors") return member->value.starts_with('[') && json::skip_blanks(member->value.substr(1)).starts_with('{');
+        if (member->key == "errors")
+            return member->value.starts_with('[') && json::skip_blanks(member->value.substr(1)).starts_with('{');
     return false;
 }
 

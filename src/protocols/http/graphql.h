@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a GraphQL request asks for: the operation's type and name, from a document that may be cut anywhere. Fields, arguments and
-// variables are never told. Pure.
+// What a GraphQL request asks for: the operation's type and name, from a document that may be cut anywhere. Fields,
+// arguments and variables are never told. Pure.
 #pragma once
 
 #include <optional>

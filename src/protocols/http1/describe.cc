@@ -12,10 +12,14 @@ namespace waggle::protocols::http1 {
 void Codec::begin_request(const Request& request, std::uint64_t position, Body& body) {
     using Kind = Body::Kind;
     // A head that was cut hides how its body is framed.
-    if (request.is_cut) body.start(Kind::Lost, position, 0);
-    else if (request.is_chunked) body.start(Kind::Chunked, position, 0);
-    else if (request.has_length) body.start(Kind::Length, position, request.length);
-    else body.start(Kind::None, position, 0);
+    if (request.is_cut)
+        body.start(Kind::Lost, position, 0);
+    else if (request.is_chunked)
+        body.start(Kind::Chunked, position, 0);
+    else if (request.has_length)
+        body.start(Kind::Length, position, request.length);
+    else
+        body.start(Kind::None, position, 0);
 }
 
 // RFC 9112 §6.3: which responses have content, and how it ends.
@@ -27,11 +31,16 @@ Reply Codec::begin_response(const Request& request, const Response& response, st
     const std::string_view method = request.at(request.method);
     if (method == "CONNECT" && status < 300) return Reply::Switch;
     // The rest of a head that was cut stands before the content: nothing in it tells the end.
-    if (response.is_cut) body.start(Kind::Lost, position, 0);
-    else if (method == "HEAD" || status == 204 || status == 304) body.start(Kind::None, position, 0);
-    else if (response.is_chunked) body.start(Kind::Chunked, position, 0);
-    else if (response.has_length) body.start(Kind::Length, position, response.length);
-    else body.start(Kind::UntilClose, position, 0);
+    if (response.is_cut)
+        body.start(Kind::Lost, position, 0);
+    else if (method == "HEAD" || status == 204 || status == 304)
+        body.start(Kind::None, position, 0);
+    else if (response.is_chunked)
+        body.start(Kind::Chunked, position, 0);
+    else if (response.has_length)
+        body.start(Kind::Length, position, response.length);
+    else
+        body.start(Kind::UntilClose, position, 0);
     return Reply::Final;
 }
 

@@ -26,8 +26,7 @@ struct Codec {
     }
     static bool is_cut(const Head& head) { return head.is_cut; }
     static void begin_request(const Request& request, std::uint64_t position, Body& body);
-    static Reply begin_response(const Request& request, const Response& response, std::uint64_t position,
-                                Body& body);
+    static Reply begin_response(const Request& request, const Response& response, std::uint64_t position, Body& body);
     // The content's first bytes; bytes: what follows those that were added before.
     static void add_content(Request& request, std::string_view bytes);
     static void add_content(const Request& request, Response& response, std::string_view bytes);

@@ -62,7 +62,8 @@ void play(std::string_view text, wg_role role) {
     bool is_send = role == WG_ROLE_CLIENT;
     std::string call;
     const auto flush = [&] {
-        if (!call.empty()) host.report(socket, socket.moved(is_send ? WG_SEND : WG_RECEIVE, std::move(call), now += 1000));
+        if (!call.empty())
+            host.report(socket, socket.moved(is_send ? WG_SEND : WG_RECEIVE, std::move(call), now += 1000));
         call.clear();
     };
     for (const char c : text) {

@@ -27,8 +27,7 @@ bool is_token(char c) { return kToken[static_cast<unsigned char>(c)]; }
 
 std::size_t find(std::string_view bytes, char c, std::size_t from) {
     const void* found = std::memchr(bytes.data() + from, c, bytes.size() - from);
-    return found ? static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data())
-                 : std::string_view::npos;
+    return found ? static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data()) : std::string_view::npos;
 }
 
 bool has_list_item(std::string_view list, std::string_view item) {
@@ -84,7 +83,8 @@ void common_field(Head& head, std::string_view name, std::string_view value) {
             }
             return;
         case 16:
-            head.is_encoded |= equals_ignoring_case(name, "content-encoding") && !equals_ignoring_case(value, "identity");
+            head.is_encoded |=
+                equals_ignoring_case(name, "content-encoding") && !equals_ignoring_case(value, "identity");
             return;
         case 17:
             if (equals_ignoring_case(name, "transfer-encoding")) head.is_chunked |= has_list_item(value, "chunked");
@@ -109,9 +109,12 @@ void take(RequestHead& head, const Field& field) {
             if (equals_ignoring_case(name, "host")) head.host = field.slice();
             return;
         case 10:
-            if (equals_ignoring_case(name, "user-agent")) head.user_agent = field.slice();
-            else if (equals_ignoring_case(name, "tracestate")) head.tracestate = field.slice();
-            else common_field(head, name, field.value);
+            if (equals_ignoring_case(name, "user-agent"))
+                head.user_agent = field.slice();
+            else if (equals_ignoring_case(name, "tracestate"))
+                head.tracestate = field.slice();
+            else
+                common_field(head, name, field.value);
             return;
         case 11:
             if (equals_ignoring_case(name, "traceparent")) head.traceparent = field.slice();
@@ -125,13 +128,16 @@ void take(RequestHead& head, const Field& field) {
 }
 
 void take(ResponseHead& head, const Field& field) {
-    if (field.name.size() == 7 && equals_ignoring_case(field.name, "upgrade")) head.upgrade = field.slice();
-    else if (equals_ignoring_case(field.name, "x-elastic-product")) head.product = field.slice();
-    else common_field(head, field.name, field.value);
+    if (field.name.size() == 7 && equals_ignoring_case(field.name, "upgrade"))
+        head.upgrade = field.slice();
+    else if (equals_ignoring_case(field.name, "x-elastic-product"))
+        head.product = field.slice();
+    else
+        common_field(head, field.name, field.value);
 }
 
-// Reads the fields from `at` on; returns where the head ends. A line without a colon is no reason to stop: servers pass it
-// over too; one that was cut off says nothing.
+// Reads the fields from `at` on; returns where the head ends. A line without a colon is no reason to stop: servers pass
+// it over too; one that was cut off says nothing.
 template <typename AnyHead>
 Parsed<std::size_t> read_fields(std::string_view bytes, std::size_t at, bool is_final, AnyHead& head) {
     for (;;) {
@@ -218,8 +224,7 @@ Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request
 
 Parsed<std::size_t> parse_response(std::string_view bytes, bool is_final, ResponseHead& head) {
     constexpr std::size_t kStatusEnd = 12;  // "HTTP/1.1 200"
-    if (bytes.substr(0, kVersion.size()) != kVersion.substr(0, bytes.size()))
-        return std::unexpected(Stop::Invalid);
+    if (bytes.substr(0, kVersion.size()) != kVersion.substr(0, bytes.size())) return std::unexpected(Stop::Invalid);
     if (bytes.size() < kStatusEnd) return std::unexpected(is_final ? Stop::Invalid : Stop::NeedMore);
     const auto status = parse_int<std::uint16_t>(bytes.substr(9, 3));
     if ((bytes[7] != '0' && bytes[7] != '1') || bytes[8] != ' ' || !status || *status < 100)
@@ -261,8 +266,7 @@ Sniff sniff(std::string_view bytes, Side side) {
     }
     const std::string_view text = bytes.substr(at + 1, line->end - at - 1);
     const std::size_t space = text.rfind(' ');
-    return space != std::string_view::npos && text.substr(space + 1).starts_with(kVersion) ? Sniff::Yes
-                                                                                           : Sniff::No;
+    return space != std::string_view::npos && text.substr(space + 1).starts_with(kVersion) ? Sniff::Yes : Sniff::No;
 }
 
 Parsed<std::uint64_t> parse_chunk_size(std::string_view bytes, std::size_t& consumed) {

@@ -24,19 +24,19 @@ struct Slice {
 };
 
 struct Head {
-    std::string text;  // the head as far as it was captured
-    bool is_cut = false;      // it went on beyond that
-    std::uint8_t minor = 1;   // HTTP/1.minor
+    std::string text;        // the head as far as it was captured
+    bool is_cut = false;     // it went on beyond that
+    std::uint8_t minor = 1;  // HTTP/1.minor
     bool has_length = false;
     bool is_chunked = false;
-    bool closes = false;      // Connection: close
-    bool keeps_alive = false; // Connection: keep-alive
-    bool upgrades = false;    // Connection: upgrade with an Upgrade field
-    std::uint64_t length = 0; // Content-Length
+    bool closes = false;       // Connection: close
+    bool keeps_alive = false;  // Connection: keep-alive
+    bool upgrades = false;     // Connection: upgrade with an Upgrade field
+    std::uint64_t length = 0;  // Content-Length
 
-    bool is_encoded = false;  // Content-Encoding
+    bool is_encoded = false;     // Content-Encoding
     bool wants_content = false;  // the first bytes of what follows are looked at
-    std::string content;      // those, as they were sent, chunks' sizes included
+    std::string content;         // those, as they were sent, chunks' sizes included
 
     std::string_view at(Slice slice) const { return std::string_view(text).substr(slice.offset, slice.size); }
 };

@@ -23,8 +23,9 @@ std::optional<Stop> request_stop(std::string_view text, bool is_final = false) {
 }
 
 TEST(Http1Request, ReadsTheFieldsItNeeds) {
-    const RequestHead head = request("PUT /a?b HTTP/1.0\r\nHOST:  shop:80 \r\nUser-agent: x y\r\ncontent-LENGTH: 12\r\n"
-                                     "Connection: foo, Close\r\ntraceparent: t\r\ntracestate: s\r\n\r\nbody");
+    const RequestHead head = request(
+        "PUT /a?b HTTP/1.0\r\nHOST:  shop:80 \r\nUser-agent: x y\r\ncontent-LENGTH: 12\r\n"
+        "Connection: foo, Close\r\ntraceparent: t\r\ntracestate: s\r\n\r\nbody");
     EXPECT_EQ(head.at(head.method), "PUT");
     EXPECT_EQ(head.at(head.target), "/a?b");
     EXPECT_EQ(head.minor, 0);
@@ -38,9 +39,10 @@ TEST(Http1Request, ReadsTheFieldsItNeeds) {
 
 TEST(Http1Request, RefusesWhatIsNone) {
     for (const std::string_view text :
-         {"GET /\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/1.2\r\n\r\n", "{\"a\": 1}\r\n",
-          "\x16\x03\x01\x02", "(GET) / HTTP/1.1\r\n\r\n", "1 /x HTTP/1.1\r\n\r\n", "GET a b HTTP/1.1\r\n\r\n",
-          "AMETHODTHATISLONGERTHANANYBODYHASSEEN / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n"})
+         {"GET /\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/1.2\r\n\r\n",
+          "{\"a\": 1}\r\n", "\x16\x03\x01\x02", "(GET) / HTTP/1.1\r\n\r\n", "1 /x HTTP/1.1\r\n\r\n",
+          "GET a b HTTP/1.1\r\n\r\n", "AMETHODTHATISLONGERTHANANYBODYHASSEEN / HTTP/1.1\r\n\r\n",
+          "PRI * HTTP/2.0\r\n\r\n"})
         EXPECT_EQ(request_stop(text), Stop::Invalid) << text;
 }
 
@@ -100,8 +102,16 @@ TEST(Http1Chunk, ReadsSizeLines) {
     };
     const std::unexpected<Stop> invalid(Stop::Invalid);
     const std::unexpected<Stop> more(Stop::NeedMore);
-    for (const Row& row : {Row{"0\r\n", 0}, {"1aF\r\n", 0x1af}, {"5;x=\"y\"\r\n", 5}, {"5 \n", 5}, {"5", more}, {"5\r", more},
-                           {"\r\n", invalid}, {"-1\r\n", invalid}, {"x\r\n", invalid}, {"fffffffffffffffff\r\n", invalid}}) {
+    for (const Row& row : {Row{"0\r\n", 0},
+                           {"1aF\r\n", 0x1af},
+                           {"5;x=\"y\"\r\n", 5},
+                           {"5 \n", 5},
+                           {"5", more},
+                           {"5\r", more},
+                           {"\r\n", invalid},
+                           {"-1\r\n", invalid},
+                           {"x\r\n", invalid},
+                           {"fffffffffffffffff\r\n", invalid}}) {
         std::size_t consumed = 0;
         EXPECT_EQ(parse_chunk_size(row.text, consumed), row.size) << row.text;
     }

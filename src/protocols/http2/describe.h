@@ -39,7 +39,7 @@ struct Response : Message {
     Fields trailers;
     std::uint16_t status = 0;  // 0: unknown
     std::uint64_t content = 0;
-    std::uint64_t lost_ns = 0;       // when frames were lost that may have ended it
+    std::uint64_t lost_ns = 0;        // when frames were lost that may have ended it
     std::uint64_t lost_position = 0;  // … and from where
     bool is_reset = false;
     std::uint32_t error = 0;  // of RST_STREAM

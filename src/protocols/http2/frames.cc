@@ -11,14 +11,32 @@ namespace waggle::protocols::http2 {
 namespace {
 
 constexpr std::uint32_t kPlainFrame = 16384;  // larger ones need a SETTINGS_MAX_FRAME_SIZE
-constexpr std::array<std::string_view, 14> kErrors = {
-    "no_error",      "protocol_error",    "internal_error",      "flow_control_error", "settings_timeout",
-    "stream_closed", "frame_size_error",  "refused_stream",      "cancel",             "compression_error",
-    "connect_error", "enhance_your_calm", "inadequate_security", "http_1_1_required"};
+constexpr std::array<std::string_view, 14> kErrors = {"no_error",
+                                                      "protocol_error",
+                                                      "internal_error",
+                                                      "flow_control_error",
+                                                      "settings_timeout",
+                                                      "stream_closed",
+                                                      "frame_size_error",
+                                                      "refused_stream",
+                                                      "cancel",
+                                                      "compression_error",
+                                                      "connect_error",
+                                                      "enhance_your_calm",
+                                                      "inadequate_security",
+                                                      "http_1_1_required"};
 
 // Flags that each type has.
-constexpr std::array<std::uint8_t, 10> kFlags = {
-    kEndStream | kPadded, kEndStream | kEndHeaders | kPadded | kHasPriority, 0, 0, kAck, kEndHeaders | kPadded, kAck, 0, 0, kEndHeaders};
+constexpr std::array<std::uint8_t, 10> kFlags = {kEndStream | kPadded,
+                                                 kEndStream | kEndHeaders | kPadded | kHasPriority,
+                                                 0,
+                                                 0,
+                                                 kAck,
+                                                 kEndHeaders | kPadded,
+                                                 kAck,
+                                                 0,
+                                                 0,
+                                                 kEndHeaders};
 
 bool is_settings(std::string_view bytes, std::size_t size) {
     for (std::size_t at = 0; at + 6 <= size && at + 6 <= bytes.size(); at += 6) {
@@ -37,8 +55,10 @@ bool is_sane(const Fields& fields) {
     const auto is_upper = [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; };
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
     const auto is_graphic = [](char c) { return c > 0x20 && c < 0x7f; };
-    if (fields.has(Name::Method) && (fields.text(Name::Method).empty() || !is_all(Name::Method, is_upper))) return false;
-    if (fields.has(Name::Status) && (fields.text(Name::Status).size() != 3 || !is_all(Name::Status, is_digit))) return false;
+    if (fields.has(Name::Method) && (fields.text(Name::Method).empty() || !is_all(Name::Method, is_upper)))
+        return false;
+    if (fields.has(Name::Status) && (fields.text(Name::Status).size() != 3 || !is_all(Name::Status, is_digit)))
+        return false;
     const std::string_view path = fields.text(Name::Path);
     if (fields.has(Name::Path) && !path.starts_with('/') && path != "*") return false;
     const std::string_view scheme = fields.text(Name::Scheme);

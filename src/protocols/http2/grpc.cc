@@ -26,9 +26,10 @@ enum Code : unsigned {
 };
 
 constexpr std::array<std::string_view, 17> kTexts = {
-    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",   "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
-    "UNIMPLEMENTED",  "INTERNAL",          "UNAVAILABLE",        "DATA_LOSS",           "UNAUTHENTICATED"};
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
 
 bool is_grpc_type(std::string_view type) {
     constexpr std::string_view kType = "application/grpc";
@@ -60,9 +61,9 @@ unsigned code_of_status(std::uint16_t status) {
 
 // gRPC over HTTP2, "Errors"; nothing where the mapping has none.
 std::optional<unsigned> code_of_reset(std::uint32_t error) {
-    constexpr std::array<unsigned, 13> kCodes = {kInternal, kInternal, kInternal, kInternal, kInternal, kUnknown,
-                                                 kInternal, kUnavailable, kCancelled, kInternal, kInternal,
-                                                 kResourceExhausted, kPermissionDenied};
+    constexpr std::array<unsigned, 13> kCodes = {kInternal, kInternal,          kInternal,        kInternal,  kInternal,
+                                                 kUnknown,  kInternal,          kUnavailable,     kCancelled, kInternal,
+                                                 kInternal, kResourceExhausted, kPermissionDenied};
     if (error >= kCodes.size()) return {};
     return kCodes[error];
 }

@@ -247,7 +247,8 @@ void Decoder::insert(Name name, std::size_t name_size, std::string_view value, s
     if (entries_ == ring_.size()) {
         // The oldest first, so that there is room behind the newest.
         if (!ring_.empty())
-            std::rotate(ring_.begin(), ring_.begin() + static_cast<std::ptrdiff_t>((newest_ + 1) % ring_.size()), ring_.end());
+            std::rotate(ring_.begin(), ring_.begin() + static_cast<std::ptrdiff_t>((newest_ + 1) % ring_.size()),
+                        ring_.end());
         ring_.emplace_back();
         newest_ = ring_.size() - 1;
     } else {

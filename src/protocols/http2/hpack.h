@@ -38,7 +38,7 @@ class Decoder {
     // Values of no interest are not kept, only their size.
     struct Entry {
         Name name = Name::Other;
-        std::uint32_t size = 0;       // as the table counts it
+        std::uint32_t size = 0;  // as the table counts it
         std::uint32_t name_size = 0;
         std::string value;
     };

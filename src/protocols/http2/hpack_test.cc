@@ -47,9 +47,10 @@ TEST(Hpack, ReadsTheResponsesOfTheStandard) {
     Decoder decoder;
     Fields fields;
     const std::string update = from_hex("3fe101");  // to 256
-    ASSERT_EQ(decoder.decode(update + from_hex("4803333032580770726976617465611d4d6f6e2c203231204f637420323031332032303a31333a"
-                                               "323120474d546e1768747470733a2f2f7777772e6578616d706c652e636f6d"),
-                             fields),
+    ASSERT_EQ(decoder.decode(
+                  update + from_hex("4803333032580770726976617465611d4d6f6e2c203231204f637420323031332032303a31333a"
+                                    "323120474d546e1768747470733a2f2f7777772e6578616d706c652e636f6d"),
+                  fields),
               Result::Whole);
     EXPECT_EQ(fields.text(Name::Status), "302");
     EXPECT_EQ(decoder.entries(), 4u);
@@ -60,7 +61,8 @@ TEST(Hpack, ReadsTheResponsesOfTheStandard) {
 }
 
 TEST(Hpack, WhatNoEncoderWritesIsMalformed) {
-    for (const std::string_view block : {"80", "be", "7f80ffffffffff", "8220", "0000", "0085ffffffffff", "408325a8ff00"}) {
+    for (const std::string_view block :
+         {"80", "be", "7f80ffffffffff", "8220", "0000", "0085ffffffffff", "408325a8ff00"}) {
         Decoder decoder;
         Fields fields;
         EXPECT_NE(decoder.decode(from_hex(block), fields), Result::Whole) << block;
@@ -108,10 +110,11 @@ TEST(Hpack, IsNeverWrong) {
             if (random() % 12 == 0) encoder.set_limit(random() % 3 ? random() % 600 : 4096);
             const std::string path = "/" + std::string(random() % 40, 'p') + std::to_string(random() % 8);
             const std::string agent = "agent" + std::to_string(random() % 4);
-            std::vector<Header> sent = {{":method", random() % 2 ? "GET" : "PURGE"}, {":path", path}, {"user-agent", agent}};
-            if (random() % 3 == 0) sent.emplace_back("x-" + std::to_string(random() % 5), std::string(random() % 300, 'v'));
-            const std::string block =
-                encoder.encode(sent, {random() % 2 == 0, random() % 8 == 0, random() % 8 == 0});
+            std::vector<Header> sent = {
+                {":method", random() % 2 ? "GET" : "PURGE"}, {":path", path}, {"user-agent", agent}};
+            if (random() % 3 == 0)
+                sent.emplace_back("x-" + std::to_string(random() % 5), std::string(random() % 300, 'v'));
+            const std::string block = encoder.encode(sent, {random() % 2 == 0, random() % 8 == 0, random() % 8 == 0});
             if (random() % 20 == 0) {
                 decoder.lose();
                 is_whole = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as Huffman codes, header blocks, beginnings of connections, and as the frames of a whole one: nothing is read
-// beyond what was given, nothing grows without bound, and what was seen is exported.
+// Any bytes as Huffman codes, header blocks, beginnings of connections, and as the frames of a whole one: nothing is
+// read beyond what was given, nothing grows without bound, and what was seen is exported.
 #include <cstdlib>
 #include <string>
 #include <vector>

@@ -22,7 +22,8 @@ struct Truth {
 
 class Http2World {
   public:
-    Http2World(std::uint64_t seed, double loss) : random_(seed), loss_(loss), host_({.options = {}, .threads_are_contexts = {}}) {
+    Http2World(std::uint64_t seed, double loss)
+        : random_(seed), loss_(loss), host_({.options = {}, .threads_are_contexts = {}}) {
         socket_ = &host_.add({.role = seed % 2 ? WG_ROLE_SERVER : WG_ROLE_CLIENT});
         requests_ = seed % 2 ? WG_RECEIVE : WG_SEND;
     }
@@ -111,17 +112,24 @@ class Http2World {
     }
 
     void open(std::uint32_t id) {
-        Truth truth{.method = random_() % 2 ? "GET" : "PUT", .status = static_cast<std::int64_t>(200 + random_() % 390)};
+        Truth truth{.method = random_() % 2 ? "GET" : "PUT",
+                    .status = static_cast<std::int64_t>(200 + random_() % 390)};
         const std::string path = "/" + std::to_string(id);
         const bool has_trailers = random_() % 3 == 0;
         Stream& stream = streams_[id];
         // Blocks are coded in the order in which they go: here for requests, when they go for responses.
-        pending(true) += headers_frames(id, false, encoders_[1].encode({{":method", truth.method}, {":scheme", "http"}, {":path", path},
-                                                                        {":authority", "shop"}, {"user-agent", "probe"}}, {}),
+        pending(true) += headers_frames(id, false,
+                                        encoders_[1].encode({{":method", truth.method},
+                                                             {":scheme", "http"},
+                                                             {":path", path},
+                                                             {":authority", "shop"},
+                                                             {"user-agent", "probe"}},
+                                                            {}),
                                         random_() % 4 ? 0 : 9);
         stream.request = body(id, truth.request_body, true);
         stream.response.push_back(":status=" + std::to_string(truth.status));
-        for (std::string& text : body(id, truth.response_body, !has_trailers)) stream.response.push_back(std::move(text));
+        for (std::string& text : body(id, truth.response_body, !has_trailers))
+            stream.response.push_back(std::move(text));
         if (has_trailers) stream.response.push_back("trailers");
         truths_[path] = truth;
     }

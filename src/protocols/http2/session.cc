@@ -18,8 +18,10 @@ constexpr std::uint64_t kLateNs = 100'000'000;
 }  // namespace
 
 Http2Session::Http2Session(const ConnectionInfo& info, Streams& streams, Direction requests)
-    : KeyedSession(info), requests_(streams.of(requests), requests),
-      responses_(streams.of(opposite(requests)), opposite(requests)), is_received_(requests == Direction::Receive) {}
+    : KeyedSession(info),
+      requests_(streams.of(requests), requests),
+      responses_(streams.of(opposite(requests)), opposite(requests)),
+      is_received_(requests == Direction::Receive) {}
 
 void Http2Session::on_bytes(Direction, Context& context) {
     read(requests_, context);
@@ -82,8 +84,9 @@ bool Http2Session::begin_half(Half& half) {
 bool Http2Session::is_ahead(const Half& half, const Context& context) const {
     if (is_request(half) || is_closing_) return false;
     const streams::Stream& requests = requests_.stream;
-    const bool is_late = is_received_ ? !requests.is_empty() && !requests.hole() && half.stream.head() >= requests.order()
-                                      : half.stream.order() > requests.head();
+    const bool is_late = is_received_
+                             ? !requests.is_empty() && !requests.hole() && half.stream.head() >= requests.order()
+                             : half.stream.order() > requests.head();
     return is_late && half.stream.first_ns() + kLateNs > context.now_ns;
 }
 
@@ -119,9 +122,8 @@ bool Http2Session::read_frame(Half& half, Context& context) {
         return true;
     }
     FrameHeader header = read_header(bytes);
-    const bool is_expected = half.block.is_open
-                                 ? header.type == kContinuation && header.stream == half.block.stream
-                                 : header.type != kContinuation;
+    const bool is_expected = half.block.is_open ? header.type == kContinuation && header.stream == half.block.stream
+                                                : header.type != kContinuation;
     if (!is_possible(header) || !is_expected) {
         lose(half, Cause::ParseInvalid, context);
         return true;
@@ -210,8 +212,10 @@ void Http2Session::finish_block(Half& half, Context& context) {
     }
     if (result != Decoder::Result::Whole || block.is_cut) half.why = spans::Incomplete::Hole;
     if (block.is_promise) return;  // a push is nobody's request
-    if (is_request(half)) on_request_head(half, scratch_, context);
-    else on_response_head(half, scratch_, context);
+    if (is_request(half))
+        on_request_head(half, scratch_, context);
+    else
+        on_response_head(half, scratch_, context);
     // The end comes with the frame's last byte, which may be on its way where the frame was cut.
     if (!block.ends_stream) return;
     half.payload_stream = block.stream;
@@ -229,8 +233,10 @@ bool Http2Session::read_control(Half& half, const FrameHeader& header, std::stri
     const std::uint64_t end_ns = half.stream.time_before(half.stream.head() + needed);
     const std::uint32_t first = read_u32(bytes.substr(kHeaderSize));
     pass(half, header);
-    if (header.type == kReset) on_reset(half, header.stream, first, end_ns, context);
-    else if (!is_request(half)) on_go_away(first & 0x7fffffff, end_ns, context);
+    if (header.type == kReset)
+        on_reset(half, header.stream, first, end_ns, context);
+    else if (!is_request(half))
+        on_go_away(first & 0x7fffffff, end_ns, context);
     return true;
 }
 
@@ -251,7 +257,8 @@ void Http2Session::lose(Half& half, Cause cause, Context& context) {
 
 // A stream that is open is known: its frames need no second witness.
 bool Http2Session::is_known(const Half& half, const FrameHeader& header) const {
-    if (!is_plausible(header) || (header.type != kData && header.type != kHeaders && header.type != kReset)) return false;
+    if (!is_plausible(header) || (header.type != kData && header.type != kHeaders && header.type != kReset))
+        return false;
     const Open* exchange = open_.find(header.stream);
     return exchange && (!is_request(half) || !exchange->is_request_done);
 }
@@ -267,13 +274,15 @@ bool Http2Session::find_again(Half& half, Context& context) {
         const std::string_view bytes = stream.bytes();
         Sniff verdict = find_frames(bytes, false);
         if (verdict == Sniff::NeedMore && find_frames(bytes, true) == Sniff::Yes) verdict = Sniff::Yes;
-        if (verdict != Sniff::No && bytes.size() >= kHeaderSize && is_known(half, read_header(bytes))) verdict = Sniff::Yes;
+        if (verdict != Sniff::No && bytes.size() >= kHeaderSize && is_known(half, read_header(bytes)))
+            verdict = Sniff::Yes;
         if (verdict == Sniff::Yes) {
             half.state = State::Frames;
             on_found(half, context);
             return true;
         }
-        if (verdict == Sniff::NeedMore && !stream.is_cut() && !stream.is_closed() && bytes.size() < kMaxWaited) return false;
+        if (verdict == Sniff::NeedMore && !stream.is_cut() && !stream.is_closed() && bytes.size() < kMaxWaited)
+            return false;
         stream.skip_to(stream.next_piece().value_or(stream.end()));
     }
     return false;

@@ -35,7 +35,7 @@ class Http2Session final : public KeyedSession<Codec> {
     // A header block while its frames come.
     struct Block {
         bool is_open = false;
-        bool is_cut = false;      // a part of it was not captured
+        bool is_cut = false;  // a part of it was not captured
         bool is_promise = false;
         bool ends_stream = false;
         std::uint32_t stream = 0;
@@ -100,7 +100,7 @@ class Http2Session final : public KeyedSession<Codec> {
 
     Half requests_;
     Half responses_;
-    const bool is_received_;       // requests are
+    const bool is_received_;  // requests are
     bool has_preface_ = false;
     bool is_closing_ = false;
     std::uint32_t first_stream_ = 0;  // of those whose requests were seen

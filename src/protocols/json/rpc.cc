@@ -20,7 +20,8 @@ bool is_method(std::string_view text) {
 std::int64_t code_of(std::string_view error) {
     Members members(error);
     while (const auto member = members.next())
-        if (member->key == "code" && !member->is_text && !member->is_cut) return parse_int<std::int64_t>(trim(member->value)).value_or(0);
+        if (member->key == "code" && !member->is_text && !member->is_cut)
+            return parse_int<std::int64_t>(trim(member->value)).value_or(0);
     return 0;
 }
 

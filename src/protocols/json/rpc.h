@@ -12,12 +12,12 @@
 namespace waggle::protocols::json {
 
 struct RpcMessage {
-    std::string version;        // "2.0"; "1.0" where none is said
-    std::string method;         // of a call
-    std::string id;             // as it is written, a text's quotes included; empty: a notification
+    std::string version;                // "2.0"; "1.0" where none is said
+    std::string method;                 // of a call
+    std::string id;                     // as it is written, a text's quotes included; empty: a notification
     std::optional<std::int64_t> error;  // the code
     bool is_answer = false;
-    bool is_whole = false;      // all of it was here
+    bool is_whole = false;  // all of it was here
 };
 
 // The call or answer at the front of a text; of a batch its first one.

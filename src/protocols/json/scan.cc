@@ -16,8 +16,10 @@ std::expected<std::size_t, Stop> text_end(std::string_view bytes, std::size_t at
     for (std::size_t i = at + 1; i < bytes.size(); ++i) {
         const auto c = static_cast<unsigned char>(bytes[i]);
         if (c == '"') return i + 1;
-        if (c == '\\') ++i;
-        else if (c < 0x20) return std::unexpected(Stop::Invalid);
+        if (c == '\\')
+            ++i;
+        else if (c < 0x20)
+            return std::unexpected(Stop::Invalid);
     }
     return std::unexpected(Stop::NeedMore);
 }
@@ -121,10 +123,19 @@ std::string text_of(std::string_view written, std::size_t most) {
         }
         if (++i == written.size()) break;
         switch (written[i]) {
-            case 'n': text += '\n'; break;
-            case 'r': text += '\r'; break;
-            case 't': text += '\t'; break;
-            case 'b': case 'f': text += ' '; break;
+            case 'n':
+                text += '\n';
+                break;
+            case 'r':
+                text += '\r';
+                break;
+            case 't':
+                text += '\t';
+                break;
+            case 'b':
+            case 'f':
+                text += ' ';
+                break;
             case 'u': {
                 if (i + 4 >= written.size()) return text;
                 const auto code = parse_int<unsigned>(written.substr(i + 1, 4), 16).value_or('?');
@@ -132,7 +143,8 @@ std::string text_of(std::string_view written, std::size_t most) {
                 i += 4;
                 break;
             }
-            default: text += written[i];
+            default:
+                text += written[i];
         }
     }
     return text;

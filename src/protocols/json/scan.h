@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON that may be cut anywhere: where a value ends, and an object's members. nlohmann-json is not used for this: it gives
-// nothing of a text that is cut, not even which document ends where, it builds what it reads, and this reads foreign bytes on
-// the way of every event. Nothing is allocated, nothing is recursive, the depth is bounded. Pure.
+// JSON that may be cut anywhere: where a value ends, and an object's members. nlohmann-json is not used for this: it
+// gives nothing of a text that is cut, not even which document ends where, it builds what it reads, and this reads
+// foreign bytes on the way of every event. Nothing is allocated, nothing is recursive, the depth is bounded. Pure.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Member {
     std::string_view key;    // as written, without quotes
     std::string_view value;  // as written; of a text without quotes
     bool is_text = false;
-    bool is_cut = false;     // it goes on beyond what is here
+    bool is_cut = false;  // it goes on beyond what is here
 };
 
 // The members of the object at the front of a text, one after the other.

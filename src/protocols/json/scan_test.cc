@@ -9,7 +9,8 @@ namespace waggle::protocols::json {
 namespace {
 
 TEST(JsonScan, FindsWhereAValueEnds) {
-    for (const std::string_view text : {"{}", "[]", R"({"a":[1,{"b":"}]"}],"c":"\"{"})", R"("a\\")", "  [true,null,-1.5e+3]", R"({"é":"\u00e9"})"}) {
+    for (const std::string_view text :
+         {"{}", "[]", R"({"a":[1,{"b":"}]"}],"c":"\"{"})", R"("a\\")", "  [true,null,-1.5e+3]", R"({"é":"\u00e9"})"}) {
         EXPECT_EQ(value_size(std::string(text) + "{x"), text.size()) << text;
         for (std::size_t size = 0; size < text.size(); ++size)
             EXPECT_EQ(value_size(text.substr(0, size)), std::unexpected(Stop::NeedMore)) << text.substr(0, size);
@@ -67,7 +68,8 @@ TEST(JsonRpc, ReadsCallsAndAnswers) {
     ASSERT_TRUE(notification);
     EXPECT_EQ(notification->id, "");
     EXPECT_FALSE(notification->is_whole);
-    const auto error = read_rpc(R"({"jsonrpc":"2.0","id":7,"error":{"message":"code","data":{"code":1},"code":-32601}})");
+    const auto error =
+        read_rpc(R"({"jsonrpc":"2.0","id":7,"error":{"message":"code","data":{"code":1},"code":-32601}})");
     ASSERT_TRUE(error);
     EXPECT_TRUE(error->is_answer);
     EXPECT_EQ(error->error, -32601);
@@ -78,8 +80,9 @@ TEST(JsonRpc, ReadsCallsAndAnswers) {
 }
 
 TEST(JsonRpc, IsNotSeenInWhatIsNone) {
-    for (const std::string_view text : {R"({"method":"GET","path":"/"})", R"({"jsonrpc":"3.0","method":"a"})", R"({"jsonrpc":"2.0","method":"a b"})",
-                                        R"({"jsonrpc":"2.0","method":5})", R"({"jsonrpc":"2.0"})", R"({"id":1,"result":null})", "[]", "5", ""})
+    for (const std::string_view text :
+         {R"({"method":"GET","path":"/"})", R"({"jsonrpc":"3.0","method":"a"})", R"({"jsonrpc":"2.0","method":"a b"})",
+          R"({"jsonrpc":"2.0","method":5})", R"({"jsonrpc":"2.0"})", R"({"id":1,"result":null})", "[]", "5", ""})
         EXPECT_FALSE(read_rpc(text)) << text;
 }
 

@@ -64,8 +64,10 @@ void Session::on_frame(Half& half, std::string_view front, const Unit& unit, Con
     const auto message_of = [&](std::string_view text) {
         const auto message = json::read_rpc(text);
         if (!message) return;
-        if (half.is_answer() && message->is_answer) on_answer(half, *message, context);
-        else if (!half.is_answer() && !message->is_answer) on_call(half, *message, context);
+        if (half.is_answer() && message->is_answer)
+            on_answer(half, *message, context);
+        else if (!half.is_answer() && !message->is_answer)
+            on_call(half, *message, context);
     };
     std::string_view rest = json::skip_blanks(front);
     if (!rest.starts_with('[')) {
@@ -107,7 +109,8 @@ void Session::on_answer(Half& half, const json::RpcMessage& message, Context& co
     if (found == entries.end()) return context.counts.add(Cause::Unmatched);
     Open& exchange = *found->exchange;
     answer_here(exchange, half);
-    exchange.response = {.error = message.error, .is_known = message.is_whole || message.error.has_value() || message.is_answer};
+    exchange.response = {.error = message.error,
+                         .is_known = message.is_whole || message.error.has_value() || message.is_answer};
     finish(found->key, exchange, context, half.stream.time_before(half.passed_to));
 }
 
@@ -119,8 +122,8 @@ void Session::on_lost(Half& half, Context& context) {
     while (open_.size() > 0) drop(open_.entries().front().key, spans::Incomplete::Hole, context);
 }
 
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) {
     span.span_class = spans::SpanClass::Rpc;
     span.protocol = kJsonRpc.name;
     spans::Attributes& attributes = span.attributes;

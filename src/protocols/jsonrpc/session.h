@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session: one connection of JSON-RPC. The client's calls are answered by their ids, in any order; what the server calls, and how
-// that is answered, is not told.
+// Session: one connection of JSON-RPC. The client's calls are answered by their ids, in any order; what the server
+// calls, and how that is answered, is not told.
 #pragma once
 
 #include <array>

@@ -9,7 +9,9 @@
 namespace waggle::protocols::kafka {
 namespace {
 
-bool has_one_topic(const Contents& contents) { return contents.topics == 1 && (contents.is_whole || contents.has_one_topic); }
+bool has_one_topic(const Contents& contents) {
+    return contents.topics == 1 && (contents.is_whole || contents.has_one_topic);
+}
 bool has_one_partition(const Contents& contents) {
     return contents.partitions == 1 && (contents.is_whole || contents.has_one_partition);
 }
@@ -24,8 +26,8 @@ std::optional<spans::TraceContext> Codec::trace_context(const Request& request) 
     return request.contents.trace;
 }
 
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) {
     const Request& request = exchange.request;
     const ProduceResult& result = exchange.response.result;
     const Contents& contents = is_sent(request) ? request.contents : exchange.response.contents;
@@ -33,21 +35,24 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     const bool is_count_known = contents.is_whole && contents.is_count_known;
     const std::string error_text = error ? error_name(error) : std::string{};
     const std::string partition = has_one_partition(contents) ? std::to_string(contents.partition) : std::string{};
-    const MessagingCall call{.system = "kafka",
-                             .operation = is_sent(request) ? "send" : "poll",
-                             .operation_type = is_sent(request) ? "send" : "receive",
-                             .destination = has_one_topic(contents) ? std::string_view(request.topic) : std::string_view{},
-                             .partition = partition,
-                             .client_id = request.client_id,
-                             .consumer_group = request.group,
-                             .error_type = error_text,
-                             .message_count = is_count_known ? contents.records : -1};
+    const MessagingCall call{
+        .system = "kafka",
+        .operation = is_sent(request) ? "send" : "poll",
+        .operation_type = is_sent(request) ? "send" : "receive",
+        .destination = has_one_topic(contents) ? std::string_view(request.topic) : std::string_view{},
+        .partition = partition,
+        .client_id = request.client_id,
+        .consumer_group = request.group,
+        .error_type = error_text,
+        .message_count = is_count_known ? contents.records : -1};
     span.protocol = kKafka.name;
     describe_messaging(call, info, batch, span);
-    const std::int64_t offset = is_sent(request) ? (result.is_read && result.partitions == 1 && !error ? result.base_offset : -1)
-                                                 : (has_one_partition(contents) ? contents.offset : -1);
+    const std::int64_t offset = is_sent(request)
+                                    ? (result.is_read && result.partitions == 1 && !error ? result.base_offset : -1)
+                                    : (has_one_partition(contents) ? contents.offset : -1);
     if (offset >= 0) span.attributes.add(attr::messaging_kafka_offset, offset);
-    if (contents.trace && !trace_context(request)) span.links.push_back({contents.trace->trace_id, contents.trace->span_id});
+    if (contents.trace && !trace_context(request))
+        span.links.push_back({contents.trace->trace_id, contents.trace->span_id});
 
     std::string unknown;
     const auto name_unknown = [&](std::string_view name) { unknown.append(unknown.empty() ? "" : ",").append(name); };

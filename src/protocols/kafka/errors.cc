@@ -9,6 +9,7 @@
 namespace waggle::protocols::kafka {
 namespace {
 
+// clang-format off
 constexpr auto kErrors = std::to_array<std::string_view>({
     "NONE", "OFFSET_OUT_OF_RANGE", "CORRUPT_MESSAGE", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_FETCH_SIZE",
     "LEADER_NOT_AVAILABLE", "NOT_LEADER_OR_FOLLOWER", "REQUEST_TIMED_OUT", "BROKER_NOT_AVAILABLE", "REPLICA_NOT_AVAILABLE",
@@ -37,6 +38,7 @@ constexpr auto kErrors = std::to_array<std::string_view>({
     "UNSUPPORTED_ASSIGNOR", "STALE_MEMBER_EPOCH", "MISMATCHED_ENDPOINT_TYPE", "UNSUPPORTED_ENDPOINT_TYPE", "UNKNOWN_CONTROLLER_ID",
     "UNKNOWN_SUBSCRIPTION_ID", "TELEMETRY_TOO_LARGE", "INVALID_REGISTRATION", "TRANSACTION_ABORTABLE",
 });
+// clang-format on
 static_assert(kErrors[45] == "OUT_OF_ORDER_SEQUENCE_NUMBER" && kErrors[70] == "FETCH_SESSION_ID_NOT_FOUND" &&
               kErrors[100] == "UNKNOWN_TOPIC_ID");
 
@@ -44,7 +46,8 @@ static_assert(kErrors[45] == "OUT_OF_ORDER_SEQUENCE_NUMBER" && kErrors[70] == "F
 
 std::string error_name(std::int16_t code) {
     if (code == -1) return "UNKNOWN_SERVER_ERROR";
-    if (code >= 0 && static_cast<std::size_t>(code) < kErrors.size()) return std::string(kErrors[static_cast<std::size_t>(code)]);
+    if (code >= 0 && static_cast<std::size_t>(code) < kErrors.size())
+        return std::string(kErrors[static_cast<std::size_t>(code)]);
     return std::to_string(code);
 }
 

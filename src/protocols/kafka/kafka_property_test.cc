@@ -26,8 +26,8 @@ std::string framed(const std::string& body) { return number(body.size(), 4) + bo
 
 // One record in a batch, of so many bytes.
 std::string batch(std::uint64_t base, std::size_t size) {
-    const std::string rest = number(0, 4) + '\2' + number(0, 4) + number(0, 2) + number(0, 4) + number(0, 16) + number(~0ull, 8) +
-                             number(~0ull, 6) + number(1, 4) + std::string(size, 'x');
+    const std::string rest = number(0, 4) + '\2' + number(0, 4) + number(0, 2) + number(0, 4) + number(0, 16) +
+                             number(~0ull, 8) + number(~0ull, 6) + number(1, 4) + std::string(size, 'x');
     return number(base, 8) + number(rest.size(), 4) + rest;
 }
 
@@ -43,22 +43,25 @@ struct Question {
     std::string topic() const { return "t" + std::to_string(id); }
     std::uint64_t partition() const { return id % 7; }
     std::string request(std::size_t size) const {
-        const std::string head = number(is_fetch ? 1 : 0, 2) + number(is_fetch ? 4 : 3, 2) + number(id, 4) + string("shop");
+        const std::string head =
+            number(is_fetch ? 1 : 0, 2) + number(is_fetch ? 4 : 3, 2) + number(id, 4) + string("shop");
         if (is_fetch)
-            return framed(head + number(~0ull, 4) + number(500, 4) + number(1, 4) + number(1 << 20, 4) + number(0, 1) + number(1, 4) +
-                          string(topic()) + number(1, 4) + number(partition(), 4) + number(id, 8) + number(1 << 20, 4));
+            return framed(head + number(~0ull, 4) + number(500, 4) + number(1, 4) + number(1 << 20, 4) + number(0, 1) +
+                          number(1, 4) + string(topic()) + number(1, 4) + number(partition(), 4) + number(id, 8) +
+                          number(1 << 20, 4));
         const std::string records = batch(0, size);
-        return framed(head + number(0xffff, 2) + number(0xffff, 2) + number(30000, 4) + number(1, 4) + string(topic()) + number(1, 4) +
-                      number(partition(), 4) + number(records.size(), 4) + records);
+        return framed(head + number(0xffff, 2) + number(0xffff, 2) + number(30000, 4) + number(1, 4) + string(topic()) +
+                      number(1, 4) + number(partition(), 4) + number(records.size(), 4) + records);
     }
     std::string answer(std::size_t size) const {
         const std::string error = number(is_error ? 3 : 0, 2);
         if (!is_fetch)
-            return framed(number(id, 4) + number(1, 4) + string(topic()) + number(1, 4) + number(partition(), 4) + error + number(id, 8) +
-                          number(~0ull, 8) + number(0, 4));
+            return framed(number(id, 4) + number(1, 4) + string(topic()) + number(1, 4) + number(partition(), 4) +
+                          error + number(id, 8) + number(~0ull, 8) + number(0, 4));
         const std::string records = is_error ? "" : batch(id, size);
-        return framed(number(id, 4) + number(0, 4) + number(1, 4) + string(topic()) + number(1, 4) + number(partition(), 4) + error +
-                      number(0, 16) + number(0xffffffff, 4) + number(records.size(), 4) + records);
+        return framed(number(id, 4) + number(0, 4) + number(1, 4) + string(topic()) + number(1, 4) +
+                      number(partition(), 4) + error + number(0, 16) + number(0xffffffff, 4) +
+                      number(records.size(), 4) + records);
     }
 };
 
@@ -91,7 +94,10 @@ class World {
             for (std::uint64_t i = 0; i < count; ++i) {
                 const std::uint64_t id = ++last_question_;
                 Question& question = questions_[id];
-                question = {.id = id, .is_fetch = random_.chance(0.5), .is_error = random_.chance(0.3), .is_pipelined = style != 0};
+                question = {.id = id,
+                            .is_fetch = random_.chance(0.5),
+                            .is_error = random_.chance(0.3),
+                            .is_pipelined = style != 0};
                 asked.push_back(id);
                 answers += question.answer(size());
                 // What tells the protocol is seen. Clients write a request by one call.
@@ -154,7 +160,8 @@ class World {
             const auto found = questions_.find(parse_int<std::uint64_t>(topic.substr(1)).value_or(0));
             ASSERT_NE(found, questions_.end()) << topic;
             Question& question = found->second;
-            SCOPED_TRACE(std::string(span.name) + (question.is_pipelined ? " pipelined" : "") + (question.is_lossy ? " lossy" : ""));
+            SCOPED_TRACE(std::string(span.name) + (question.is_pipelined ? " pipelined" : "") +
+                         (question.is_lossy ? " lossy" : ""));
             ASSERT_EQ(++question.spans, 1u);
             (is_whole ? whole_ : others_) += 1;
             EXPECT_EQ(span.name.starts_with("poll"), question.is_fetch);
@@ -168,11 +175,16 @@ class World {
                 EXPECT_EQ(error, "connection_closed");
             }
             const std::int64_t offset = span.attributes.number(attr::messaging_kafka_offset, -1);
-            if (offset >= 0) { EXPECT_EQ(offset, static_cast<std::int64_t>(question.id)); }
+            if (offset >= 0) {
+                EXPECT_EQ(offset, static_cast<std::int64_t>(question.id));
+            }
             // Of Fetches that overlap nobody knows where they began.
             const bool is_sure = span.attributes.text(attr::waggle_unknown).empty();
-            if (is_whole && !question.is_error && error.empty() && is_sure) { EXPECT_GE(offset, 0); }
-            EXPECT_TRUE(is_sure || question.is_lossy || question.is_pipelined) << span.attributes.text(attr::waggle_unknown);
+            if (is_whole && !question.is_error && error.empty() && is_sure) {
+                EXPECT_GE(offset, 0);
+            }
+            EXPECT_TRUE(is_sure || question.is_lossy || question.is_pipelined)
+                << span.attributes.text(attr::waggle_unknown);
         }
         for (const auto& [id, question] : questions_) {
             if (question.spans > 0) continue;

@@ -14,12 +14,12 @@ constexpr std::size_t kMaxPositions = 4096;
 
 // The first version with compact lengths and tagged fields, by API key.
 constexpr std::array<std::int8_t, 93> kFlexibleFrom = {
-    9, 12, 6, 9, 4, 2, 6, 3, 8, 6,            // Produce … OffsetFetch
-    3, 6,  4, 4, 4, 5, 3, kNever, 3, 5,       // FindCoordinator … CreateTopics
-    4, 2,  2, 4, 3, 3, 3, 1, 3, 2,            // DeleteTopics … DescribeAcls
-    2, 2,  4, 2, 2, 2, 2, 2, 2, 2,            // CreateAcls … RenewDelegationToken
-    2, 2,  2, 2, 1, 0, 0, kNever, 1, 1,       // ExpireDelegationToken … AlterClientQuotas
-    0, 0,  0, 1, 1, 0, 0, 0, 0, 0,            // DescribeUserScramCredentials …; 0 from here on
+    9, 12, 6, 9, 4, 2, 6, 3,      8, 6,  // Produce … OffsetFetch
+    3, 6,  4, 4, 4, 5, 3, kNever, 3, 5,  // FindCoordinator … CreateTopics
+    4, 2,  2, 4, 3, 3, 3, 1,      3, 2,  // DeleteTopics … DescribeAcls
+    2, 2,  4, 2, 2, 2, 2, 2,      2, 2,  // CreateAcls … RenewDelegationToken
+    2, 2,  2, 2, 1, 0, 0, kNever, 1, 1,  // ExpireDelegationToken … AlterClientQuotas
+    0, 0,  0, 1, 1, 0, 0, 0,      0, 0,  // DescribeUserScramCredentials …; 0 from here on
 };
 
 bool is_printable(std::string_view text) {
@@ -28,7 +28,8 @@ bool is_printable(std::string_view text) {
 
 bool is_topic_name(std::string_view text) {
     return !text.empty() && text.size() <= 249 && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-';
     });
 }
 
@@ -65,7 +66,8 @@ void check_metadata(Reader& reader, std::int16_t version) {
     if (topics > 100'000) reader.fail();
     if (topics < 1 || !reader.is_good()) return;
     if (version >= 10) reader.uuid();
-    if (const std::string_view name = reader.string(); reader.is_good() && version < 10 && !is_topic_name(name)) reader.fail();
+    if (const std::string_view name = reader.string(); reader.is_good() && version < 10 && !is_topic_name(name))
+        reader.fail();
 }
 
 void check_api_versions(Reader& reader, std::int16_t version) {
@@ -89,15 +91,14 @@ bool is_flexible(std::int16_t api, std::int16_t version) {
 
 bool has_topic_ids(std::int16_t, std::int16_t version) { return version >= 13; }
 
-bool is_readable(std::int16_t api, std::int16_t version) {
-    return version <= (api == kFetch ? 18 : 13);
-}
+bool is_readable(std::int16_t api, std::int16_t version) { return version <= (api == kFetch ? 18 : 13); }
 
 Reader::State read_head(std::string_view bytes, Head& head) {
     using State = Reader::State;
     Reader reader(bytes, false);
     const std::int32_t length = reader.i32();
-    if (!reader.is_good()) return bytes.empty() || static_cast<unsigned char>(bytes[0]) <= kMaxFrame >> 24 ? State::Short : State::Bad;
+    if (!reader.is_good())
+        return bytes.empty() || static_cast<unsigned char>(bytes[0]) <= kMaxFrame >> 24 ? State::Short : State::Bad;
     if (length < 10 || length > static_cast<std::int64_t>(kMaxFrame)) return State::Bad;
     head.length = static_cast<std::uint32_t>(length);
     head.api = reader.i16();
@@ -130,12 +131,21 @@ Sniff sniff(std::string_view bytes, Side side) {
     const std::size_t end = std::min<std::size_t>(bytes.size(), head.length + 4);
     Reader reader(bytes.substr(head.size, end - head.size), is_flexible(head.api, head.version));
     switch (head.api) {
-        case kProduce: check_produce(reader, head.version); break;
-        case kFetch: check_fetch(reader, head.version); break;
-        case kMetadata: check_metadata(reader, head.version); break;
-        case kApiVersions: check_api_versions(reader, head.version); break;
+        case kProduce:
+            check_produce(reader, head.version);
+            break;
+        case kFetch:
+            check_fetch(reader, head.version);
+            break;
+        case kMetadata:
+            check_metadata(reader, head.version);
+            break;
+        case kApiVersions:
+            check_api_versions(reader, head.version);
+            break;
         // Of the others the head must be enough.
-        default: return head.client_id.empty() ? Sniff::No : Sniff::Yes;
+        default:
+            return head.client_id.empty() ? Sniff::No : Sniff::Yes;
     }
     if (reader.is_good()) return Sniff::Yes;
     return reader.state() == Reader::State::Bad || end == head.length + 4 ? Sniff::No : Sniff::NeedMore;
@@ -168,7 +178,8 @@ Reader::State read_fetch_request(std::string_view body, std::int16_t version, Fe
             if (version >= 5) reader.skip(8);
             reader.skip(4);
             reader.tags();
-            if (reader.is_good() && request.positions.size() < kMaxPositions) request.positions.push_back({topic, partition, offset});
+            if (reader.is_good() && request.positions.size() < kMaxPositions)
+                request.positions.push_back({topic, partition, offset});
         }
         reader.tags();
     }

@@ -79,11 +79,16 @@ Step RecordsReader::pass(const Reader& reader, At next) {
 
 Step RecordsReader::step(std::string_view bytes, bool is_final, Contents& contents) {
     switch (at_) {
-        case At::Head: return read_head(bytes, contents);
-        case At::Topic: return read_topic_head(bytes, contents);
-        case At::Partition: return read_partition(bytes, contents);
-        case At::Records: return read_batch(bytes, is_final, contents);
-        case At::PartitionEnd: break;
+        case At::Head:
+            return read_head(bytes, contents);
+        case At::Topic:
+            return read_topic_head(bytes, contents);
+        case At::Partition:
+            return read_partition(bytes, contents);
+        case At::Records:
+            return read_batch(bytes, is_final, contents);
+        case At::PartitionEnd:
+            break;
     }
     Reader reader(bytes, is_flexible_);
     reader.tags();
@@ -195,8 +200,10 @@ Step RecordsReader::pass_records(std::uint64_t size) {
 void RecordsReader::count(std::int64_t base, std::int64_t last, std::int64_t records, Contents& contents) {
     const bool is_dense = last - base + 1 == records;
     const std::int64_t before = from_ ? std::max<std::int64_t>(0, *from_ - base) : -1;
-    if (records < 0 || records > kMaxCount || has_aborted_ || before < 0 || (before > 0 && !is_dense)) contents.is_count_known = false;
-    else contents.records += std::max<std::int64_t>(0, records - before);
+    if (records < 0 || records > kMaxCount || has_aborted_ || before < 0 || (before > 0 && !is_dense))
+        contents.is_count_known = false;
+    else
+        contents.records += std::max<std::int64_t>(0, records - before);
     if (contents.batches++ == 0 && is_dense && before >= 0 && before < records) contents.offset = base + before;
 }
 
@@ -219,11 +226,14 @@ Step RecordsReader::read_batch(std::string_view bytes, bool is_final, Contents& 
     if (batch.size > records_left_) return pass_records(records_left_);
     if (batch.is_control()) return pass_records(batch.size);
     if (contents.batches == 0 && !batch.is_compressed() && batch.records > 0) {
-        const std::string_view records = bytes.substr(kBatchHead, std::min<std::uint64_t>(bytes.size(), batch.size) - kBatchHead);
+        const std::string_view records =
+            bytes.substr(kBatchHead, std::min<std::uint64_t>(bytes.size(), batch.size) - kBatchHead);
         Reader length(records, false);
         const std::int64_t size = length.varint();
         const std::int64_t wanted = size + static_cast<std::int64_t>(length.position());
-        const bool is_short = length.state() == Reader::State::Short || (length.is_good() && size <= kMaxRecord && wanted > static_cast<std::int64_t>(records.size()));
+        const bool is_short =
+            length.state() == Reader::State::Short ||
+            (length.is_good() && size <= kMaxRecord && wanted > static_cast<std::int64_t>(records.size()));
         if (is_short && !is_final && records.size() + kBatchHead < batch.size) return {Step::Kind::NeedMore};
         if (length.is_good() && size > 0 && !is_short && size <= kMaxRecord) {
             Reader record(records.substr(length.position(), static_cast<std::size_t>(size)), false);

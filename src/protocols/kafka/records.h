@@ -20,16 +20,16 @@ struct Contents {
     std::size_t partitions = 0;  // likewise
     TopicKey topic;              // the first
     std::int32_t partition = 0;
-    std::int16_t error = 0;      // the first one
+    std::int16_t error = 0;  // the first one
     std::int64_t records = 0;
-    std::int64_t offset = -1;    // of the first record, where it is certain
+    std::int64_t offset = -1;  // of the first record, where it is certain
     std::size_t batches = 0;
     std::optional<spans::TraceContext> trace;  // in the first record's headers
     bool is_count_known = true;
     bool is_single = false;      // there is one record and no more
     bool has_one_topic = false;  // no other can follow
     bool has_one_partition = false;
-    bool is_whole = false;       // all of it was seen
+    bool is_whole = false;  // all of it was seen
 };
 
 class RecordsReader {
@@ -65,9 +65,9 @@ class RecordsReader {
     std::int16_t version_ = 0;
     std::int16_t acks_ = -1;
     bool is_flexible_ = false;
-    bool has_many_ = false;          // topics or partitions
+    bool has_many_ = false;  // topics or partitions
     bool is_topic_counted_ = false;
-    bool has_aborted_ = false;       // records that no consumer gets
+    bool has_aborted_ = false;  // records that no consumer gets
     std::int64_t topics_left_ = 0;
     std::int64_t partitions_left_ = 0;
     std::uint64_t records_left_ = 0;

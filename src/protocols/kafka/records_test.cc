@@ -53,7 +53,9 @@ TEST(KafkaSniff, IsStrict) {
     EXPECT_EQ(verdict("\0\0\0\x0d\0\x12\0\x30\0\0\0\1\0\x03lib"sv), Sniff::No) << "no such version";
     EXPECT_EQ(verdict("\0\0\0\x0d\0\x12\0\0\x80\0\0\1\0\x03lib"sv), Sniff::No) << "no such number";
     // PostgreSQL's first words look like a Metadata request.
-    EXPECT_EQ(verdict("\0\0\0\x54\0\3\0\0user\0shop\0database\0shop\0application_name\0psql\0client_encoding\0UTF8\0\0"sv), Sniff::No);
+    EXPECT_EQ(
+        verdict("\0\0\0\x54\0\3\0\0user\0shop\0database\0shop\0application_name\0psql\0client_encoding\0UTF8\0\0"sv),
+        Sniff::No);
     EXPECT_EQ(sniff("\0\0\0\x0a\0\0\0\1\0\0\0\0\0\0"sv, protocols::Side::Response), Sniff::No);
 }
 

@@ -22,11 +22,13 @@ void clear(Contents& contents) {
 }  // namespace
 
 Session::Session(const ConnectionInfo& info, Streams& streams, Direction requests)
-    : KeyedSession(info), requests_{.stream = streams.of(requests), .records = {}},
+    : KeyedSession(info),
+      requests_{.stream = streams.of(requests), .records = {}},
       responses_{.stream = streams.of(opposite(requests)),
                  .is_lost = !(info.from_start >> static_cast<unsigned>(opposite(requests)) & 1),
                  .records = {}},
-      is_received_(requests == Direction::Receive), request_direction_(requests) {}
+      is_received_(requests == Direction::Receive),
+      request_direction_(requests) {}
 
 // True when nothing is left that is to be passed over.
 bool Session::Side::pass() {
@@ -74,13 +76,15 @@ void Session::on_close(spans::Incomplete reason, Context& context) {
 }
 
 std::size_t Session::open_exchanges() const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        open_.entries(), [](const auto& entry) { return entry.exchange->request.is_told && !entry.exchange->is_reported; }));
+    return static_cast<std::size_t>(std::ranges::count_if(open_.entries(), [](const auto& entry) {
+        return entry.exchange->request.is_told && !entry.exchange->is_reported;
+    }));
 }
 
 // Frames end in bytes that are not copied.
 bool Session::wants_tails() const {
-    return is_slow_told_ || requests_.passed_to > requests_.stream.end() || responses_.passed_to > responses_.stream.end();
+    return is_slow_told_ || requests_.passed_to > requests_.stream.end() ||
+           responses_.passed_to > responses_.stream.end();
 }
 
 std::optional<Session::Key> Session::key_of(std::int32_t id) const {
@@ -100,27 +104,33 @@ void Session::end(Key key, Open& exchange, std::uint64_t end_ns, Context& contex
     Codec::Request& request = exchange.request;
     if (!request.is_told) return open_.erase(key);
     const TopicKey& topic = request.api == kProduce ? request.contents.topic : exchange.response.contents.topic;
-    if (topic.is_id) request.topic.assign(context.names.find("kafka topic " + topic.text));
-    else request.topic.assign(topic.text);
+    if (topic.is_id)
+        request.topic.assign(context.names.find("kafka topic " + topic.text));
+    else
+        request.topic.assign(topic.text);
     request.group.clear();
     if (request.api == kFetch && is_group_known_) {
         request.group.assign(group_);
-        if (group_.empty() && info_.role == Role::Client) request.group.assign(context.names.find(group_key(request.client_id)));
+        if (group_.empty() && info_.role == Role::Client)
+            request.group.assign(context.names.find(group_key(request.client_id)));
     }
     finish(key, exchange, context, end_ns);
 }
 
 // A client's members of groups talk to their coordinator over connections of their own.
 std::string Session::group_key(std::string_view client_id) const {
-    std::string key = "kafka group " + std::to_string(info_.process.pid) + ' ' + std::to_string(info_.process.start_ns) + ' ';
+    std::string key =
+        "kafka group " + std::to_string(info_.process.pid) + ' ' + std::to_string(info_.process.start_ns) + ' ';
     return key.append(client_id);
 }
 
 void Session::learn_group(std::string_view body, const Open& exchange, Context& context) {
     const auto group = group_of(body, exchange.request.api, exchange.request.version);
     if (!group) return;
-    if (group_.empty()) group_.assign(*group);
-    else if (group_ != *group) is_group_known_ = false;
+    if (group_.empty())
+        group_.assign(*group);
+    else if (group_ != *group)
+        is_group_known_ = false;
     if (info_.role == Role::Client) context.names.learn(group_key(exchange.request.client_id), *group);
 }
 
@@ -138,8 +148,10 @@ void Session::read_requests(Context& context) {
         }
         if (requests_.stream.is_empty()) return;
         if (requests_.is_lost && !find_request()) return;
-        if (requests_.stream.hole()) lose_requests(context);
-        else if (!read_request_head(context)) return;
+        if (requests_.stream.hole())
+            lose_requests(context);
+        else if (!read_request_head(context))
+            return;
     }
 }
 
@@ -276,8 +288,10 @@ bool Session::read_request_body(Context& context) {
     const std::string_view view = requests_.view();
     const bool is_whole = view.size() == requests_.frame_end - requests_.stream.head();
     if (!is_whole && !requests_.is_final() && view.size() < kMaxView) return false;
-    if (exchange->request.api == kFetch) read_fetch(view, *exchange);
-    else learn_group(view, *exchange, context);
+    if (exchange->request.api == kFetch)
+        read_fetch(view, *exchange);
+    else
+        learn_group(view, *exchange, context);
     requests_.end_body();
     return true;
 }
@@ -305,8 +319,10 @@ void Session::read_fetch(std::string_view body, Open& exchange) {
         const auto known = std::ranges::find_if(positions_, [&](const FetchPosition& old) {
             return old.partition == position.partition && old.topic == position.topic;
         });
-        if (known != positions_.end()) known->offset = position.offset;
-        else if (positions_.size() < kMaxPositions) positions_.push_back(std::move(position));
+        if (known != positions_.end())
+            known->offset = position.offset;
+        else if (positions_.size() < kMaxPositions)
+            positions_.push_back(std::move(position));
     }
 }
 
@@ -318,9 +334,10 @@ std::unique_ptr<protocols::Session> open_session(const ConnectionInfo& info, Str
 
 }  // namespace
 
-const Protocol kKafka{.name = "kafka",
-                      .sniff = sniff,
-                      .open = open_session,
-                      .framing = wg_framing{.header = 4, .length_bytes = 4, .front = 16000, .length_adds = 4, .max_length = 1 << 30}};
+const Protocol kKafka{
+    .name = "kafka",
+    .sniff = sniff,
+    .open = open_session,
+    .framing = wg_framing{.header = 4, .length_bytes = 4, .front = 16000, .length_adds = 4, .max_length = 1 << 30}};
 
 }  // namespace waggle::protocols::kafka

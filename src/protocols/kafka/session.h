@@ -19,16 +19,16 @@ struct Codec {
         std::int16_t api = 0;
         std::int16_t version = 0;
         std::int32_t id = 0;
-        bool is_told = false;       // is a span
-        bool is_copy = false;       // a broker copies from another
-        std::uint64_t fetch = 0;    // number of the Fetch
+        bool is_told = false;     // is a span
+        bool is_copy = false;     // a broker copies from another
+        std::uint64_t fetch = 0;  // number of the Fetch
         std::string client_id;
         std::string group;
         std::string topic;
-        Contents contents;          // of a Produce
+        Contents contents;  // of a Produce
     };
     struct Response {
-        Contents contents;          // of a Fetch
+        Contents contents;  // of a Fetch
         ProduceResult result;
     };
 
@@ -109,12 +109,12 @@ class Session final : public KeyedSession<Codec> {
     std::vector<FetchPosition> positions_;  // of the newest Fetch, those that its session has kept included
     std::string client_id_;
     std::string group_;
-    bool is_group_known_ = true;       // unless there are two
-    bool ends_with_request_ = false;   // nothing answers the request under way
-    bool is_answered_ = false;         // the answer under way has been read, not passed
+    bool is_group_known_ = true;      // unless there are two
+    bool ends_with_request_ = false;  // nothing answers the request under way
+    bool is_answered_ = false;        // the answer under way has been read, not passed
     bool has_lost_answers_ = false;
     bool has_pipelined_ = false;
-    bool is_raw_ = false;              // frames of SASL without heads
+    bool is_raw_ = false;  // frames of SASL without heads
     bool is_slow_told_ = false;
 };
 

@@ -15,9 +15,7 @@ constexpr std::int32_t kMaxLinked = 1 << 20;  // of a frame that must show that 
 }  // namespace
 
 // A client's request may be reported after its answer.
-bool Session::is_request_late() const {
-    return !is_received_ && responses_.stream.order() > requests_.stream.end();
-}
+bool Session::is_request_late() const { return !is_received_ && responses_.stream.order() > requests_.stream.end(); }
 
 void Session::read_responses(Context& context) {
     for (;;) {
@@ -29,8 +27,10 @@ void Session::read_responses(Context& context) {
         if (is_answered_) end_response(context);
         if (responses_.stream.is_empty()) return;
         if (responses_.is_lost && !find_response(context)) return;
-        if (responses_.stream.hole()) lose_responses(context);
-        else if (!read_response_head(context)) return;
+        if (responses_.stream.hole())
+            lose_responses(context);
+        else if (!read_response_head(context))
+            return;
     }
 }
 

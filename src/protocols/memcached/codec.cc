@@ -153,7 +153,8 @@ ResponseEffect Codec::on_binary(std::string_view header, Open& open) {
 
 // "\r\nEND\r\n" in the last seven bytes.
 bool Codec::ends_by(std::uint64_t tail, const Due& due, const Open&) const {
-    return due.expectations == 1 && due.exchanges == 1 && at(0).answer == Answer::Values && tail >> 8 == 0x0a0d444e450a0du;
+    return due.expectations == 1 && due.exchanges == 1 && at(0).answer == Answer::Values &&
+           tail >> 8 == 0x0a0d444e450a0du;
 }
 
 void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,

@@ -246,9 +246,8 @@ Sniff sniff(std::string_view bytes, Side side) {
     const std::string_view line = bytes.substr(0, end);
     const std::string_view name = line.substr(0, line.find(' '));
     if (end == std::string_view::npos && name.size() == line.size()) {
-        const bool may_be = std::ranges::any_of(kCommands, [&](const Row& row) {
-            return row.form != Form::Other && row.name.starts_with(name);
-        });
+        const bool may_be = std::ranges::any_of(
+            kCommands, [&](const Row& row) { return row.form != Form::Other && row.name.starts_with(name); });
         return may_be ? Sniff::NeedMore : Sniff::No;
     }
     const Row* row = find_command(name);

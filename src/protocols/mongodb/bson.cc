@@ -61,23 +61,43 @@ std::optional<std::uint64_t> Document::value_size(std::uint8_t type) const {
     const bool has_length = at_ + 4 <= bytes_.size();
     const auto length = [&] { return read_fixed(bytes_, at_, 4); };
     switch (type) {
-        case 0x06: case 0x0a: case 0x7f: case 0xff: return 0;
-        case kBool: return 1;
-        case kInt32: return 4;
-        case kDouble: case 0x09: case 0x11: case kInt64: return 8;
-        case 0x07: return 12;
-        case 0x13: return 16;
-        case kString: case 0x0d: case 0x0e: return has_length ? std::optional(4 + length()) : std::nullopt;
-        case 0x0c: return has_length ? std::optional(16 + length()) : std::nullopt;
-        case 0x05: return has_length ? std::optional(5 + length()) : std::nullopt;
-        case kEmbedded: case kArray: case 0x0f:
+        case 0x06:
+        case 0x0a:
+        case 0x7f:
+        case 0xff:
+            return 0;
+        case kBool:
+            return 1;
+        case kInt32:
+            return 4;
+        case kDouble:
+        case 0x09:
+        case 0x11:
+        case kInt64:
+            return 8;
+        case 0x07:
+            return 12;
+        case 0x13:
+            return 16;
+        case kString:
+        case 0x0d:
+        case 0x0e:
+            return has_length ? std::optional(4 + length()) : std::nullopt;
+        case 0x0c:
+            return has_length ? std::optional(16 + length()) : std::nullopt;
+        case 0x05:
+            return has_length ? std::optional(5 + length()) : std::nullopt;
+        case kEmbedded:
+        case kArray:
+        case 0x0f:
             return has_length ? std::optional(std::max<std::uint64_t>(4, length())) : std::nullopt;
         case 0x0b: {  // two texts
             const auto first = text_end(at_);
             const auto second = first ? text_end(*first + 1) : std::nullopt;
             return second ? std::optional<std::uint64_t>(*second + 1 - at_) : std::nullopt;
         }
-        default: return {};
+        default:
+            return {};
     }
 }
 

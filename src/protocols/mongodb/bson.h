@@ -9,8 +9,8 @@
 
 namespace waggle::protocols::mongodb {
 
-inline constexpr std::uint8_t kDouble = 0x01, kString = 0x02, kEmbedded = 0x03, kArray = 0x04, kBool = 0x08, kInt32 = 0x10,
-                              kInt64 = 0x12;
+inline constexpr std::uint8_t kDouble = 0x01, kString = 0x02, kEmbedded = 0x03, kArray = 0x04, kBool = 0x08,
+                              kInt32 = 0x10, kInt64 = 0x12;
 
 // Little endian.
 std::uint64_t read_fixed(std::string_view bytes, std::size_t at, std::size_t size);

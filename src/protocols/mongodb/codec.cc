@@ -31,7 +31,8 @@ Parsed<Unit> Codec::parse(Side side, std::string_view bytes, bool is_final) cons
         // Rows are not waited for.
         const auto message = read_message(bytes);
         if (message && brings_something(message->body))
-            return Unit{.size = message->header.size, .front = std::min<std::uint64_t>(bytes.size(), message->header.size)};
+            return Unit{.size = message->header.size,
+                        .front = std::min<std::uint64_t>(bytes.size(), message->header.size)};
     }
     if (!unit || !unit->is_cut) return unit;
     // What was not captured of an answer is mostly rows.
@@ -93,7 +94,8 @@ ResponseEffect Codec::on_response(std::string_view front, const Unit&, Open& ope
     if (!message || message->header.opcode == kQuery) return {.kind = Kind::Invalid};
     const std::int32_t answers = message->header.answers;
     if (expected() == 0 || queue_[first_].id != answers) {
-        const auto end = unanswered_.begin() + static_cast<std::ptrdiff_t>(std::min(unanswered_count_, unanswered_.size()));
+        const auto end =
+            unanswered_.begin() + static_cast<std::ptrdiff_t>(std::min(unanswered_count_, unanswered_.size()));
         return {.kind = std::find(unanswered_.begin(), end, answers) == end ? Kind::Invalid : Kind::Async};
     }
     Expected& asked = queue_[first_];
@@ -114,8 +116,8 @@ ResponseEffect Codec::on_response(std::string_view front, const Unit&, Open& ope
     return {.kind = Kind::Part, .finished = 1};
 }
 
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) const {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) const {
     const std::string_view error = exchange.response.error;
     const DatabaseCall call{.system = "mongodb",
                             .name = exchange.request.title,

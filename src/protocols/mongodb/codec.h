@@ -19,7 +19,7 @@ class Codec {
         std::string name;
         std::string collection;
         std::string database;
-        std::string title;  // name and collection
+        std::string title;    // name and collection
         bool is_cut = false;  // its database was not captured
     };
     struct Response {

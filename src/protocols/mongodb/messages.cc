@@ -16,12 +16,31 @@ constexpr std::uint32_t kChecksum = 1, kMoreToCome = 2;
 constexpr std::uint32_t kUnknownFlags = 0xfffc;
 
 // Commands whose first value is the collection's name. Others' may be a user's, or anything.
-constexpr std::array<std::string_view, 25> kOnCollections = {
-    "find",          "insert",        "update",      "delete",       "aggregate",          "count",
-    "distinct",      "findAndModify", "findandmodify", "create",     "drop",               "createIndexes",
-    "dropIndexes",   "deleteIndexes", "listIndexes", "collMod",      "collStats",          "mapReduce",
-    "mapreduce",     "validate",      "compact",     "reIndex",      "createSearchIndexes", "dropSearchIndex",
-    "updateSearchIndex"};
+constexpr std::array<std::string_view, 25> kOnCollections = {"find",
+                                                             "insert",
+                                                             "update",
+                                                             "delete",
+                                                             "aggregate",
+                                                             "count",
+                                                             "distinct",
+                                                             "findAndModify",
+                                                             "findandmodify",
+                                                             "create",
+                                                             "drop",
+                                                             "createIndexes",
+                                                             "dropIndexes",
+                                                             "deleteIndexes",
+                                                             "listIndexes",
+                                                             "collMod",
+                                                             "collStats",
+                                                             "mapReduce",
+                                                             "mapreduce",
+                                                             "validate",
+                                                             "compact",
+                                                             "reIndex",
+                                                             "createSearchIndexes",
+                                                             "dropSearchIndex",
+                                                             "updateSearchIndex"};
 
 // Elements of answers that an error has not.
 constexpr std::array<std::string_view, 5> kBrought = {"cursor", "value", "values", "lastErrorObject", "databases"};
@@ -85,8 +104,8 @@ std::optional<Header> read_header(std::string_view bytes) {
                         .id = read_int32(bytes, 4),
                         .answers = read_int32(bytes, 8),
                         .opcode = read_int32(bytes, 12)};
-    const bool is_known = header.opcode == kMessage || header.opcode == kQuery || header.opcode == kReply ||
-                          header.opcode == kCompressed;
+    const bool is_known =
+        header.opcode == kMessage || header.opcode == kQuery || header.opcode == kReply || header.opcode == kCompressed;
     if (!is_known || header.size < kHeader + 9 || header.size > kMaxMessage) return {};
     return header;
 }
@@ -109,7 +128,8 @@ std::optional<Message> read_message(std::string_view front) {
     if (!header) return {};
     Message message{.header = *header};
     if (header->opcode == kCompressed) return message;
-    if (header->opcode == kMessage && front.size() >= kHeader + 4) message.has_more = (front[kHeader] & kMoreToCome) != 0;
+    if (header->opcode == kMessage && front.size() >= kHeader + 4)
+        message.has_more = (front[kHeader] & kMoreToCome) != 0;
     if (header->opcode == kQuery && front.size() > kHeader + 4) {
         const std::string_view name = front.substr(kHeader + 4);
         message.namespace_name = name.substr(0, name.find('\0'));
@@ -160,8 +180,7 @@ std::optional<std::int64_t> code_of(const Element& errors) {
     Document document(errors.value);
     while (const auto element = document.next()) {
         if (element->name == "code") return element->number();
-        if (errors.type == kArray && element->type == kEmbedded)
-            return code_of(*element).value_or(0);
+        if (errors.type == kArray && element->type == kEmbedded) return code_of(*element).value_or(0);
     }
     return {};
 }
@@ -180,11 +199,16 @@ Reply read_reply(std::string_view body) {
     const bool has_brought = brings_something(body);
     Document document(body);
     while (const auto element = document.next()) {
-        if (element->name == "ok") ok = element->number();
-        else if (element->name == "code") code = element->number();
-        else if (element->name == "writeErrors" && element->type == kArray) write = code_of(*element);
-        else if (element->name == "writeConcernError" && element->type == kEmbedded) concern = code_of(*element);
-        else if (element->name == "nErrors") has_failed = element->number().value_or(0) > 0;
+        if (element->name == "ok")
+            ok = element->number();
+        else if (element->name == "code")
+            code = element->number();
+        else if (element->name == "writeErrors" && element->type == kArray)
+            write = code_of(*element);
+        else if (element->name == "writeConcernError" && element->type == kEmbedded)
+            concern = code_of(*element);
+        else if (element->name == "nErrors")
+            has_failed = element->number().value_or(0) > 0;
     }
     const bool is_whole = document.state() == Document::State::End;
     reply.is_known = has_brought || (ok.has_value() && (*ok == 0 || is_whole));
@@ -212,7 +236,8 @@ Sniff sniff(std::string_view bytes, Side side) {
     if (header->opcode == kCompressed) {
         if (bytes.size() < kHeader + 9) return Sniff::NeedMore;
         const std::int32_t original = read_int32(bytes, kHeader);
-        const bool is_one = (original == kMessage || original == kQuery) && read_fixed(bytes, kHeader + 4, 4) <= kMaxMessage;
+        const bool is_one =
+            (original == kMessage || original == kQuery) && read_fixed(bytes, kHeader + 4, 4) <= kMaxMessage;
         return is_one && static_cast<unsigned char>(bytes[kHeader + 8]) <= 3 ? Sniff::Yes : Sniff::No;
     }
     const auto body = find_body(bytes, *header);

@@ -27,8 +27,8 @@ struct Header {
 // Nothing when these sixteen bytes are no head.
 std::optional<Header> read_header(std::string_view bytes);
 
-// The message under bytes, up to the end of its body's document (of an insert its documents stand behind that), or to as
-// many bytes as are wanted.
+// The message under bytes, up to the end of its body's document (of an insert its documents stand behind that), or to
+// as many bytes as are wanted.
 Parsed<Unit> parse_message(std::string_view bytes, std::size_t wanted, bool is_final);
 
 // What stands in the front of a message.

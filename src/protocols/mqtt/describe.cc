@@ -23,8 +23,8 @@ std::optional<spans::TraceContext> Codec::trace_context(const Request& request) 
     return request.trace;
 }
 
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) {
     const Request& request = exchange.request;
     const Row& row = kOperations[static_cast<std::size_t>(request.kind)];
     const MessagingCall call{.system = "mqtt",
@@ -36,7 +36,8 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     span.protocol = kMqtt.name;
     describe_messaging(call, info, batch, span);
     if (request.is_topic_unknown) span.attributes.add(attr::waggle_unknown, attr::messaging_destination_name);
-    if (request.trace && request.kind == Kind::Deliver) span.links.push_back({request.trace->trace_id, request.trace->span_id});
+    if (request.trace && request.kind == Kind::Deliver)
+        span.links.push_back({request.trace->trace_id, request.trace->span_id});
 }
 
 }  // namespace waggle::protocols::mqtt

@@ -53,30 +53,54 @@ bool is_topic(std::string_view text) {
 
 bool is_sent_by(Type type, Side side) {
     switch (type) {
-        case Type::Connect: case Type::Subscribe: case Type::Unsubscribe: case Type::Pingreq: return side == Side::Request;
-        case Type::Connack: case Type::Suback: case Type::Unsuback: case Type::Pingresp: return side == Side::Response;
-        default: return true;
+        case Type::Connect:
+        case Type::Subscribe:
+        case Type::Unsubscribe:
+        case Type::Pingreq:
+            return side == Side::Request;
+        case Type::Connack:
+        case Type::Suback:
+        case Type::Unsuback:
+        case Type::Pingresp:
+            return side == Side::Response;
+        default:
+            return true;
     }
 }
 
 bool are_flags_right(const Packet& packet) {
     switch (packet.type) {
-        case Type::Publish: return packet.quality() != 3;
-        case Type::Pubrel: case Type::Subscribe: case Type::Unsubscribe: return packet.flags == 2;
-        default: return packet.flags == 0;
+        case Type::Publish:
+            return packet.quality() != 3;
+        case Type::Pubrel:
+        case Type::Subscribe:
+        case Type::Unsubscribe:
+            return packet.flags == 2;
+        default:
+            return packet.flags == 0;
     }
 }
 
 bool is_length_right(const Packet& packet) {
     const std::uint64_t rest = packet.size - packet.header;
     switch (packet.type) {
-        case Type::Pingreq: case Type::Pingresp: return rest == 0;
-        case Type::Disconnect: case Type::Auth: return true;
-        case Type::Connect: return rest >= 10;
-        case Type::Publish: return rest >= 2;
-        case Type::Subscribe: case Type::Unsubscribe: return rest >= 5;
-        case Type::Suback: return rest >= 3;
-        default: return rest >= 2;
+        case Type::Pingreq:
+        case Type::Pingresp:
+            return rest == 0;
+        case Type::Disconnect:
+        case Type::Auth:
+            return true;
+        case Type::Connect:
+            return rest >= 10;
+        case Type::Publish:
+            return rest >= 2;
+        case Type::Subscribe:
+        case Type::Unsubscribe:
+            return rest >= 5;
+        case Type::Suback:
+            return rest >= 3;
+        default:
+            return rest >= 2;
     }
 }
 
@@ -88,18 +112,31 @@ void read_properties(Reader& reader, Publish& publish) {
     Reader list(reader.rest().substr(0, length));
     while (list.is_good() && !list.is_empty()) {
         switch (list.number(1)) {
-            case 0x01: list.take(1); break;
-            case 0x02: list.take(4); break;
-            case 0x03: case 0x08: case 0x09: list.text(); break;
-            case 0x0b: list.variable(); break;
-            case 0x23: publish.alias = static_cast<std::uint16_t>(list.number(2)); break;
+            case 0x01:
+                list.take(1);
+                break;
+            case 0x02:
+                list.take(4);
+                break;
+            case 0x03:
+            case 0x08:
+            case 0x09:
+                list.text();
+                break;
+            case 0x0b:
+                list.variable();
+                break;
+            case 0x23:
+                publish.alias = static_cast<std::uint16_t>(list.number(2));
+                break;
             case 0x26: {
                 const std::string_view name = list.text();
                 const std::string_view value = list.text();
                 if (name == "traceparent") publish.trace = spans::parse_traceparent(value);
                 break;
             }
-            default: return;
+            default:
+                return;
         }
     }
 }
@@ -113,7 +150,8 @@ std::expected<Packet, Stop> read_packet(std::string_view bytes, Side side) {
     if (bytes.empty()) return std::unexpected(Stop::NeedMore);
     const auto first = static_cast<unsigned char>(bytes[0]);
     Packet packet{.type = static_cast<Type>(first >> 4), .flags = static_cast<std::uint8_t>(first & 0x0f)};
-    if (first >> 4 == 0 || !is_sent_by(packet.type, side) || !are_flags_right(packet)) return std::unexpected(Stop::Invalid);
+    if (first >> 4 == 0 || !is_sent_by(packet.type, side) || !are_flags_right(packet))
+        return std::unexpected(Stop::Invalid);
     std::uint64_t rest = 0;
     for (unsigned i = 0;; ++i) {
         if (i == 4) return std::unexpected(Stop::Invalid);
@@ -192,7 +230,8 @@ std::string_view filters_of(const Packet& packet, std::string_view front, std::u
     return reader.is_good() ? reader.rest() : std::string_view{};
 }
 
-std::optional<Refusal> read_refusal(const Packet& suback, std::string_view front, std::string_view filters, std::uint8_t level) {
+std::optional<Refusal> read_refusal(const Packet& suback, std::string_view front, std::string_view filters,
+                                    std::uint8_t level) {
     Reader reasons(filters_of(suback, front, level));
     Reader list(filters);
     while (!reasons.is_empty()) {

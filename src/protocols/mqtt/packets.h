@@ -35,8 +35,8 @@ enum class Type : std::uint8_t {
 struct Packet {
     Type type{};
     std::uint8_t flags = 0;
-    std::uint64_t size = 0;   // all of it
-    std::size_t header = 0;   // of that, before what the type says
+    std::uint64_t size = 0;  // all of it
+    std::size_t header = 0;  // of that, before what the type says
     unsigned quality() const { return flags >> 1 & 3; }
     bool is_repeated() const { return (flags & 8) != 0; }
 };
@@ -74,7 +74,8 @@ struct Refusal {
     std::string_view filter;
     std::uint8_t reason = 0;
 };
-std::optional<Refusal> read_refusal(const Packet& suback, std::string_view front, std::string_view subscribe, std::uint8_t level);
+std::optional<Refusal> read_refusal(const Packet& suback, std::string_view front, std::string_view subscribe,
+                                    std::uint8_t level);
 // What of a Subscribe stands behind its id and properties: filters.
 std::string_view filters_of(const Packet& packet, std::string_view front, std::uint8_t level);
 

@@ -35,18 +35,27 @@ void Session::on_frame(Half& half, std::string_view front, const Unit&, Context&
             const Pending connect = std::move(*found);
             pending_.erase(found);
             weigh_lists();
-            if (const std::uint8_t reason = read_connack(*packet, front)) refuse(half, connect, {}, reason_name(reason), context);
+            if (const std::uint8_t reason = read_connack(*packet, front))
+                refuse(half, connect, {}, reason_name(reason), context);
             return;
         }
-        case Type::Publish: return on_publish(half, *packet, front, context);
-        case Type::Puback: case Type::Pubrec: case Type::Pubcomp: return on_answer(half, *packet, front, context);
+        case Type::Publish:
+            return on_publish(half, *packet, front, context);
+        case Type::Puback:
+        case Type::Pubrec:
+        case Type::Pubcomp:
+            return on_answer(half, *packet, front, context);
         case Type::Subscribe:
-            return hold(half, Codec::Kind::Subscribe, read_id(*packet, front), filters_of(*packet, front, level_), context);
-        case Type::Suback: return on_suback(half, *packet, front, context);
+            return hold(half, Codec::Kind::Subscribe, read_id(*packet, front), filters_of(*packet, front, level_),
+                        context);
+        case Type::Suback:
+            return on_suback(half, *packet, front, context);
         case Type::Disconnect:
-            if (const std::uint8_t reason = read_reason(*packet, front); reason >= 0x80) on_disconnect(half, reason, context);
+            if (const std::uint8_t reason = read_reason(*packet, front); reason >= 0x80)
+                on_disconnect(half, reason, context);
             return;
-        default: return;
+        default:
+            return;
     }
 }
 
@@ -57,8 +66,10 @@ bool Session::resolve(Half& half, const Publish& publish, std::string& topic) {
     std::vector<Alias>& known = aliases(half);
     const auto found = std::ranges::find(known, publish.alias, &Alias::number);
     if (!publish.topic.empty()) {
-        if (found != known.end()) found->topic.assign(publish.topic);
-        else if (known.size() < kMaxAliases) known.push_back({publish.alias, std::string(publish.topic)});
+        if (found != known.end())
+            found->topic.assign(publish.topic);
+        else if (known.size() < kMaxAliases)
+            known.push_back({publish.alias, std::string(publish.topic)});
         weigh_lists();
         return true;
     }
@@ -179,7 +190,8 @@ void Session::weigh_lists() {
     }
 }
 
-void Session::refuse(Half& half, const Pending& pending, std::string_view filter, std::string_view error, Context& context) {
+void Session::refuse(Half& half, const Pending& pending, std::string_view filter, std::string_view error,
+                     Context& context) {
     Open& exchange = open_here(half, context);
     exchange.request_position = pending.position;
     exchange.request_order = pending.order;

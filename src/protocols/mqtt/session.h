@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session: one MQTT connection. A message ends when it has gone by, or with the last of what its quality of service asks the
-// other end to answer: Puback, or Pubcomp. Connect and Subscribe are told only when they are refused.
+// Session: one MQTT connection. A message ends when it has gone by, or with the last of what its quality of service
+// asks the other end to answer: Puback, or Pubcomp. Connect and Subscribe are told only when they are refused.
 #pragma once
 
 #include <array>
@@ -26,7 +26,9 @@ struct Codec {
     };
     struct Response {};
 
-    static std::size_t memory(const Request& request) { return request.topic.capacity() + request.client_id.capacity(); }
+    static std::size_t memory(const Request& request) {
+        return request.topic.capacity() + request.client_id.capacity();
+    }
     static std::optional<spans::TraceContext> trace_context(const Request& request);
     static bool is_in_gauge(const Request&) { return false; }
     static std::array<spans::Attribute, 0> open_attributes(const Request&) { return {}; }

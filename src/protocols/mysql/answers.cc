@@ -20,8 +20,8 @@ bool Codec::follows(const Packet& packet) {
     const bool is_first = !answer_.is_begun;
     const std::uint8_t before = is_first ? front().sequence : answer_.sequence;
     // The client's packets count as well in a dialogue; who ends the connection begins anew.
-    const bool is_free = front().what == Awaits::Login || answer_.state == State::Infile || (is_first && !front().is_ordered) ||
-                         (is_first && packet.is_error() && packet.sequence == 0);
+    const bool is_free = front().what == Awaits::Login || answer_.state == State::Infile ||
+                         (is_first && !front().is_ordered) || (is_first && packet.is_error() && packet.sequence == 0);
     if (!is_free && packet.sequence != static_cast<std::uint8_t>(before + 1)) return false;
     answer_.is_begun = true;
     answer_.sequence = packet.sequence;
@@ -149,7 +149,8 @@ ResponseEffect Codec::on_row(const Packet& packet, Open& open) {
     if (packet.is_eof() && has_ok_ends_ != true) return end_result(eof_status(packet.body), true, open);
     if (packet.is_ok_end() && has_ok_ends_ != false) {
         const auto ok = read_ok(packet.body);
-        return ok ? end_result(ok->status, !(ok->status & kCursorExists) || front().what == Awaits::Rows, open) : kInvalid;
+        return ok ? end_result(ok->status, !(ok->status & kCursorExists) || front().what == Awaits::Rows, open)
+                  : kInvalid;
     }
     ++answer_.rows;
     return part();
@@ -198,7 +199,8 @@ ResponseEffect Codec::on_error(const Packet& packet, Open& open) {
 }
 
 ResponseEffect Codec::on_prepared(const Packet& packet, Open&) {
-    if (packet.first() != 0 || packet.length < 10 || packet.body.size() < std::min<std::size_t>(packet.length, 13)) return kInvalid;
+    if (packet.first() != 0 || packet.length < 10 || packet.body.size() < std::min<std::size_t>(packet.length, 13))
+        return kInvalid;
     Fields fields(packet.body);
     fields.number(1);
     keep(static_cast<std::uint32_t>(fields.number(4)), front().statement);

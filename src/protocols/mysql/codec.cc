@@ -47,10 +47,14 @@ Parsed<Unit> Codec::parse(Side side, std::string_view bytes, bool is_final) cons
     const bool is_request = side == Side::Request;
     const bool is_continued = is_request ? is_request_continued_ || is_sending_file_ : is_response_continued_;
     std::size_t wanted = kHeader;
-    if (is_request && packet.sequence == 0 && !is_continued) wanted = wanted_of_command(bytes);
-    else if (is_request && !has_commands_ && !is_continued) wanted = kHeader + kMaxLogin;
-    else if (!is_request && !has_commands_ && expected() == 0) wanted = kHeader + kMaxLogin;  // a greeting
-    else if (!is_request && !is_continued) wanted = wanted_of_answer(bytes);
+    if (is_request && packet.sequence == 0 && !is_continued)
+        wanted = wanted_of_command(bytes);
+    else if (is_request && !has_commands_ && !is_continued)
+        wanted = kHeader + kMaxLogin;
+    else if (!is_request && !has_commands_ && expected() == 0)
+        wanted = kHeader + kMaxLogin;  // a greeting
+    else if (!is_request && !is_continued)
+        wanted = wanted_of_answer(bytes);
     const std::uint64_t size = kHeader + std::uint64_t{packet.length};
     wanted = std::min<std::uint64_t>(size, wanted);
     if (bytes.size() >= wanted) return Unit{.size = size, .front = wanted};
@@ -87,8 +91,10 @@ void Codec::forget(std::size_t count) {
 }
 
 void Codec::restart(Side side) {
-    if (side == Side::Request) is_request_continued_ = is_sending_file_ = false;
-    else is_response_continued_ = may_have_late_eof_ = false;
+    if (side == Side::Request)
+        is_request_continued_ = is_sending_file_ = false;
+    else
+        is_response_continued_ = may_have_late_eof_ = false;
 }
 
 // The rest of a long statement, or of a file, goes on up to the next turn.
@@ -250,8 +256,8 @@ RequestEffect Codec::silent(Awaits what, Request& request, std::string_view oper
 
 RequestEffect Codec::change_user(std::string_view body) {
     Fields fields(body);
-    fields.nul_text();                // user
-    fields.text(fields.number(1));    // what proves it
+    fields.nul_text();              // user
+    fields.text(fields.number(1));  // what proves it
     statements_.clear();
     push(Awaits::Login, false).database.assign(fields.nul_text().substr(0, kMaxDatabase));
     return {.is_expecting = true};
@@ -261,7 +267,8 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
                      spans::SpanBatch& batch, spans::Span& span) const {
     const Request& request = exchange.request;
     const Response& response = exchange.response;
-    DatabaseCall call{.system = is_mariadb_ ? "mariadb" : "mysql", .operation = request.operation, .database = database_};
+    DatabaseCall call{
+        .system = is_mariadb_ ? "mariadb" : "mysql", .operation = request.operation, .database = database_};
     if (request.is_known) {
         const sql::Facts& facts = request.facts;
         call.name = facts.summary;

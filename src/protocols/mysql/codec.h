@@ -133,7 +133,7 @@ class Codec {
     std::optional<bool> has_ok_ends_;            // rows end with OK, not with EOF
     bool is_mariadb_ = false;
     bool has_backslashes_ = true;
-    bool has_commands_ = false;        // the login is over
+    bool has_commands_ = false;          // the login is over
     bool is_request_continued_ = false;  // in the next packet
     bool is_response_continued_ = false;
     bool is_sending_file_ = false;

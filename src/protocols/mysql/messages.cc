@@ -130,7 +130,8 @@ std::optional<Greeting> read_greeting(std::string_view body) {
     const std::string_view reserved = fields.text(10);
     if (!fields.is_whole() || reserved.substr(0, 6).find_first_not_of('\0') != std::string_view::npos) return {};
     // MariaDB has capabilities of its own where MySQL has zeros.
-    greeting.is_mariadb = version.find("MariaDB") != std::string_view::npos || reserved.substr(6) != std::string_view("\0\0\0\0", 4);
+    greeting.is_mariadb =
+        version.find("MariaDB") != std::string_view::npos || reserved.substr(6) != std::string_view("\0\0\0\0", 4);
     return greeting;
 }
 
@@ -150,9 +151,12 @@ std::optional<Login> read_login(std::string_view body, std::uint32_t length) {
     const std::string_view user = fields.nul_text();
     for (const char c : user)
         if (static_cast<unsigned char>(c) < 0x20) return {};
-    if (login.capabilities & kPluginAuthLenenc) fields.lenenc_text();
-    else if (login.capabilities & kSecureConnection) fields.text(fields.number(1));
-    else fields.nul_text();
+    if (login.capabilities & kPluginAuthLenenc)
+        fields.lenenc_text();
+    else if (login.capabilities & kSecureConnection)
+        fields.text(fields.number(1));
+    else
+        fields.nul_text();
     if (!fields.is_whole()) return {};
     if (login.capabilities & kConnectWithDb) login.database = fields.left().substr(0, fields.left().find('\0'));
     return login;
@@ -214,8 +218,10 @@ TailEnd read_tail(std::uint64_t tail) {
         end = {TailEnd::Form::Eof, two(6)};
     } else if (!(two(4) & ~kKnownStatus) && !(two(4) & kSessionChanged)) {
         // 07 00 00 sequence fe rows id status warnings
-        if (at(1) == 0xfe && at(2) == 0 && at(3) == 0) end = {TailEnd::Form::OkEnd, two(4)};
-        else if (at(1) == 0 && at(2) < 0xfb && at(3) < 0xfb) end = {TailEnd::Form::Ok, two(4)};
+        if (at(1) == 0xfe && at(2) == 0 && at(3) == 0)
+            end = {TailEnd::Form::OkEnd, two(4)};
+        else if (at(1) == 0 && at(2) < 0xfb && at(3) < 0xfb)
+            end = {TailEnd::Form::Ok, two(4)};
     }
     return end;
 }

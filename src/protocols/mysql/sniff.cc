@@ -13,10 +13,11 @@ constexpr std::size_t kMaxGreeting = 1024;
 
 // First words of statements.
 constexpr auto kVerbs = std::to_array<std::string_view>(
-    {"ALTER",   "ANALYZE", "BEGIN",  "CALL",     "CHECK",    "COMMIT", "CREATE",  "DEALLOCATE", "DELETE", "DESC",   "DESCRIBE",
-     "DO",      "DROP",    "EXECUTE", "EXPLAIN", "FLUSH",    "GRANT",  "HANDLER", "INSERT",     "KILL",   "LOAD",   "LOCK",
-     "OPTIMIZE", "PREPARE", "RELEASE", "RENAME", "REPLACE",  "RESET",  "REVOKE",  "ROLLBACK",   "SAVEPOINT", "SELECT", "SET",
-     "SHOW",    "START",   "TABLE",  "TRUNCATE", "UNLOCK",   "UPDATE", "USE",     "VALUES",     "WITH",   "XA"});
+    {"ALTER",    "ANALYZE",  "BEGIN",    "CALL",      "CHECK",    "COMMIT",  "CREATE",  "DEALLOCATE", "DELETE",
+     "DESC",     "DESCRIBE", "DO",       "DROP",      "EXECUTE",  "EXPLAIN", "FLUSH",   "GRANT",      "HANDLER",
+     "INSERT",   "KILL",     "LOAD",     "LOCK",      "OPTIMIZE", "PREPARE", "RELEASE", "RENAME",     "REPLACE",
+     "RESET",    "REVOKE",   "ROLLBACK", "SAVEPOINT", "SELECT",   "SET",     "SHOW",    "START",      "TABLE",
+     "TRUNCATE", "UNLOCK",   "UPDATE",   "USE",       "VALUES",   "WITH",    "XA"});
 
 // Enough of a statement to be none of another protocol's.
 Sniff sniff_text(std::string_view text, bool is_whole) {
@@ -28,15 +29,18 @@ Sniff sniff_text(std::string_view text, bool is_whole) {
     if (!is_whole && (token.kind == sql::TokenKind::End || token.end == text.size())) return Sniff::NeedMore;
     if (token.kind != sql::TokenKind::Word) return Sniff::No;
     for (const std::string_view verb : kVerbs)
-        if (equals_ignoring_case(verb, token.text)) return is_whole || text.size() >= 512 ? Sniff::Yes : Sniff::NeedMore;
+        if (equals_ignoring_case(verb, token.text))
+            return is_whole || text.size() >= 512 ? Sniff::Yes : Sniff::NeedMore;
     return Sniff::No;
 }
 
 Sniff sniff_login(const Packet& packet) {
     if (packet.sequence > 1 || packet.length < 32 || packet.length > kMaxLogin) return Sniff::No;
     Fields fields(packet.body.substr(0, 32));
-    if (const std::uint64_t capabilities = fields.number(4); fields.is_whole() && !(capabilities & kProtocol41)) return Sniff::No;
-    if (packet.body.size() > 9 && packet.body.substr(9, 19).find_first_not_of('\0') != std::string_view::npos) return Sniff::No;
+    if (const std::uint64_t capabilities = fields.number(4); fields.is_whole() && !(capabilities & kProtocol41))
+        return Sniff::No;
+    if (packet.body.size() > 9 && packet.body.substr(9, 19).find_first_not_of('\0') != std::string_view::npos)
+        return Sniff::No;
     if (packet.body.size() < packet.length) return Sniff::NeedMore;
     return read_login(packet.body, packet.length) ? Sniff::Yes : Sniff::No;
 }
@@ -94,7 +98,8 @@ Sniff sniff_client(std::string_view bytes) {
 
 Sniff sniff_server(std::string_view bytes) {
     constexpr std::string_view kFixed("\0\0\x0a", 3);  // sequence and version, behind a length below 64 KiB
-    if (bytes.size() > 2 && !kFixed.starts_with(bytes.substr(2, kFixed.size())) && !bytes.substr(2).starts_with(kFixed)) return Sniff::No;
+    if (bytes.size() > 2 && !kFixed.starts_with(bytes.substr(2, kFixed.size())) && !bytes.substr(2).starts_with(kFixed))
+        return Sniff::No;
     if (bytes.size() <= kHeader) return Sniff::NeedMore;
     const Packet packet = read_packet(bytes);
     if (packet.length > kMaxGreeting) return Sniff::No;

@@ -29,8 +29,8 @@ std::optional<spans::TraceContext> Codec::trace_context(const Request& request) 
     return request.trace;
 }
 
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) {
     const Request& request = exchange.request;
     const Row& row = kOperations[static_cast<std::size_t>(request.kind)];
     const MessagingCall call{.system = "nats",
@@ -41,7 +41,8 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
                              .error_type = request.error};
     span.protocol = kNats.name;
     describe_messaging(call, info, batch, span);
-    if (request.trace && request.kind == Kind::Deliver) span.links.push_back({request.trace->trace_id, request.trace->span_id});
+    if (request.trace && request.kind == Kind::Deliver)
+        span.links.push_back({request.trace->trace_id, request.trace->span_id});
 }
 
 }  // namespace waggle::protocols::nats

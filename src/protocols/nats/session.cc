@@ -26,7 +26,8 @@ Codec::Kind kind_of(const Line& line, std::string_view payload) {
     using Kind = Codec::Kind;
     if (line.subject.starts_with(kInbox)) return Kind::Reply;
     // A worker that says "+WPI" goes on with its message.
-    if (line.subject.starts_with(kAck)) return payload.starts_with("-NAK") || payload.starts_with("+TERM") ? Kind::Nack : Kind::Ack;
+    if (line.subject.starts_with(kAck))
+        return payload.starts_with("-NAK") || payload.starts_with("+TERM") ? Kind::Nack : Kind::Ack;
     return line.reply.starts_with(kInbox) ? Kind::Request : Kind::Publish;
 }
 
@@ -50,7 +51,8 @@ Parsed<Unit> Session::parse(const Half&, std::string_view bytes, bool is_final) 
     unit.size += line->size + 2;
     const std::uint64_t headers = std::min<std::uint64_t>(line->headers, kMaxHeaders);
     // Payloads stand behind the headers: of long ones none is seen.
-    const std::uint64_t payload = headers == line->headers ? std::min<std::uint64_t>(line->size - headers, kMaxPayload) : 0;
+    const std::uint64_t payload =
+        headers == line->headers ? std::min<std::uint64_t>(line->size - headers, kMaxPayload) : 0;
     unit.front += headers + payload;
     if (unit.front + 2 < unit.size || bytes.size() < unit.size) return unit;
     // What does not end where it should was none.
@@ -68,23 +70,33 @@ void Session::on_frame(Half& half, std::string_view front, const Unit&, Context&
     }
     if (half.is_answer()) {
         switch (line->verb) {
-            case Verb::Message: return on_delivery(half, *line, body, context);
-            case Verb::Ok: return on_ok(half, context);
-            case Verb::Error: return on_error(half, line->text, context);
-            case Verb::Pong: is_accepted_ = true; return;
-            default: return;
+            case Verb::Message:
+                return on_delivery(half, *line, body, context);
+            case Verb::Ok:
+                return on_ok(half, context);
+            case Verb::Error:
+                return on_error(half, line->text, context);
+            case Verb::Pong:
+                is_accepted_ = true;
+                return;
+            default:
+                return;
         }
     }
     switch (line->verb) {
         case Verb::Connect:
             is_verbose_ = wants_ok(line->text);
             return await(0, Codec::Kind::Connect, context);
-        case Verb::Publish: return on_publish(half, *line, body, context);
-        case Verb::Subscribe: on_subscribe(*line); return await(0, Codec::Kind::Subscribe, context);
+        case Verb::Publish:
+            return on_publish(half, *line, body, context);
+        case Verb::Subscribe:
+            on_subscribe(*line);
+            return await(0, Codec::Kind::Subscribe, context);
         case Verb::Unsubscribe:
             forget_group(line->id);
             return await(0, Codec::Kind::Subscribe, context);
-        default: return;
+        default:
+            return;
     }
 }
 
@@ -125,8 +137,10 @@ void Session::on_delivery(Half& half, const Line& line, std::string_view body, C
         for (const auto& [key, exchange] : open_.entries())
             if (exchange->request.reply == line.subject) {
                 answer_here(*exchange, half);
-                if (headers.status >= 300) exchange->request.error = std::to_string(headers.status);
-                else if (body.size() > line.headers) exchange->request.error = jetstream_error(body.substr(line.headers));
+                if (headers.status >= 300)
+                    exchange->request.error = std::to_string(headers.status);
+                else if (body.size() > line.headers)
+                    exchange->request.error = jetstream_error(body.substr(line.headers));
                 half.ends = key;
                 return;
             }
@@ -204,12 +218,16 @@ void Session::on_error(Half& half, std::string_view text, Context& context) {
     for (const auto& [key, exchange] : open_.entries())
         if (!subject.empty() && exchange->request.subject == subject) return fail(key, *exchange);
     const bool is_about_login = error.starts_with("auth") || (!is_accepted_ && error == "maximum_connections_exceeded");
-    tell_failure(half, is_about_login ? Kind::Connect : text.find("Subscription") != std::string_view::npos ? Kind::Subscribe : Kind::Error,
+    tell_failure(half,
+                 is_about_login                                        ? Kind::Connect
+                 : text.find("Subscription") != std::string_view::npos ? Kind::Subscribe
+                                                                       : Kind::Error,
                  subject, error, context);
 }
 
 // A complaint about what has been told, or is told only when it fails.
-void Session::tell_failure(Half& half, Codec::Kind kind, std::string_view subject, std::string_view error, Context& context) {
+void Session::tell_failure(Half& half, Codec::Kind kind, std::string_view subject, std::string_view error,
+                           Context& context) {
     Open& exchange = open_here(half, context);
     Codec::Request& request = exchange.request;
     request.kind = kind == Codec::Kind::Publish || kind == Codec::Kind::Request ? Codec::Kind::Error : kind;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session: one NATS connection. A publish ends when it is written, with its +OK where the client asked for those, with its
-// answer where it names an inbox; a delivery ends with its payload.
+// Session: one NATS connection. A publish ends when it is written, with its +OK where the client asked for those, with
+// its answer where it names an inbox; a delivery ends with its payload.
 #pragma once
 
 #include <array>
@@ -29,7 +29,8 @@ struct Codec {
     struct Response {};
 
     static std::size_t memory(const Request& request) {
-        return request.subject.capacity() + request.reply.capacity() + request.group.capacity() + request.error.capacity();
+        return request.subject.capacity() + request.reply.capacity() + request.group.capacity() +
+               request.error.capacity();
     }
     static std::optional<spans::TraceContext> trace_context(const Request& request);
     static bool is_in_gauge(const Request&) { return false; }
@@ -42,7 +43,8 @@ class Session final : public TwoWaySession<Codec> {
   public:
     using TwoWaySession::TwoWaySession;
     std::size_t memory() const override {
-        return TwoWaySession::memory() + awaited_.size() * sizeof(Awaited) + groups_.capacity() * sizeof(Group) + group_bytes_;
+        return TwoWaySession::memory() + awaited_.size() * sizeof(Awaited) + groups_.capacity() * sizeof(Group) +
+               group_bytes_;
     }
 
   private:

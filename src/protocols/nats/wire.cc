@@ -65,7 +65,8 @@ struct Words {
 
 // No blank and no control character stands in a subject.
 bool is_subject(std::string_view text) {
-    return !text.empty() && text.size() <= 1024 && std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c != 0x7f; });
+    return !text.empty() && text.size() <= 1024 &&
+           std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c != 0x7f; });
 }
 
 // The sizes stand last; before them subject and reply, with the subscription's id between where there is one.
@@ -101,8 +102,10 @@ bool read_arguments(std::string_view word, std::string_view text, Line& line) {
     const Words words(text);
     const bool has_headers = to_lower(word[0]) == 'h';
     switch (line.verb) {
-        case Verb::Publish: return read_message(words, has_headers, false, line);
-        case Verb::Message: return read_message(words, has_headers, true, line);
+        case Verb::Publish:
+            return read_message(words, has_headers, false, line);
+        case Verb::Message:
+            return read_message(words, has_headers, true, line);
         case Verb::Subscribe:
             if (words.are_too_many || words.count < 2 || words.count > 3) return false;
             line.subject = words.of[0];
@@ -113,7 +116,8 @@ bool read_arguments(std::string_view word, std::string_view text, Line& line) {
             if (words.are_too_many || words.count < 1 || words.count > 2) return false;
             line.id = words.of[0];
             return true;
-        default: return words.count == 0;
+        default:
+            return words.count == 0;
     }
 }
 
@@ -122,18 +126,21 @@ bool read_arguments(std::string_view word, std::string_view text, Line& line) {
 std::expected<Line, Stop> read_line(std::string_view bytes, bool is_final) {
     // The longest word is CONNECT.
     std::size_t word_end = 0;
-    while (word_end < bytes.size() && word_end <= 8 && !is_blank(bytes[word_end]) && bytes[word_end] != '\r') ++word_end;
+    while (word_end < bytes.size() && word_end <= 8 && !is_blank(bytes[word_end]) && bytes[word_end] != '\r')
+        ++word_end;
     const std::string_view word = bytes.substr(0, word_end);
     const bool is_whole_word = word_end < bytes.size();
     const auto row = std::ranges::find_if(kVerbs, [&](const Row& one) {
-        return is_whole_word ? equals_ignoring_case(one.word, word) : equals_ignoring_case(one.word.substr(0, word.size()), word);
+        return is_whole_word ? equals_ignoring_case(one.word, word)
+                             : equals_ignoring_case(one.word.substr(0, word.size()), word);
     });
     if (row == kVerbs.end()) return std::unexpected(Stop::Invalid);
     Line line{.verb = row->verb};
     const bool is_greeting = line.verb == Verb::Info || line.verb == Verb::Connect;
     const std::size_t most = is_greeting ? kMaxGreeting : kMaxLine;
     const std::size_t end = is_whole_word ? bytes.substr(0, most).find("\r\n") : std::string_view::npos;
-    if (end == std::string_view::npos) return std::unexpected(bytes.size() < most || is_final ? Stop::NeedMore : Stop::Invalid);
+    if (end == std::string_view::npos)
+        return std::unexpected(bytes.size() < most || is_final ? Stop::NeedMore : Stop::Invalid);
     line.length = end + 2;
     const std::string_view text = trim(bytes.substr(word_end, end - word_end));
     if (!read_arguments(word, text, line)) return std::unexpected(Stop::Invalid);
@@ -201,7 +208,8 @@ Sniff sniff(std::string_view bytes, Side side) {
     };
     const std::string_view greeting = side == Side::Request ? "CONNECT {\"" : "INFO {\"";
     if (starts(greeting)) return bytes.size() < greeting.size() ? Sniff::NeedMore : Sniff::Yes;
-    const auto kWords = side == Side::Request ? std::array<std::string_view, 2>{"PUB ", "HPUB "} : std::array<std::string_view, 2>{"MSG ", "HMSG "};
+    const auto kWords = side == Side::Request ? std::array<std::string_view, 2>{"PUB ", "HPUB "}
+                                              : std::array<std::string_view, 2>{"MSG ", "HMSG "};
     if (!std::ranges::any_of(kWords, starts)) return Sniff::No;
     const auto line = read_line(bytes, false);
     if (!line) return line.error() == Stop::NeedMore ? Sniff::NeedMore : Sniff::No;

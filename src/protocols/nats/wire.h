@@ -12,12 +12,24 @@
 
 namespace waggle::protocols::nats {
 
-inline constexpr std::size_t kMaxLine = 4096;        // of a message or a subscription
-inline constexpr std::size_t kMaxGreeting = 32768;   // of INFO and CONNECT
-inline constexpr std::size_t kMaxHeaders = 4096;     // as many bytes of them are read
-inline constexpr std::size_t kMaxPayload = 256;      // likewise
+inline constexpr std::size_t kMaxLine = 4096;       // of a message or a subscription
+inline constexpr std::size_t kMaxGreeting = 32768;  // of INFO and CONNECT
+inline constexpr std::size_t kMaxHeaders = 4096;    // as many bytes of them are read
+inline constexpr std::size_t kMaxPayload = 256;     // likewise
 
-enum class Verb : std::uint8_t { Info, Connect, Publish, Subscribe, Unsubscribe, Message, Ping, Pong, Ok, Error, Route };
+enum class Verb : std::uint8_t {
+    Info,
+    Connect,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+    Message,
+    Ping,
+    Pong,
+    Ok,
+    Error,
+    Route
+};
 
 struct Line {
     Verb verb = Verb::Ping;

@@ -101,8 +101,10 @@ ResponseEffect Codec::on_complete(std::string_view tag, Open& open) {
     if (awaits(Awaits::Query)) return effect;
     const bool ends = pop().ends_exchange;
     // The transaction is committed by the Sync: until then it may fail.
-    if (ends && awaits(Awaits::Sync)) is_finishing_ = true;
-    else if (ends) effect.finished = 1;
+    if (ends && awaits(Awaits::Sync))
+        is_finishing_ = true;
+    else if (ends)
+        effect.finished = 1;
     return effect;
 }
 
@@ -180,8 +182,10 @@ bool Codec::ends_by(std::uint64_t tail, const Due& due, Open& open) const {
     for (std::size_t i = 0; i < due.exchanges; ++i) {
         Exchange<Codec>& exchange = open.at(i);
         if (!is_failed || exchange.response.is_failed) continue;
-        if (due.exchanges == 1) exchange.response.is_failed = true;
-        else exchange.incomplete = spans::Incomplete::Hole;  // one of them failed, nobody knows which
+        if (due.exchanges == 1)
+            exchange.response.is_failed = true;
+        else
+            exchange.incomplete = spans::Incomplete::Hole;  // one of them failed, nobody knows which
     }
     return true;
 }

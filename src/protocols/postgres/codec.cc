@@ -114,8 +114,10 @@ void Codec::bind(std::string_view body) {
 
 void Codec::set_request(const StatementPtr& statement, Request& request) const {
     request.is_known = statement && statement->is_known;
-    if (request.is_known) request.facts = statement->facts;
-    else request.facts.clear();
+    if (request.is_known)
+        request.facts = statement->facts;
+    else
+        request.facts.clear();
 }
 
 RequestEffect Codec::part(Awaits what) {
@@ -250,8 +252,14 @@ std::unique_ptr<Session> open(const ConnectionInfo& info, Streams& streams, Dire
 const Protocol kPostgres{.name = "postgresql",
                          .sniff = sniff,
                          .open = open,
-                         .framing = wg_framing{.header = 5, .length_at = 1, .length_bytes = 4, .type_at = 0, .types = 128, .front = 256,
-                                               .length_adds = 1, .whole_types = kAllTypes & ~(type_bit('D') | type_bit('B')),
+                         .framing = wg_framing{.header = 5,
+                                               .length_at = 1,
+                                               .length_bytes = 4,
+                                               .type_at = 0,
+                                               .types = 128,
+                                               .front = 256,
+                                               .length_adds = 1,
+                                               .whole_types = kAllTypes & ~(type_bit('D') | type_bit('B')),
                                                .max_length = 1 << 30}};
 
 }  // namespace waggle::protocols::postgres

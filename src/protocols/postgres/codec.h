@@ -29,8 +29,8 @@ class Codec {
         std::array<char, 5> code{};  // SQLSTATE
         bool has_code = false;
         bool is_failed = false;
-        bool is_aborted = false;     // an earlier one of its pipeline failed
-        std::string command;         // of the tag
+        bool is_aborted = false;  // an earlier one of its pipeline failed
+        std::string command;      // of the tag
         std::int64_t returned_rows = -1;
         void clear();
     };
@@ -96,13 +96,13 @@ class Codec {
     std::uint64_t pushed_ = 0;
     ByName statements_;
     ByName portals_;
-    StatementPtr last_;            // of the parts that open no exchange yet
+    StatementPtr last_;  // of the parts that open no exchange yet
     std::string database_;
-    std::string lookup_;           // scratch
+    std::string lookup_;  // scratch
     bool has_parts_ = false;
-    bool is_bound_ = false;        // the last of them is a Bind
-    bool is_skipping_ = false;     // after an error, until Sync
-    bool is_finishing_ = false;    // the first exchange is complete but for its Sync
+    bool is_bound_ = false;      // the last of them is a Bind
+    bool is_skipping_ = false;   // after an error, until Sync
+    bool is_finishing_ = false;  // the first exchange is complete but for its Sync
     bool is_copying_ = false;
     bool has_both_copies_ = false;
     bool has_backslashes_ = false;

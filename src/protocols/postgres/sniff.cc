@@ -54,8 +54,8 @@ bool fits_frontend(char type, std::string_view body) {
         case 'P':
             return has_text(body) && has_text(body) && fits_codes(body, 4) && body.empty();
         case 'B':
-            return has_text(body) && has_text(body) && fits_codes(body, 2) && fits_values(body) && fits_codes(body, 2) &&
-                   body.empty();
+            return has_text(body) && has_text(body) && fits_codes(body, 2) && fits_values(body) &&
+                   fits_codes(body, 2) && body.empty();
         case 'D':
         case 'C':
             if (body.empty() || (body[0] != 'S' && body[0] != 'P')) return false;

@@ -16,7 +16,8 @@ constexpr std::size_t kMaxExpected = 65536;
 
 bool is_word(std::string_view text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == '|';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+               c == '.' || c == '|';
     });
 }
 
@@ -26,9 +27,7 @@ void assign_capitals(std::string_view from, std::string& to) {
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
 }
 
-bool subscribes(std::string_view name) {
-    return name == "SUBSCRIBE" || name == "PSUBSCRIBE" || name == "SSUBSCRIBE";
-}
+bool subscribes(std::string_view name) { return name == "SUBSCRIBE" || name == "PSUBSCRIBE" || name == "SSUBSCRIBE"; }
 bool unsubscribes(std::string_view name) {
     return name == "UNSUBSCRIBE" || name == "PUNSUBSCRIBE" || name == "SUNSUBSCRIBE";
 }
@@ -45,7 +44,8 @@ Parsed<Unit> Codec::parse(Side side, std::string_view bytes, bool is_final) cons
         if (!unit || index >= 3) return unit;
         // Half a word is none.
         const Element element = read_element(bytes.substr(0, unit->front));
-        if (element.payload.size() < std::min<std::uint64_t>(kMaxWord, static_cast<std::uint64_t>(std::max<std::int64_t>(0, element.count))))
+        if (element.payload.size() <
+            std::min<std::uint64_t>(kMaxWord, static_cast<std::uint64_t>(std::max<std::int64_t>(0, element.count))))
             return std::unexpected(Stop::NeedMore);
         return unit;
     }
@@ -155,8 +155,10 @@ RequestEffect Codec::open(Request& request) {
     if (shown < arguments_) request.text += " ...";
     request.database = name_ == "SELECT" ? parse_int<std::int64_t>(second_).value_or(-1) : -1;
     Confirmations confirmations = 0;
-    if (subscribes(name_)) confirmations = static_cast<Confirmations>(std::min<std::uint64_t>(arguments_ - 1, 1u << 20));
-    if (unsubscribes(name_)) confirmations = static_cast<Confirmations>(std::clamp<std::uint64_t>(arguments_ - 1, 1, 1u << 20));
+    if (subscribes(name_))
+        confirmations = static_cast<Confirmations>(std::min<std::uint64_t>(arguments_ - 1, 1u << 20));
+    if (unsubscribes(name_))
+        confirmations = static_cast<Confirmations>(std::clamp<std::uint64_t>(arguments_ - 1, 1, 1u << 20));
     queue_.push_back(confirmations);
     ++pushed_;
     return {.kind = RequestKind::Opens, .is_expecting = true};

@@ -17,8 +17,8 @@ class Codec {
   public:
     struct Request {
         bool is_silent = false;
-        std::string name;  // in capitals
-        std::string text;  // the name with ? for each argument
+        std::string name;            // in capitals
+        std::string text;            // the name with ? for each argument
         std::int64_t database = -1;  // that SELECT asks for
     };
     struct Response {
@@ -47,8 +47,8 @@ class Codec {
                   spans::SpanBatch& batch, spans::Span& span) const;
 
   private:
-    static constexpr std::size_t kMaxShown = 8;      // arguments in the text
-    static constexpr std::size_t kMaxWord = 32;      // of a command's name
+    static constexpr std::size_t kMaxShown = 8;  // arguments in the text
+    static constexpr std::size_t kMaxWord = 32;  // of a command's name
 
     // Confirmations that a command awaits; 0: an ordinary reply.
     using Confirmations = std::uint32_t;

@@ -8,6 +8,7 @@ namespace waggle::protocols::redis {
 namespace {
 
 // Of Redis 7 and later, and what its modules are used for most; sorted.
+// clang-format off
 constexpr std::array<std::string_view, 384> kCommands = {
     "ACL", "ACL|CAT", "ACL|DELUSER", "ACL|DRYRUN", "ACL|GENPASS", "ACL|GETUSER", "ACL|HELP",
     "ACL|LIST", "ACL|LOAD", "ACL|LOG", "ACL|SAVE", "ACL|SETUSER", "ACL|USERS", "ACL|WHOAMI",
@@ -67,12 +68,13 @@ constexpr std::array<std::string_view, 384> kCommands = {
     "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYLEX", "ZREVRANGEBYSCORE",
     "ZREVRANK", "ZSCAN", "ZSCORE", "ZUNION", "ZUNIONSTORE",
 };
+// clang-format on
 static_assert(std::ranges::is_sorted(kCommands));
 
 // Their second word is a command too, and no value.
 constexpr std::array<std::string_view, 17> kContainers = {
-    "ACL",     "CLIENT", "CLUSTER", "COMMAND",  "CONFIG", "DEBUG",   "FUNCTION", "LATENCY", "MEMORY",
-    "MODULE",  "OBJECT", "PUBSUB",  "SCRIPT",   "SENTINEL", "SLOWLOG", "XGROUP",   "XINFO"};
+    "ACL",    "CLIENT", "CLUSTER", "COMMAND", "CONFIG",   "DEBUG",   "FUNCTION", "LATENCY", "MEMORY",
+    "MODULE", "OBJECT", "PUBSUB",  "SCRIPT",  "SENTINEL", "SLOWLOG", "XGROUP",   "XINFO"};
 
 }  // namespace
 

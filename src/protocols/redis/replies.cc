@@ -11,9 +11,12 @@ using Kind = ResponseEffect::Kind;
 bool is_message(std::string_view word) { return word == "message" || word == "pmessage" || word == "smessage"; }
 
 bool is_confirmation(std::string_view word) {
-    if (word.starts_with("un")) word.remove_prefix(2);
-    else if (word.starts_with("pun") || word.starts_with("sun")) word.remove_prefix(3);
-    else if (word.starts_with("ps") || word.starts_with("ss")) word.remove_prefix(1);
+    if (word.starts_with("un"))
+        word.remove_prefix(2);
+    else if (word.starts_with("pun") || word.starts_with("sun"))
+        word.remove_prefix(3);
+    else if (word.starts_with("ps") || word.starts_with("ss"))
+        word.remove_prefix(1);
     return word == "subscribe";
 }
 

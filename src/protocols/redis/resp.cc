@@ -25,8 +25,7 @@ Element read_element(std::string_view front) {
     if (is_string(element.type) || is_aggregate(element.type)) {
         element.count = parse_int<std::int64_t>(element.line).value_or(-1);
         if (end + 2 <= front.size()) element.payload = front.substr(end + 2);
-        if (element.count >= 0)
-            element.payload = element.payload.substr(0, static_cast<std::size_t>(element.count));
+        if (element.count >= 0) element.payload = element.payload.substr(0, static_cast<std::size_t>(element.count));
     }
     return element;
 }

@@ -20,9 +20,9 @@ inline constexpr std::size_t kMaxLine = 64 * 1024;
 // An element's type, and what its line says after it.
 struct Element {
     char type = 0;
-    std::string_view line;      // without type and line end
-    std::string_view payload;   // of a string, as far as it was captured and wanted
-    std::int64_t count = 0;     // of a string or an aggregate; −1: null
+    std::string_view line;     // without type and line end
+    std::string_view payload;  // of a string, as far as it was captured and wanted
+    std::int64_t count = 0;    // of a string or an aggregate; −1: null
 };
 
 // wanted: how much of a string is handed on.

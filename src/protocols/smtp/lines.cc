@@ -72,7 +72,8 @@ std::expected<ReplyLine, Stop> read_reply(std::string_view bytes, bool is_final)
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
     if (!std::ranges::all_of(digits, is_digit) || (!digits.empty() && (digits[0] < '2' || digits[0] > '5')))
         return std::unexpected(Stop::Invalid);
-    if (bytes.size() > 3 && bytes[3] != ' ' && bytes[3] != '-' && bytes[3] != '\r' && bytes[3] != '\n') return std::unexpected(Stop::Invalid);
+    if (bytes.size() > 3 && bytes[3] != ' ' && bytes[3] != '-' && bytes[3] != '\r' && bytes[3] != '\n')
+        return std::unexpected(Stop::Invalid);
     const std::size_t end = line_end(bytes);
     if (end == 0) return std::unexpected(not_here(bytes, is_final));
     if (end < 4) return std::unexpected(Stop::Invalid);
@@ -85,7 +86,8 @@ std::size_t content_end(std::string_view bytes, bool is_start) {
     return at == std::string_view::npos ? 0 : at + 5;
 }
 
-// A greeting of either end; of an older connection where a transaction begins. What else says 220 (FTP) does not say SMTP.
+// A greeting of either end; of an older connection where a transaction begins. What else says 220 (FTP) does not say
+// SMTP.
 Sniff sniff(std::string_view bytes, Side side) {
     if (bytes.empty()) return Sniff::NeedMore;
     if (side == Side::Request) {

@@ -29,7 +29,8 @@ struct ReplyLine {
 };
 std::expected<ReplyLine, Stop> read_reply(std::string_view bytes, bool is_final);
 
-// Where a message's content ends: behind a line that is a dot; 0 when it does not end here. is_start: these are its first bytes.
+// Where a message's content ends: behind a line that is a dot; 0 when it does not end here. is_start: these are its
+// first bytes.
 std::size_t content_end(std::string_view bytes, bool is_start);
 
 Sniff sniff(std::string_view bytes, Side side);

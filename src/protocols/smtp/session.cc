@@ -45,7 +45,8 @@ void Session::on_frame(Half& half, std::string_view front, const Unit&, Context&
         is_content_start_ = false;
         if (front.empty()) return;
         is_content_ = false;
-        if (Open* const exchange = open_.find(current_)) exchange->request_end_ns = half.stream.time_before(half.passed_to);
+        if (Open* const exchange = open_.find(current_))
+            exchange->request_end_ns = half.stream.time_before(half.passed_to);
     } else if (is_auth_) {
         is_auth_ = false;
     } else if (const auto command = read_command(front, true)) {
@@ -61,7 +62,8 @@ bool Session::is_answered_already(const Half& half) const {
 
 void Session::on_command(Half& half, const Command& command, Context& context) {
     const auto await = [&](Awaited what) { awaited_.push_back({what, current_}); };
-    const bool begins = command.verb == Verb::Hello || command.verb == Verb::LocalHello || command.verb == Verb::Mail || command.verb == Verb::Reset;
+    const bool begins = command.verb == Verb::Hello || command.verb == Verb::LocalHello || command.verb == Verb::Mail ||
+                        command.verb == Verb::Reset;
     if (!is_in_step_) {
         // Whoever begins anew after a loss has no answer to come.
         if (!begins || !half.stream.is_at_turn_start() || is_answered_already(half)) return;
@@ -84,12 +86,18 @@ void Session::on_command(Half& half, const Command& command, Context& context) {
             current_ = last_key();
             return await(Awaited::Mail);
         }
-        case Verb::Recipient: return await(Awaited::Recipient);
-        case Verb::Data: return await(Awaited::Data);
-        case Verb::Chunk: return await(command.is_last ? Awaited::End : Awaited::Chunk);
-        case Verb::StartTls: return await(Awaited::StartTls);
-        case Verb::Auth: return await(Awaited::Auth);
-        default: return await(Awaited::Other);
+        case Verb::Recipient:
+            return await(Awaited::Recipient);
+        case Verb::Data:
+            return await(Awaited::Data);
+        case Verb::Chunk:
+            return await(command.is_last ? Awaited::End : Awaited::Chunk);
+        case Verb::StartTls:
+            return await(Awaited::StartTls);
+        case Verb::Auth:
+            return await(Awaited::Auth);
+        default:
+            return await(Awaited::Other);
     }
 }
 
@@ -114,8 +122,10 @@ void Session::on_reply(Half& half, std::uint16_t code, Context& context) {
             refuse(mail, code);
             return end_with(half, mail);
         case Awaited::Recipient:
-            if (exchange && !is_refusal) ++exchange->response.accepted;
-            else if (exchange && exchange->response.refused == 0) exchange->response.refused = code;
+            if (exchange && !is_refusal)
+                ++exchange->response.accepted;
+            else if (exchange && exchange->response.refused == 0)
+                exchange->response.refused = code;
             return settle(half, mail);
         case Awaited::Data:
             if (code == 354) {
@@ -124,10 +134,13 @@ void Session::on_reply(Half& half, std::uint16_t code, Context& context) {
                 return;
             }
             // Without a recipient it is the recipients that were refused.
-            refuse(mail, exchange && exchange->response.accepted == 0 && exchange->response.refused ? exchange->response.refused : code);
+            refuse(mail, exchange && exchange->response.accepted == 0 && exchange->response.refused
+                             ? exchange->response.refused
+                             : code);
             return end_with(half, mail);
         case Awaited::Content:
-        case Awaited::End: return on_content_answer(half, mail, code);
+        case Awaited::End:
+            return on_content_answer(half, mail, code);
         case Awaited::StartTls:
             if (is_refusal) return;
             context.counts.add(Cause::Encrypted);
@@ -138,7 +151,8 @@ void Session::on_reply(Half& half, std::uint16_t code, Context& context) {
             is_auth_ = true;
             awaited_.push_front({Awaited::Auth, mail});
             return;
-        case Awaited::Other: return;
+        case Awaited::Other:
+            return;
     }
 }
 
@@ -209,8 +223,8 @@ void Session::on_lost(Half&, Context& context) {
     is_content_ = is_auth_ = is_in_step_ = false;
 }
 
-void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&, spans::SpanBatch& batch,
-                     spans::Span& span) {
+void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,
+                     spans::SpanBatch& batch, spans::Span& span) {
     const std::uint16_t code = exchange.response.error;
     const std::array<char, 3> text = {static_cast<char>('0' + code / 100), static_cast<char>('0' + code / 10 % 10),
                                       static_cast<char>('0' + code % 10)};

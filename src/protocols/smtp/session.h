@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Session: one SMTP connection. A transaction begins with MAIL and ends with the answer to its content, or with the answer that
-// refuses it. Replies come in the order of commands.
+// Session: one SMTP connection. A transaction begins with MAIL and ends with the answer to its content, or with the
+// answer that refuses it. Replies come in the order of commands.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ struct Codec {
     using Key = std::uint64_t;
     struct Request {};
     struct Response {
-        std::uint16_t error = 0;  // the code that refused it
+        std::uint16_t error = 0;    // the code that refused it
         std::size_t accepted = 0;   // of its recipients
         std::size_t answered = 0;   // LMTP: of those, after the content
         std::uint16_t refused = 0;  // the first code that said no to one of them
@@ -54,20 +54,20 @@ class Session final : public TwoWaySession<Codec> {
     void end_with(Half& half, Key mail);
     void settle(Half& half, Key mail);
 
-    // A command that waits for its reply, and the transaction that it is part of, 0: of none. The commands of the next one
-    // may be sent before (RFC 2920).
+    // A command that waits for its reply, and the transaction that it is part of, 0: of none. The commands of the next
+    // one may be sent before (RFC 2920).
     struct Waiting {
         Awaited what = Awaited::Other;
         Key mail = 0;
     };
     std::deque<Waiting> awaited_;
-    Key current_ = 0;             // the transaction that is under way
+    Key current_ = 0;                     // the transaction that is under way
     std::uint64_t last_reply_order_ = 0;  // client: how far it had sent when the newest reply came
-    bool is_local_ = false;       // LMTP
-    bool is_content_ = false;     // the client sends lines of a message
+    bool is_local_ = false;               // LMTP
+    bool is_content_ = false;             // the client sends lines of a message
     bool is_content_start_ = false;
-    bool is_auth_ = false;        // the client's next line is none of a command
-    bool is_in_step_ = true;      // what is awaited is known
+    bool is_auth_ = false;    // the client's next line is none of a command
+    bool is_in_step_ = true;  // what is awaited is known
 };
 
 }  // namespace waggle::protocols::smtp

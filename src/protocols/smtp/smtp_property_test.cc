@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many SMTP transactions whose answers are known, command by command or several at once, with contents that look like commands and
-// replies: every span says what its own transaction was answered, or that it is not whole. In the second test calls are lost
-// anywhere; no transaction gets another's answer then either.
+// Many SMTP transactions whose answers are known, command by command or several at once, with contents that look like
+// commands and replies: every span says what its own transaction was answered, or that it is not whole. In the second
+// test calls are lost anywhere; no transaction gets another's answer then either.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -23,7 +23,8 @@ struct Question {
 
 class World {
   public:
-    World(std::uint64_t seed, double loss) : random_(seed), loss_(loss), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
+    World(std::uint64_t seed, double loss)
+        : random_(seed), loss_(loss), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
 
     void run(int connections) {
         for (int i = 0; i < connections; ++i) {
@@ -52,7 +53,8 @@ class World {
             asked.push_back(begins);
             const std::uint64_t step = ++last_code_ % 150;
             const std::string code = std::to_string(400 + step + (step >= 21));  // 421 is the end
-            const std::uint64_t refused = random_.below(6);  // by its sender, its recipient, its content; else not at all
+            const std::uint64_t refused =
+                random_.below(6);  // by its sender, its recipient, its content; else not at all
             questions_[begins].error = refused < 3 ? code : "";
             const std::string no = code + "-no\r\n" + code + " really not\r\n";
             const bool is_pipelined = random_.chance(0.5);
@@ -113,7 +115,9 @@ class World {
             ASSERT_EQ(++question.spans, 1u);
             (is_whole ? whole_ : others_) += 1;
             EXPECT_TRUE(is_whole || question.is_lossy) << static_cast<int>(span.incomplete);
-            if (is_whole) { EXPECT_EQ(span.attributes.text(attr::error_type), question.error); }
+            if (is_whole) {
+                EXPECT_EQ(span.attributes.text(attr::error_type), question.error);
+            }
         }
         for (const auto& [begins, question] : questions_) {
             if (question.spans > 0) continue;

@@ -8,9 +8,7 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_start(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0;
-}
+bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80) != 0; }
 bool is_name(char c) { return is_name_start(c) || is_digit(c) || c == '$'; }
 
 }  // namespace
@@ -23,8 +21,7 @@ bool Lexer::skip_comment() {
     const char c = at(at_);
     const char next = at(at_ + 1);
     // In MySQL two dashes need a blank after them.
-    const bool is_dashes =
-        c == '-' && next == '-' && (!is_mysql() || at_ + 2 >= text_.size() || is_blank(at(at_ + 2)));
+    const bool is_dashes = c == '-' && next == '-' && (!is_mysql() || at_ + 2 >= text_.size() || is_blank(at(at_ + 2)));
     if (is_dashes || (c == '#' && is_mysql())) {
         const std::size_t end = text_.find_first_of("\r\n", at_);
         at_ = end == std::string_view::npos ? text_.size() : end;
@@ -61,8 +58,10 @@ bool Lexer::skip_comment() {
 bool Lexer::skip_blanks() {
     const std::size_t from = at_;
     while (at_ < text_.size())
-        if (is_blank(text_[at_])) ++at_;
-        else if (!skip_comment()) break;
+        if (is_blank(text_[at_]))
+            ++at_;
+        else if (!skip_comment())
+            break;
     return at_ > from;
 }
 

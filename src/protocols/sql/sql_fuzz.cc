@@ -20,10 +20,12 @@ void require(bool is_true) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (size == 0) return 0;
     const std::vector<char> text(data + 1, data + size);
-    Reading reading{.dialect = data[0] & 1 ? Dialect::MySql : Dialect::PostgreSql, .has_backslashes = (data[0] & 2) != 0};
+    Reading reading{.dialect = data[0] & 1 ? Dialect::MySql : Dialect::PostgreSql,
+                    .has_backslashes = (data[0] & 2) != 0};
     Facts facts;
     read_statement({text.data(), text.size()}, reading, facts);
-    require(facts.text.size() <= kMaxText && facts.summary.size() <= kMaxSummary && facts.operation.size() <= kMaxOperation);
+    require(facts.text.size() <= kMaxText && facts.summary.size() <= kMaxSummary &&
+            facts.operation.size() <= kMaxOperation);
     // In MySQL two dashes begin a comment only before a blank, which stands there now maybe.
     if (reading.dialect == Dialect::MySql && facts.text.find("--") != std::string::npos) return 0;
     // No string is left outside of quoted names.

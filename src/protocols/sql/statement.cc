@@ -25,8 +25,10 @@ class TextWriter {
         const bool is_first = out_.empty();
         if ((token.has_space_before || has_semicolon_) && !is_first) put(" ");
         has_semicolon_ = false;
-        if (token.kind == TokenKind::Literal) put("?");
-        else put_token(token);
+        if (token.kind == TokenKind::Literal)
+            put("?");
+        else
+            put_token(token);
         if (list_ == List::Opened) {
             list_ = List::Plain;
             list_begin_ = out_.size();
@@ -45,8 +47,10 @@ class TextWriter {
         if (!is_full_) out_.append(text);
     }
     void put_token(const Token& token) {
-        if (token.kind == TokenKind::QuotedName) put(source_.substr(token.begin, token.end - token.begin));
-        else put(token.text);
+        if (token.kind == TokenKind::QuotedName)
+            put(source_.substr(token.begin, token.end - token.begin));
+        else
+            put(token.text);
     }
 
     // IN ( literal or parameter, … )
@@ -109,8 +113,10 @@ void end_statement(StatementReader& reader, std::string_view text, Facts& facts,
 void join_batch(const Batch& batch, bool is_sanitized, Facts& facts) {
     if (facts.statements < 2) return;
     const auto prefixed = [](bool is_same, std::string& text, std::size_t limit) {
-        if (is_same && !text.empty() && text.size() + 6 <= limit) text.insert(0, "BATCH ");
-        else text = "BATCH";
+        if (is_same && !text.empty() && text.size() + 6 <= limit)
+            text.insert(0, "BATCH ");
+        else
+            text = "BATCH";
     };
     prefixed(batch.is_same_operation, facts.operation, kMaxOperation);
     prefixed(batch.is_same_summary, facts.summary, kMaxSummary);

@@ -11,9 +11,9 @@
 
 namespace waggle::protocols::sql {
 
-inline constexpr std::size_t kMaxInput = 8192;    // of a text is read
-inline constexpr std::size_t kMaxText = 2048;     // of it is told
-inline constexpr std::size_t kMaxSummary = 255;   // semantic conventions
+inline constexpr std::size_t kMaxInput = 8192;   // of a text is read
+inline constexpr std::size_t kMaxText = 2048;    // of it is told
+inline constexpr std::size_t kMaxSummary = 255;  // semantic conventions
 inline constexpr std::size_t kMaxOperation = 64;
 
 struct Facts {
@@ -22,7 +22,7 @@ struct Facts {
     std::string collection;  // the table, when there is one
     std::string summary;     // SELECT users orders
     std::uint32_t statements = 0;
-    bool is_cut = false;     // text or input went on
+    bool is_cut = false;  // text or input went on
 
     void clear();
 };

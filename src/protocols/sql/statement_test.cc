@@ -29,7 +29,8 @@ TEST(SqlText, LosesItsLiterals) {
         {"SELECT a -- 'secret'\n FROM t /* secret /* deeper */ secret */ WHERE x = 2", "SELECT a FROM t WHERE x = ?"},
         {"SELECT * FROM t WHERE id IN (1, 2, 3) AND b IN ($1,$2) AND c IN (SELECT 1)",
          "SELECT * FROM t WHERE id IN (?) AND b IN (?) AND c IN (SELECT ?)"},
-        {"SELECT \"Weird \"\"name\", x::text, t1.a2 FROM \"T\"", "SELECT \"Weird \"\"name\", x::text, t1.a2 FROM \"T\""},
+        {"SELECT \"Weird \"\"name\", x::text, t1.a2 FROM \"T\"",
+         "SELECT \"Weird \"\"name\", x::text, t1.a2 FROM \"T\""},
         {"SELECT a #>> '{secret}', b->>'key'", "SELECT a #>> ?, b->>?"},
         {"  SELECT\t1 ;  ", "SELECT ?"},
         {"ALTER USER bob PASSWORD 'secret'", "ALTER USER bob PASSWORD ?"},
@@ -53,11 +54,13 @@ TEST(SqlText, LosesTheLiteralsOfMySql) {
 
 TEST(SqlText, ShowsNoLiteralWhereverItIsCut) {
     constexpr std::string_view kTexts[] = {
-        "SELECT 'ZZZZ', E'Z\\'Z', $$ZZ$$, $b$ZZ$$ZZ$b$, U&'ZZ' FROM t -- ZZ\n WHERE a IN ('ZZ', 'ZZ') /* ZZ */ AND b = 'ZZ'",
+        "SELECT 'ZZZZ', E'Z\\'Z', $$ZZ$$, $b$ZZ$$ZZ$b$, U&'ZZ' FROM t -- ZZ\n WHERE a IN ('ZZ', 'ZZ') /* ZZ */ AND b = "
+        "'ZZ'",
         "INSERT INTO t VALUES ('ZZ''ZZ', 'ZZ')"};
     for (const std::string_view text : kTexts)
         for (std::size_t cut = 0; cut <= text.size(); ++cut)
-            EXPECT_EQ(read(text.substr(0, cut), {.is_cut = true}).text.find('Z'), std::string::npos) << text.substr(0, cut);
+            EXPECT_EQ(read(text.substr(0, cut), {.is_cut = true}).text.find('Z'), std::string::npos)
+                << text.substr(0, cut);
     constexpr std::string_view kMySql = R"(SELECT "ZZ\"ZZ", 'Z\'Z', _utf8'ZZ' # ZZ)";
     for (std::size_t cut = 0; cut <= kMySql.size(); ++cut)
         EXPECT_EQ(read_mysql(kMySql.substr(0, cut)).text.find('Z'), std::string::npos) << kMySql.substr(0, cut);

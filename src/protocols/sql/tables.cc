@@ -26,19 +26,20 @@ bool is_one_of(std::string_view word, const std::array<std::string_view, kSize>&
 
 // Stand between a keyword and the name it leads to.
 constexpr std::array<std::string_view, 19> kModifiers = {
-    "INTO", "ONLY", "LATERAL", "TABLE", "TABLES", "IF", "NOT", "EXISTS", "IGNORE", "LOW_PRIORITY",
-    "HIGH_PRIORITY", "DELAYED", "QUICK", "CONCURRENTLY", "VERBOSE", "FREEZE", "FULL", "BINARY", "LOCAL"};
+    "INTO",    "ONLY",   "LATERAL",      "TABLE",         "TABLES",  "IF",    "NOT",
+    "EXISTS",  "IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "CONCURRENTLY",
+    "VERBOSE", "FREEZE", "FULL",         "BINARY",        "LOCAL"};
 constexpr std::array<std::string_view, 14> kDdlModifiers = {
-    "OR", "REPLACE", "TEMP", "TEMPORARY", "UNIQUE", "UNLOGGED", "GLOBAL", "LOCAL",
-    "MATERIALIZED", "RECURSIVE", "CONCURRENTLY", "FULLTEXT", "SPATIAL", "FOREIGN"};
+    "OR",    "REPLACE",      "TEMP",      "TEMPORARY",    "UNIQUE",   "UNLOGGED", "GLOBAL",
+    "LOCAL", "MATERIALIZED", "RECURSIVE", "CONCURRENTLY", "FULLTEXT", "SPATIAL",  "FOREIGN"};
 // Never a table's name without quotes.
 constexpr std::array<std::string_view, 26> kReserved = {
-    "SELECT", "WHERE", "SET", "VALUES", "ON", "USING", "GROUP", "ORDER", "LIMIT", "HAVING", "JOIN", "FROM", "UNION",
-    "EXCEPT", "INTERSECT", "AS", "RETURNING", "WINDOW", "OFFSET", "FETCH", "FOR", "DEFAULT", "INNER", "LEFT", "RIGHT",
-    "CROSS"};
-constexpr std::array<std::string_view, 14> kEndsList = {
-    "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "FETCH", "FOR", "WINDOW", "RETURNING", "UNION", "EXCEPT",
-    "INTERSECT", "SET"};
+    "SELECT", "WHERE", "SET",  "VALUES",  "ON",     "USING",     "GROUP", "ORDER",     "LIMIT",
+    "HAVING", "JOIN",  "FROM", "UNION",   "EXCEPT", "INTERSECT", "AS",    "RETURNING", "WINDOW",
+    "OFFSET", "FETCH", "FOR",  "DEFAULT", "INNER",  "LEFT",      "RIGHT", "CROSS"};
+constexpr std::array<std::string_view, 14> kEndsList = {"WHERE",  "GROUP",  "ORDER",     "HAVING", "LIMIT",
+                                                        "OFFSET", "FETCH",  "FOR",       "WINDOW", "RETURNING",
+                                                        "UNION",  "EXCEPT", "INTERSECT", "SET"};
 constexpr std::array<std::string_view, 5> kVerbs = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"};
 
 }  // namespace
@@ -116,7 +117,8 @@ void StatementReader::read_word(const Token& token) {
     const bool was_distinct = is_after_distinct_;
     is_after_distinct_ = upper == "DISTINCT";
     if (is_with_ && depth_ == 0 && read_with(upper, token)) return;
-    if (operation_.empty() && depth_ == 0) return begin_statement(upper.empty() ? token.text.substr(0, kMaxKeyword) : upper);
+    if (operation_.empty() && depth_ == 0)
+        return begin_statement(upper.empty() ? token.text.substr(0, kMaxKeyword) : upper);
     if (expect_ == Expect::DdlKind) return read_ddl_kind(upper);
     if (expect_ != Expect::Nothing) {
         if (is_one_of(upper, kModifiers)) return;
@@ -228,14 +230,17 @@ void StatementReader::commit_name() {
     const bool is_table = name_is_ == Expect::Table || name_is_ == Expect::Source;
     if (!is_common_table(name_)) {
         add_summary(name_);
-        if (is_table && collection_.empty()) collection_ = name_;
-        else if (is_table && collection_ != name_) has_several_ = true;
+        if (is_table && collection_.empty())
+            collection_ = name_;
+        else if (is_table && collection_ != name_)
+            has_several_ = true;
     }
     name_.clear();
 }
 
 bool StatementReader::is_common_table(std::string_view name) const {
-    return std::any_of(common_tables_.begin(), common_tables_.begin() + static_cast<std::ptrdiff_t>(common_table_count_),
+    return std::any_of(common_tables_.begin(),
+                       common_tables_.begin() + static_cast<std::ptrdiff_t>(common_table_count_),
                        [&](std::string_view known) { return equals_ignoring_case(known, name); });
 }
 

@@ -47,16 +47,17 @@ class HeaderEncoder {
   private:
     // Static entries that tests use, by index.
     static constexpr std::pair<unsigned, std::pair<std::string_view, std::string_view>> kStatic[] = {
-        {1, {":authority", ""}},     {2, {":method", "GET"}},   {3, {":method", "POST"}},  {4, {":path", "/"}},
-        {6, {":scheme", "http"}},    {7, {":scheme", "https"}}, {8, {":status", "200"}},   {9, {":status", "204"}},
-        {13, {":status", "404"}},    {14, {":status", "500"}},  {28, {"content-length", ""}}, {31, {"content-type", ""}},
-        {32, {"cookie", ""}},        {38, {"host", ""}},        {58, {"user-agent", ""}}};
+        {1, {":authority", ""}},  {2, {":method", "GET"}},   {3, {":method", "POST"}},     {4, {":path", "/"}},
+        {6, {":scheme", "http"}}, {7, {":scheme", "https"}}, {8, {":status", "200"}},      {9, {":status", "204"}},
+        {13, {":status", "404"}}, {14, {":status", "500"}},  {28, {"content-length", ""}}, {31, {"content-type", ""}},
+        {32, {"cookie", ""}},     {38, {"host", ""}},        {58, {"user-agent", ""}}};
 
     std::string encode_field(const Header& field, const HeaderForm& form) {
         unsigned name = 0;
         for (const auto& [index, entry] : kStatic) {
             if (entry.first != field.first) continue;
-            if (entry.second == field.second && !field.second.empty() && !form.is_never_indexed) return integer(index, 7, 0x80);
+            if (entry.second == field.second && !field.second.empty() && !form.is_never_indexed)
+                return integer(index, 7, 0x80);
             if (!name) name = index;
         }
         for (std::size_t i = 0; i < table_.size() && !form.is_static; ++i) {
@@ -109,7 +110,8 @@ inline std::string big_endian(std::uint64_t value, unsigned bytes) {
 }
 
 inline std::string frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream, std::string_view payload) {
-    return big_endian(payload.size(), 3) + big_endian(type, 1) + big_endian(flags, 1) + big_endian(stream, 4) + std::string(payload);
+    return big_endian(payload.size(), 3) + big_endian(type, 1) + big_endian(flags, 1) + big_endian(stream, 4) +
+           std::string(payload);
 }
 
 // Padding, and for HEADERS a priority.
@@ -217,7 +219,8 @@ class FrameWriter {
             std::ranges::replace(value, '+', ' ');
             // x*5000: five thousand times x.
             if (const std::size_t times = value.find('*'); times != std::string::npos)
-                value = std::string(parse_int<std::size_t>(std::string_view(value).substr(times + 1)).value_or(0), value[0]);
+                value = std::string(parse_int<std::size_t>(std::string_view(value).substr(times + 1)).value_or(0),
+                                    value[0]);
             fields.emplace_back(word.substr(0, equals), value);
         }
         return fields;

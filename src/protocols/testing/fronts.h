@@ -48,8 +48,8 @@ class Fronts {
     std::vector<Front> all_;
 };
 
-inline std::vector<Front> follow_frames(const wg_framing& framing, wg_frames& frames, std::uint64_t position, bool is_new_turn,
-                                        std::string_view bytes) {
+inline std::vector<Front> follow_frames(const wg_framing& framing, wg_frames& frames, std::uint64_t position,
+                                        bool is_new_turn, std::string_view bytes) {
     const std::uint64_t size = bytes.size();
     Fronts fronts(size);
     wg_frames_begin(&frames, &framing, position, is_new_turn);

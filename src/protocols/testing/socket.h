@@ -64,7 +64,8 @@ class Socket {
         const wg_direction requests = options.role == WG_ROLE_CLIENT ? WG_SEND : WG_RECEIVE;
         const bool is_known = options.role != WG_ROLE_UNKNOWN;
         rules_[requests] = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = kRequestBytes};
-        rules_[1 - requests] = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = is_known ? kResponseBytes : kRequestBytes};
+        rules_[1 - requests] = {
+            .mode = WG_RULE_HEAD, .padding = {}, .bytes = is_known ? kResponseBytes : kRequestBytes};
     }
 
     std::uint64_t id() const { return options_.id; }
@@ -88,8 +89,8 @@ class Socket {
             move.order = next_[WG_SEND];
         }
         if (direction == WG_SEND) move.order = next_[WG_RECEIVE];
-        const bool is_new_turn = direction == WG_RECEIVE ? wg_turn_receive(&turns_, move.order)
-                                                         : wg_turn_send(&turns_, move.position);
+        const bool is_new_turn =
+            direction == WG_RECEIVE ? wg_turn_receive(&turns_, move.order) : wg_turn_send(&turns_, move.position);
         const auto size = static_cast<std::uint32_t>(move.bytes.size());
         if (is_new_turn) turn_start_[direction] = move.position;
         next_[direction] = move.position + size;
@@ -97,11 +98,11 @@ class Socket {
         const wg_rule& rule = rules_[direction];
         gone_[direction] += size;
         if (rule.mode == WG_RULE_MUTE) return;
-        std::uint64_t wanted =
-            wg_allows(&rule, turn_start_[direction], move.position, size, gone_[direction] - size);
+        std::uint64_t wanted = wg_allows(&rule, turn_start_[direction], move.position, size, gone_[direction] - size);
         if (rule.mode == WG_RULE_FRAMED) {
             wg_frames& frames = frames_[direction];
-            const bool is_inside = frames.is_followed && frames.position == move.position && !frames.have && !frames.wanted && frames.left >= size;
+            const bool is_inside = frames.is_followed && frames.position == move.position && !frames.have &&
+                                   !frames.wanted && frames.left >= size;
             if (!is_inside || is_new_turn) {
                 if (!move.is_unreadable) return report_frames(move, is_new_turn, records);
             } else {
@@ -199,7 +200,8 @@ class Socket {
         is_open_ = true;
         if (options_.is_plain) return open_plain(time_ns, records);
         wg_connection_event event{};
-        event.head = {.type = WG_EVENT_CONNECTION, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = time_ns};
+        event.head = {
+            .type = WG_EVENT_CONNECTION, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = time_ns};
         event.connection = options_.id;
         event.pid = options_.pid;
         event.process_start_ns = options_.process_start_ns;
@@ -282,7 +284,7 @@ class Socket {
     std::array<std::uint64_t, 2> written_{};  // as it is
     std::array<std::uint64_t, 2> next_{};     // as it was reported
     std::array<std::uint64_t, 2> turn_start_{};
-    std::array<std::uint64_t, 2> gone_{};     // bytes that were reported
+    std::array<std::uint64_t, 2> gone_{};  // bytes that were reported
     std::array<wg_frames, 2> frames_{};
     std::array<std::uint64_t, 2> end_ns_{};
     std::array<wg_rule, 2> rules_{};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Talks: what the ends of a connection say, and the spans that come of it. Lines of a talk:
 //   > text    client bytes, with C escapes; \R{x,5000} is 5000 times x; \L{x} is x after four bytes with the
-//             length of both; \N{x} after four with its own; \M{n:x} is x after three bytes with its length and one with n
-//             (MySQL); \s is a blank; lines of one side are one message
+//             length of both; \N{x} after four with its own; \M{n:x} is x after three bytes with its length and one
+//             with n (MySQL); \s is a blank; lines of one side are one message
 //   < text    server bytes
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
 //   > @…      HTTP/2 frames (testing/frames.h), < @… likewise
@@ -30,8 +30,9 @@
 
 namespace waggle::protocols::testing {
 
-inline constexpr std::string_view kCauses[] = {"parse_invalid", "hole", "unmatched", "rule_cut", "queue_full", "unknown_protocol",
-                                               "encrypted", "compressed", "memory_limit"};
+inline constexpr std::string_view kCauses[] = {"parse_invalid", "hole",       "unmatched",
+                                               "rule_cut",      "queue_full", "unknown_protocol",
+                                               "encrypted",     "compressed", "memory_limit"};
 static_assert(std::size(kCauses) == static_cast<std::size_t>(Cause::kCount));
 
 struct TalkStep {
@@ -46,7 +47,7 @@ struct TalkFile {
     std::vector<std::vector<std::string>> spans;
     std::array<std::uint64_t, std::size(kCauses)> lost{};
     std::size_t bytes = 0;
-    bool is_attached = false;  // the connection is older than the agent
+    bool is_attached = false;           // the connection is older than the agent
     std::array<FrameWriter, 2> frames;  // of server and client
 };
 

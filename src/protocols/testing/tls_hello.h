@@ -17,7 +17,9 @@ inline std::string number(std::size_t value, int size) {
 
 inline std::string vector(const std::string& bytes, int size) { return number(bytes.size(), size) + bytes; }
 
-inline std::string extension(std::uint16_t type, const std::string& bytes) { return number(type, 2) + vector(bytes, 2); }
+inline std::string extension(std::uint16_t type, const std::string& bytes) {
+    return number(type, 2) + vector(bytes, 2);
+}
 
 struct TestClientHello {
     std::string server_name;
@@ -33,8 +35,8 @@ inline std::string client_hello(const TestClientHello& hello) {
     for (const std::string& protocol : hello.protocols) list += vector(protocol, 1);
     if (!list.empty()) extensions += extension(16, vector(list, 2));
     if (hello.has_early_data) extensions += extension(42, "");
-    const std::string body = number(0x0303, 2) + std::string(32, 'r') + vector(hello.session, 1) + vector(number(0x1301, 2), 2) +
-                             vector(number(0, 1), 1) + vector(extensions, 2);
+    const std::string body = number(0x0303, 2) + std::string(32, 'r') + vector(hello.session, 1) +
+                             vector(number(0x1301, 2), 2) + vector(number(0, 1), 1) + vector(extensions, 2);
     return number(1, 1) + vector(body, 3);
 }
 
@@ -48,14 +50,16 @@ struct TestServerHello {
 };
 
 inline std::string server_hello(const TestServerHello& hello) {
-    const std::string retry = "\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91"
-                              "\xC2\xA2\x11\x16\x7A\xBB\x8C\x5E\x07\x9E\x09\xE2\xC8\xA8\x33\x9C";
+    const std::string retry =
+        "\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91"
+        "\xC2\xA2\x11\x16\x7A\xBB\x8C\x5E\x07\x9E\x09\xE2\xC8\xA8\x33\x9C";
     std::string extensions;
     if (hello.version >= 0x0304) extensions += extension(43, number(hello.version, 2));
     if (!hello.protocol.empty()) extensions += extension(16, vector(vector(hello.protocol, 1), 2));
     if (hello.has_shared_key) extensions += extension(41, number(0, 2));
-    const std::string body = number(std::min<std::size_t>(hello.version, 0x0303), 2) + (hello.is_retry ? retry : std::string(32, 'r')) +
-                             vector(hello.session, 1) + number(hello.cipher, 2) + number(0, 1) + vector(extensions, 2);
+    const std::string body = number(std::min<std::size_t>(hello.version, 0x0303), 2) +
+                             (hello.is_retry ? retry : std::string(32, 'r')) + vector(hello.session, 1) +
+                             number(hello.cipher, 2) + number(0, 1) + vector(extensions, 2);
     return number(2, 1) + vector(body, 3);
 }
 

@@ -67,8 +67,10 @@ class TrafficSource {
         for (std::uint64_t i = 0; i < count;) {
             const std::uint64_t burst = talk.is_pipelined ? std::min(count - i, random_.between(2, 5)) : 1;
             const bool is_last = i + burst == count;
-            if (burst == 1) add_exchange(talk, connection, i, is_last);
-            else add_burst(talk, connection, i, burst);
+            if (burst == 1)
+                add_exchange(talk, connection, i, is_last);
+            else
+                add_burst(talk, connection, i, burst);
             if (talk.is_pipelined && !talk.first_burst) talk.first_burst = talk.steps.size();
             i += burst;
         }
@@ -85,7 +87,8 @@ class TrafficSource {
     };
 
     std::string body(std::uint64_t size) {
-        static const std::string kTrap = "....HTTP/1.1 299 Wrong\r\nContent-Length: 3\r\n\r\nabcGET /wrong HTTP/1.1\r\n\r\n";
+        static const std::string kTrap =
+            "....HTTP/1.1 299 Wrong\r\nContent-Length: 3\r\n\r\nabcGET /wrong HTTP/1.1\r\n\r\n";
         std::string text;
         while (text.size() < size) text += kTrap;
         text.resize(size);

@@ -10,6 +10,7 @@ enum wg_rule_mode : __u8 {
     WG_RULE_WHOLE = 1,   // everything, at most `bytes` a call
     WG_RULE_MUTE = 2,    // nothing: bytes and turns are only counted
     WG_RULE_FRAMED = 3,  // every frame's front by its framing; where that cannot be followed, as WHOLE
+    WG_RULE_COUNT = 4,   // nothing: what goes by is counted as lost for want of memory
 };
 
 struct wg_rule {
@@ -38,6 +39,10 @@ struct wg_framing {
 // By connection id. Written in one batch, the generation in wg_state last.
 struct wg_connection_rules {
     struct wg_rule by_direction[2];
+    // Of plaintext above a socket that only user space could tell: the socket's role, and the server's port there.
+    __u8 role;  // enum wg_role
+    __u8 padding[5];
+    __u16 port;
 };
 
 enum wg_target_flags : __u32 {
@@ -98,9 +103,13 @@ enum wg_counter : __u32 {
     WG_COUNT_SCRATCH_BUSY,  // the program interrupted another on its CPU
     WG_COUNT_SCRATCH_BUSY_BYTES,
     WG_COUNT_SCRATCH_BUSY_TURNS,
+    WG_COUNT_NO_MEMORY,  // user space has no room for the connection
+    WG_COUNT_NO_MEMORY_BYTES,
+    WG_COUNT_NO_MEMORY_TURNS,
     WG_COUNT_COUNTED,  // overload
     WG_COUNT_COUNTED_BYTES,
     WG_COUNT_COUNTED_TURNS,
+    WG_COUNT_ROLELESS_TURNS,        // … of which nobody knows which end asks: in no tally
     WG_COUNT_RING_FULL_CONNECTION,  // the connection is reported with its next event
     WG_COUNT_RING_FULL_CLOSE,
     WG_COUNT_RING_FULL_PROCESS,
@@ -118,6 +127,6 @@ enum wg_counter : __u32 {
 
 #ifdef __cplusplus
 static_assert(sizeof(wg_rule) == 8);
-static_assert(sizeof(wg_connection_rules) == 16);
+static_assert(sizeof(wg_connection_rules) == 24);
 static_assert(sizeof(wg_framing) == 20);
 #endif

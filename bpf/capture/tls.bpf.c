@@ -11,6 +11,7 @@
 #include "bpf/core/kernel.h"
 #include "bpf/core/ring.h"
 #include "bpf/lib/conn.h"
+#include "bpf/lib/cost.h"
 #include "bpf/lib/report.h"
 #include "bpf/lib/task.h"
 #include "bpf/lib/tls.h"
@@ -31,7 +32,7 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call* call, const struct wg_tls_key
     struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     // A session that goes on with another socket was cleared, and is another connection's.
     if (session && beneath && session->beneath && session->beneath != beneath) {
-        bpf_map_delete_elem(&rules, &session->conn.id);
+        wg_session_ends(session);
         session = NULL;
     }
     if (!session) session = wg_session_new(key, 0, is_go);
@@ -46,30 +47,37 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call* call, const struct wg_tls_key
                                  .last_ns = call->sent_ns ? call->sent_ns : call->began_ns,
                                  .sequence = call->reserved ? call->position : conn->next[WG_SEND]};
     const struct wg_send* as_send = direction == WG_SEND ? &send : NULL;
+    if (beneath) wg_learn_role(conn, call->role, call->port);
+    wg_refresh_rules(conn, page);
     enum wg_counter cause = wg_obstacle(page, now);
     struct wg_scratch* s = NULL;
     if (cause == WG_COUNTERS) {
         s = wg_take_scratch(direction, &slot);
         if (!s) cause = WG_COUNT_SCRATCH_BUSY;
     }
-    if (!s) {  // the gap shows by the positions of what follows
+    const u32 turns_before = conn->turns.count[direction];
+    const bool is_counting = cause == WG_COUNT_COUNTED;
+    if (s) {
+        struct task_struct* task = wg_current_task();
+        wg_own(conn, s, slot, key->kernel_tgid, page->target_generation);
+        const bool is_bound_now = beneath && session->beneath != beneath;
+        if (is_bound_now) session->beneath = beneath;
+        if (is_bound_now || !conn->is_open || wg_was_silent(conn, now))
+            conn->is_open = wg_report_plain(session, &s->owner, now);
+        s->text.kind = WG_TEXT_FLAT;
+        s->text.base = call->buffer;
+        s->text.skip = 0;
+        wg_move(NULL, direction, size, s, slot, conn, task, now, true, as_send, page);
+        s->is_busy = 0;
+    } else {  // the gap shows by the positions of what follows
+        if (is_counting && conn->owner.tgid != key->kernel_tgid)
+            wg_note_owner(conn, key->kernel_tgid, page->target_generation);
         wg_pass_over(conn, NULL, direction, size, as_send, cause);
-        if (conn->next[WG_SEND] < reserved_until) conn->next[WG_SEND] = reserved_until;
-        return 0;
     }
-    struct task_struct* task = wg_current_task();
-    wg_own(conn, s, slot, key->kernel_tgid, page->target_generation);
-    const bool is_bound_now = beneath && session->beneath != beneath;
-    if (is_bound_now) session->beneath = beneath;
-    if (is_bound_now || !conn->is_open || wg_was_silent(conn, now))
-        conn->is_open = wg_report_plain(session, &s->owner, now);
-    wg_refresh_rules(conn, page);
-    s->text.kind = WG_TEXT_FLAT;
-    s->text.base = call->buffer;
-    s->text.skip = 0;
-    wg_move(NULL, direction, size, s, slot, conn, task, now, true, as_send, page);
+    if (is_counting || conn->request_ns)
+        wg_keep_tally(conn, NULL, direction, turns_before, is_counting, as_send ? send.first_ns : now,
+                      as_send ? send.last_ns : now);
     if (conn->next[WG_SEND] < reserved_until) conn->next[WG_SEND] = reserved_until;
-    s->is_busy = 0;
     return 0;
 }
 
@@ -105,7 +113,7 @@ WG_INLINE int wg_tls_shaken(const struct wg_tls_call* call, const struct wg_tls_
     const u64 beneath = call->beneath == WG_TLS_AMBIGUOUS ? 0 : call->beneath;
     struct wg_tls_session* session = bpf_map_lookup_elem(&tls_sessions, key);
     if (session && beneath && session->beneath == beneath) return 0;
-    if (session) bpf_map_delete_elem(&rules, &session->conn.id);
+    if (session) wg_session_ends(session);
     if ((session = wg_session_new(key, 1, true))) session->beneath = beneath;
     return 0;
 }
@@ -219,10 +227,7 @@ WG_INLINE int wg_tls_made(u64 session, u32 tgid, bool is_fresh) {
     return 0;
 }
 
-SEC("uprobe")
-int tls_site(struct pt_regs* regs) {
-    const u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!wg_is_target(tgid)) return 0;
+WG_INLINE int wg_tls_at_site(struct pt_regs* regs, u32 tgid) {
     const u64 cookie = bpf_get_attach_cookie(regs);
     const u64 stack = wg_stack_pointer(regs) + (cookie >> WG_TLS_DEPTH_SHIFT);
     const enum wg_tls_site site = cookie & ((1 << WG_TLS_DEPTH_SHIFT) - 1);
@@ -249,6 +254,16 @@ int tls_site(struct pt_regs* regs) {
         default:
             return wg_tls_of_thread(regs, site, stack, tgid);
     }
+}
+
+SEC("uprobe")
+int tls_site(struct pt_regs* regs) {
+    const u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    if (!wg_is_target(tgid)) return 0;
+    const u64 began = wg_cost_begins(bpf_get_prandom_u32());
+    wg_tls_at_site(regs, tgid);
+    wg_cost_ends(began);
+    return 0;
 }
 
 // For sensors/uprobe_multi.cc: does a link see the calls of every thread?

@@ -40,6 +40,9 @@ struct wg_conn {
     u8 is_crowded;      // several threads have sent at once: their sends are in crowded_sends
     u8 has_pending[2];  // an io_uring operation whose completion brings the text
     u8 has_early;       // the last receive was told before its call returned (lib/unblocked.h)
+    u8 is_carrier;      // its bytes are another connection's, plaintext above it: its turns are no requests
+    u8 unsided;         // the role is not known: the counter of what has come in and was passed over; 0: none
+    u16 plain_port;     // of plaintext: the server's port of the socket beneath
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");
 
@@ -169,6 +172,18 @@ WG_INLINE void wg_default_rules(struct wg_conn* conn) {
     conn->rule[WG_RECEIVE] = (struct wg_rule){.mode = WG_RULE_HEAD, .bytes = receive};
 }
 
+// Of plaintext. What came in before and was passed over is known for a request now.
+WG_INLINE void wg_learn_role(struct wg_conn* conn, u8 role, u16 port) {
+    if (conn->role == role) return;
+    conn->role = role;
+    conn->plain_port = port;
+    if (role == WG_ROLE_SERVER && conn->unsided) {
+        wg_count(conn->unsided, 1);
+        if (conn->unsided == WG_COUNT_COUNTED_TURNS) conn->request_ns = conn->end_ns[WG_RECEIVE];
+    }
+    conn->unsided = 0;
+}
+
 // Looks for a new rule when user space has written any since.
 WG_INLINE void wg_refresh_rules(struct wg_conn* conn, const struct wg_state* page) {
     const u64 generation = page->rule_generation;
@@ -178,6 +193,7 @@ WG_INLINE void wg_refresh_rules(struct wg_conn* conn, const struct wg_state* pag
     if (!found) return;
     conn->rule[WG_SEND] = found->by_direction[WG_SEND];
     conn->rule[WG_RECEIVE] = found->by_direction[WG_RECEIVE];
+    if (WG_UNLIKELY(found->role)) wg_learn_role(conn, found->role, found->port);
 }
 
 WG_COLD int wg_flush_pending(struct wg_conn* conn) {

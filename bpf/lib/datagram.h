@@ -7,6 +7,7 @@
 
 #include "bpf/abi/datagrams.h"
 #include "bpf/lib/conn.h"
+#include "bpf/lib/cost.h"
 #include "bpf/lib/pass.h"
 #include "bpf/lib/scratch.h"
 #include "bpf/lib/task.h"
@@ -211,7 +212,9 @@ WG_INLINE void wg_datagram(struct sock* sk, enum wg_direction direction, s64 res
     }
     const struct wg_state* page = wg_get_state();
     if (!page) return;
-    enum wg_counter cause = wg_obstacle(page, bpf_ktime_get_ns());
+    const u64 now = bpf_ktime_get_ns();
+    const u64 began = wg_cost_begins(now >> 4);
+    enum wg_counter cause = wg_obstacle(page, now);
     u32 slot = 0;
     struct wg_scratch* s = NULL;
     if (cause == WG_COUNTERS) {
@@ -228,6 +231,7 @@ WG_INLINE void wg_datagram(struct sock* sk, enum wg_direction direction, s64 res
     s->message = (u64)message;
     wg_report_datagram(socket, slot, direction, result);
     s->is_busy = 0;
+    wg_cost_ends(began);
 }
 
 // True when this is such a socket, of which nothing else is to be seen.

@@ -52,17 +52,28 @@ WG_INLINE bool wg_is_request_side(const struct wg_conn* conn, enum wg_direction 
     return conn->role == (direction == WG_RECEIVE ? WG_ROLE_SERVER : WG_ROLE_CLIENT);
 }
 
-// A call that is not reported, by the first of its cause's three counters.
+// A call that is not reported, by the first of its cause's three counters. An exchange has one turn each way: where it
+// is not known which end of plaintext asks, each turn that goes out stands for one.
+WG_INLINE void wg_count_call(struct wg_conn* conn, enum wg_direction direction, u32 size, bool is_new_turn,
+                             enum wg_counter cause) {
+    wg_count(cause, 1);
+    wg_count(cause + 1, size);
+    if (!is_new_turn || conn->rule[direction].mode == WG_RULE_MUTE || conn->is_carrier) return;
+    if (wg_is_request_side(conn, direction)) {
+        wg_count(cause + 2, 1);
+    } else if (conn->role == WG_ROLE_UNKNOWN && !conn->kind) {  // two ends of a pair of sockets ask nothing
+        if (direction == WG_SEND) wg_count(cause == WG_COUNT_COUNTED ? WG_COUNT_ROLELESS_TURNS : cause + 2, 1);
+        conn->unsided = direction == WG_SEND ? 0 : cause + 2;
+    }
+}
+
+// … while its connection goes on.
 WG_INLINE void wg_pass_over(struct wg_conn* conn, struct sock* sk, enum wg_direction direction, u32 size,
                             const struct wg_send* send, enum wg_counter cause) {
     u64 order;
     bool is_new_turn;
     wg_advance(conn, sk, direction, size, send, &order, &is_new_turn);
-    wg_count(cause, 1);
-    wg_count(cause + 1, size);
-    const bool is_request =
-        is_new_turn && wg_is_request_side(conn, direction) && conn->rule[direction].mode != WG_RULE_MUTE;
-    if (is_request) wg_count(cause + 2, 1);
+    wg_count_call(conn, direction, size, is_new_turn, cause);
 }
 
 // After a call, which may have begun a request's turn: then the exchange that is open in the tallies is over, and with
@@ -72,5 +83,5 @@ WG_INLINE void wg_keep_tally(struct wg_conn* conn, struct sock* sk, enum wg_dire
     if (is_counting) conn->end_ns[direction] = now;
     if (conn->turns.count[direction] == turns_before || !wg_is_request_side(conn, direction)) return;
     if (conn->request_ns) wg_tally_ends(conn, wg_tally_port(conn, sk));
-    if (is_counting && conn->rule[direction].mode != WG_RULE_MUTE) conn->request_ns = first_ns;
+    if (is_counting && conn->rule[direction].mode != WG_RULE_MUTE && !conn->is_carrier) conn->request_ns = first_ns;
 }

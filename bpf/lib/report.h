@@ -4,7 +4,9 @@
 #pragma once
 
 #include "bpf/abi/events.h"
+#include "bpf/lib/carrier.h"
 #include "bpf/lib/conn.h"
+#include "bpf/lib/cost.h"
 #include "bpf/lib/datagram.h"
 #include "bpf/lib/pass.h"
 #include "bpf/lib/pending.h"
@@ -122,6 +124,10 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
         wg_count(WG_COUNT_MUTED_BYTES, size);
         return 0;
     }
+    if (WG_UNLIKELY(conn->rule[direction].mode == WG_RULE_COUNT)) {
+        wg_count_call(conn, direction, size, is_new_turn, WG_COUNT_NO_MEMORY);
+        return 0;
+    }
     u64 wanted =
         wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size, conn->bytes[direction] - size);
     if (WG_UNLIKELY(page->max_bytes) && wanted > page->max_bytes) wanted = page->max_bytes;
@@ -211,14 +217,15 @@ WG_INLINE void wg_report(struct sock* sk, struct wg_scratch* s, u32 slot, struct
                          struct task_struct* task, const struct wg_send* send, const struct wg_state* page, u64 now,
                          u32 target_generation, u32 tgid) {
 #ifndef WG_PLAIN
-    // What the programs cost is measured in every 64th run or so.
-    const u64 started = WG_UNLIKELY((now >> 4 & 63) == 0) ? bpf_ktime_get_ns() : 0;
+    const u64 began = wg_cost_begins(now >> 4);
 #endif
     s->sk = (u64)sk;
     wg_own(conn, s, slot, tgid, target_generation);
     const bool is_reported = wg_open(conn, sk, slot, tgid, kind, direction, result, now);
 #ifndef WG_PLAIN
-    if (WG_UNLIKELY(page->has_tls)) wg_tls_touch(task, page->has_tls, tgid, conn->id, direction == WG_SEND, now);
+    if (WG_UNLIKELY(page->has_tls))
+        wg_tls_touch(task, page->has_tls, tgid, conn->id, conn->role, wg_tally_port(conn, sk), direction == WG_SEND,
+                     now);
 #endif
     if (WG_LIKELY(is_reported))
         wg_observe(sk, direction, result, flags, message, s, slot, conn, task, now, send, page);
@@ -226,9 +233,7 @@ WG_INLINE void wg_report(struct sock* sk, struct wg_scratch* s, u32 slot, struct
         wg_pass_over(conn, sk, direction, result, send, WG_COUNT_RING_FULL);
     s->is_busy = 0;
 #ifndef WG_PLAIN
-    if (WG_LIKELY(!started)) return;
-    wg_count(WG_COUNT_SAMPLED_RUNS, 1);
-    wg_count(WG_COUNT_SAMPLED_NS, bpf_ktime_get_ns() - started);
+    wg_cost_ends(began);
 #endif
 }
 
@@ -259,8 +264,20 @@ WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction d
     const u32 turns_before = conn->turns.count[direction];
     const bool is_counting = cause == WG_COUNT_COUNTED;
     if (WG_UNLIKELY(!s)) {
-        if (!conn->is_open) wg_begin(conn, sk, tgid, kind, direction, result);
-        if (is_counting && conn->owner.tgid != tgid) wg_note_owner(conn, tgid, target_generation);
+        if (!conn->is_open) {
+            wg_begin(conn, sk, tgid, kind, direction, result);
+            if (cause != WG_COUNT_OFF && result)
+                conn->is_carrier = wg_is_carrier(sk, direction, result, message, task, send, conn);
+        }
+#ifndef WG_PLAIN
+        if (page->has_tls && wg_tls_touch(task, page->has_tls, tgid, conn->id, conn->role, wg_tally_port(conn, sk),
+                                          direction == WG_SEND, now))
+            conn->is_carrier = 1;
+#endif
+        if (is_counting) {
+            wg_refresh_rules(conn, page);
+            if (conn->owner.tgid != tgid) wg_note_owner(conn, tgid, target_generation);
+        }
         if (result) wg_pass_over(conn, sk, direction, result, send, cause);
     } else {
         wg_report(sk, s, slot, conn, kind, direction, result, flags, message, task, send, page, now, target_generation,

@@ -39,7 +39,8 @@ WG_INLINE u32 wg_tally_bucket(u64 ns) {
 
 // The server's port, as the tallies have it.
 WG_INLINE u32 wg_tally_port(const struct wg_conn* conn, struct sock* sk) {
-    if (!sk || conn->kind == WG_UNIX) return 0;
+    if (!sk) return conn->plain_port;
+    if (conn->kind == WG_UNIX) return 0;
     return conn->role == WG_ROLE_SERVER ? WG_GET(sk, __sk_common.skc_num)
                                         : bpf_ntohs_(WG_GET(sk, __sk_common.skc_dport));
 }

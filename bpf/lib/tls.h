@@ -48,12 +48,16 @@ WG_INLINE void wg_tls_expect_goroutines(struct wg_state* page) {
     if (page && !(page->has_tls & WG_TLS_OF_GOROUTINES)) __sync_fetch_and_or(&page->has_tls, WG_TLS_OF_GOROUTINES);
 }
 
-// The thread moves bytes of this connection.
-WG_INLINE void wg_tls_touch(struct task_struct* task, u32 kinds, u32 tgid, u64 connection, bool is_send, u64 now) {
+// The thread moves bytes of this connection; `port` is the server's. True: in a call that has used no other.
+WG_INLINE bool wg_tls_touch(struct task_struct* task, u32 kinds, u32 tgid, u64 connection, u32 role, u32 port,
+                            bool is_send, u64 now) {
     struct wg_tls_call* call = wg_tls_call_of(task, kinds, tgid);
-    if (!call) return;
+    if (!call) return false;
     // A callback may use another socket meanwhile.
     if (call->beneath && call->beneath != connection) connection = WG_TLS_AMBIGUOUS;
     call->beneath = connection;
+    call->role = role;
+    call->port = port;
     if (is_send) call->sent_ns = now;
+    return connection != WG_TLS_AMBIGUOUS;
 }

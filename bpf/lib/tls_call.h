@@ -22,6 +22,8 @@ struct wg_tls_call {
     __u64 position;   // the first of the bytes that it has reserved; of a list how many to pass over
     __u32 reserved;   // how many: what is sent has its position from the call's begin on, 0: none
     __u32 direction;  // or WG_TLS_HANDSHAKE, and the flags above
+    __u32 role;       // of the connection beneath, and the server's port there
+    __u32 port;
 };
 
 // One session's bytes may go through another's (TLS in TLS): the inner call is the one that the socket is of.

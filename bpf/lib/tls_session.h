@@ -110,9 +110,15 @@ WG_INLINE void wg_tls_give_back(const struct wg_tls_call* call, const struct wg_
         session->conn.next[WG_SEND] = call->position + size;
 }
 
+// Its tails are still to be read.
+WG_INLINE void wg_session_ends(struct wg_tls_session* session) {
+    bpf_map_delete_elem(&rules, &session->conn.id);
+    if (session->conn.request_ns) wg_tally_ends(&session->conn, session->conn.plain_port);
+}
+
 WG_INLINE int wg_tls_forget(const struct wg_tls_key* key) {
-    const struct wg_tls_session* known = bpf_map_lookup_elem(&tls_sessions, key);
-    if (known) bpf_map_delete_elem(&rules, &known->conn.id);  // its tails are still to be read
+    struct wg_tls_session* known = bpf_map_lookup_elem(&tls_sessions, key);
+    if (known) wg_session_ends(known);
     bpf_map_delete_elem(&tls_sessions, key);
     return 0;
 }

@@ -32,10 +32,13 @@ constexpr std::string_view kMemory = "memory_limit is reached: raise it, or watc
 
 // Who is not named here is no loss. An empty cause: any.
 constexpr Row kLosses[] = {
-    {"requests", "ring_full", kTooSlow},
-    {"requests", "agent_stopped", "the agent did not run for two seconds or more: is it stopped, or starved?"},
-    {"requests", "switched_off", "capture was switched off while the agent was ending"},
-    {"requests", "interrupted", "a program ran inside another one on its processor"},
+    {"request turns", "ring_full", kTooSlow},
+    {"request turns", "agent_stopped", "the agent did not run for two seconds or more: is it stopped, or starved?"},
+    {"request turns", "switched_off", "capture was switched off while the agent was ending"},
+    {"request turns", "interrupted", "a program ran inside another one on its processor"},
+    {"request turns", "memory_limit", kMemory},
+    {"request turns", "role_unknown",
+     "over cpu_limit requests are only counted, and of these it was not known who asks: raise cpu_limit"},
     {"requests", "channel_full", kTooSlow},
     {"turns", "parse_invalid", "bytes that are no message of their protocol: a broken peer, or a mistake in Waggle"},
     {"turns", "hole", kHole},
@@ -105,6 +108,7 @@ Account read_account(const metrics::SelfMetrics& self) {
         });
     };
     by_cause("waggle.requests.missed", account.missed);
+    by_cause("waggle.capture.lost", account.bytes_missed);
     by_cause("waggle.events.lost", account.events_lost);
     by_cause("waggle.export.dropped", account.spans_dropped, "spans");
     by_cause("waggle.export.dropped", account.points_dropped, "metrics");
@@ -137,7 +141,7 @@ std::vector<Loss> losses(const Account& account) {
         }
     };
     const ProtocolAccount total = account.total();
-    add("requests", account.missed);
+    add("request turns", account.missed);
     add("requests", total.ends);
     add("turns", total.turns_lost);
     add("connections", {{"refused", account.refused}, {"evicted", account.evicted}});

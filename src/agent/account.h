@@ -27,8 +27,9 @@ struct ProtocolAccount {
 
 struct Account {
     std::map<std::string, ProtocolAccount> protocols;  // that anything is told of
-    ByCause missed;                                    // requests of which no event tells
-    std::int64_t counted = 0;                          // … that were only counted, over cpu_limit
+    ByCause missed;            // turns of requests of which no event tells: one each, where they are sent one by one
+    ByCause bytes_missed;      // … and the bytes of all such calls
+    std::int64_t counted = 0;  // … that were only counted, over cpu_limit
     ByCause events_lost;
     ByCause spans_dropped;  // by exporters
     ByCause points_dropped;
@@ -50,7 +51,7 @@ Account read_account(const metrics::SelfMetrics& self);
 
 // Something that was lost, how much of it, and what can be done.
 struct Loss {
-    std::string what;  // "requests", "turns", "spans", …
+    std::string what;  // "requests", "request turns", "turns", "spans", …
     std::string cause;
     std::int64_t amount = 0;
     std::string_view hint;

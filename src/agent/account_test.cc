@@ -71,6 +71,8 @@ TEST_F(AccountTest, TheStatusPageIsReadBack) {
     set("waggle.requests.ended", {{"end", "aggregated"}, {"protocol", "http"}}, 8);
     set("waggle.requests.ended", {{"end", "channel_full"}, {"protocol", "http"}}, 2);
     set("waggle.overload.step", {}, 2);
+    set("waggle.requests.missed", {{"cause", "ring_full"}}, 3);
+    set("waggle.capture.lost", {{"cause", "ring_full"}}, 400);
     const std::string page = status_json(read(), {.is_ready = true,
                                                   .uptime_s = 12.5,
                                                   .sensors = {{.name = "sockets",
@@ -82,8 +84,9 @@ TEST_F(AccountTest, TheStatusPageIsReadBack) {
     ASSERT_TRUE(report.has_value()) << report.error().message;
     EXPECT_FALSE(report->is_balanced);
     EXPECT_GT(report->pid, 0u);
-    for (const char* part : {"for 12 s, attached", "http                   10", "channel_full", "raise ebpf.ring_bytes",
-                             "one trace in ten", "by tp_btf"})
+    for (const char* part :
+         {"for 12 s, attached", "http                   10", "channel_full",
+          "3 turns of requests and 400 bytes: 3 ring_full", "raise ebpf.ring_bytes", "one trace in ten", "by tp_btf"})
         EXPECT_NE(report->text.find(part), std::string::npos) << part << "\n" << report->text;
     EXPECT_EQ(nlohmann::json::parse(report->json)["requests"]["seen"], 10);
 }

@@ -19,6 +19,7 @@ KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMet
     passed_over(WG_COUNT_STALE, "agent_stopped");
     passed_over(WG_COUNT_OFF, "switched_off");
     passed_over(WG_COUNT_SCRATCH_BUSY, "interrupted");
+    passed_over(WG_COUNT_NO_MEMORY, "memory_limit");
     by_counter_[WG_COUNT_EVENTS] = &self.counter("waggle.events.emitted");
     by_counter_[WG_COUNT_RING_FULL_CONNECTION] = lost("ring_full_connection");
     by_counter_[WG_COUNT_RING_FULL_CLOSE] = lost("ring_full_close");
@@ -32,6 +33,7 @@ KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMet
     by_counter_[WG_COUNT_COUNTED] = &self.counter("waggle.events.counted");
     by_counter_[WG_COUNT_COUNTED_BYTES] = &self.counter("waggle.capture.counted", {}, "By");
     by_counter_[WG_COUNT_COUNTED_TURNS] = &self.counter("waggle.requests.counted");
+    by_counter_[WG_COUNT_ROLELESS_TURNS] = &self.counter("waggle.requests.missed", {{"cause", "role_unknown"}});
     by_counter_[WG_COUNT_TALLY_FAILED] = lost("tally_map_full");
     by_counter_[WG_COUNT_SAMPLED_RUNS] = &self.counter("waggle.probe.timed.runs");
     by_counter_[WG_COUNT_SAMPLED_NS] = &self.counter("waggle.probe.timed.duration", {}, "ns");
@@ -39,9 +41,12 @@ KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMet
 }
 
 void KernelCounters::refresh() {
+    const std::lock_guard lock(mutex_);
+    // Others count for some of the same causes.
     const auto now = capture_.counters();
     for (std::size_t i = 0; i < now.size(); ++i)
-        if (by_counter_[i]) by_counter_[i]->set(static_cast<std::int64_t>(now[i]));
+        if (by_counter_[i]) by_counter_[i]->add(static_cast<std::int64_t>(now[i] - last_[i]));
+    last_ = now;
     by_counter_[WG_COUNTERS]->set(static_cast<std::int64_t>(capture_.missed_runs()));
 }
 

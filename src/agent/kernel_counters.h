@@ -2,6 +2,8 @@
 // KernelCounters: what the BPF programs count, as self metrics. Any thread.
 #pragma once
 
+#include <array>
+#include <mutex>
 #include <vector>
 
 #include "metrics/self_metrics.h"
@@ -17,6 +19,8 @@ class KernelCounters {
   private:
     const sensors::Capture& capture_;
     std::vector<metrics::SelfValue*> by_counter_;
+    std::mutex mutex_;
+    std::array<std::uint64_t, WG_COUNTERS> last_{};
 };
 
 }  // namespace waggle::agent

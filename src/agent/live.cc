@@ -55,9 +55,17 @@ std::string causes_of(const Json& causes) {
     return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::int64_t total_of(const Json& causes) {
+    std::int64_t total = 0;
+    for (const auto& [cause, amount] : causes.items()) total += amount.get<std::int64_t>();
+    return total;
+}
+
 std::string losses_of(const Json& status) {
-    std::string text =
-        fmt::format("\nNot seen        {}\n", causes_of(status.value("requests_missed", Json::object())));
+    // What no event tells of is known in turns: who sends several requests in one go has sent one.
+    const Json missed = status.value("requests_missed", Json::object());
+    std::string text = fmt::format("\nNot seen        {} turns of requests and {} bytes: {}\n", total_of(missed),
+                                   total_of(status.value("bytes_missed", Json::object())), causes_of(missed));
     if (const std::int64_t counted = number(status, "requests_counted"))
         text += fmt::format("Counted only    {}\n", counted);
     text += fmt::format("Turns not read  {}\n",

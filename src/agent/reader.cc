@@ -49,6 +49,7 @@ struct Reader::Published {
           unknown{self.counter("waggle.connections.unknown")},
           evicted{self.counter("waggle.connections.evicted")},
           refused{self.counter("waggle.connections.refused")},
+          refused_requests{self.counter("waggle.requests.missed", {{"cause", "memory_limit"}})},
           rules_failed{self.counter("waggle.rules.failed")},
           joined{self.counter("waggle.spans.joined")},
           dropped(self.counter("waggle.spans.lost", {{"cause", "channel_full"}})),
@@ -81,7 +82,7 @@ struct Reader::Published {
         Value bytes;
     };
     std::vector<Unbound> unbound;  // by cause
-    Value events, malformed, gaps, unknown, evicted, refused, rules_failed, joined;
+    Value events, malformed, gaps, unknown, evicted, refused, refused_requests, rules_failed, joined;
     metrics::SelfValue& dropped;
     metrics::SelfValue& connections;
     metrics::SelfValue& open;
@@ -248,6 +249,7 @@ void Reader::publish(std::uint64_t now_ns) {
     published_->connections.set(static_cast<std::int64_t>(tracker_.connections()));
     connections_.store(tracker_.connections(), std::memory_order_relaxed);
     published_->refused.update(stats.refused);
+    published_->refused_requests.update(stats.refused_requests);
     published_->open.set(static_cast<std::int64_t>(open));
     publish_unreadable();
     for (std::size_t i = 0; i < published_->protocols.size(); ++i) {

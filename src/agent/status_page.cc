@@ -43,6 +43,7 @@ std::string status_json(const Account& account, const LiveFacts& facts) {
     out["protocols"] = Json::object();
     for (const auto& [protocol, one] : account.protocols) out["protocols"][protocol] = as_json(one);
     out["requests_missed"] = account.missed;
+    out["bytes_missed"] = account.bytes_missed;
     out["requests_counted"] = account.counted;
     out["events_lost"] = account.events_lost;
     out["export"] = {{"spans_sent", account.spans_sent},

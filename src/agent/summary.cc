@@ -61,7 +61,7 @@ std::string plain(std::string_view name) {
     return out;
 }
 
-// "seen 1200 · exported 1190 · lost 10: 8 requests by ring_full, 2 spans by export_failed"
+// "seen 1200 · exported 1190 · lost 10: 8 request turns by ring_full, 2 spans by export_failed"
 std::string books_text(const Account& account) {
     const ProtocolAccount total = account.total();
     std::string text = fmt::format("seen {}", total.seen);

@@ -88,7 +88,7 @@ TEST(Summary, ShowsTotalsLossesAndWhatNobodyCouldRead) {
     status.undecoded["quiet"] = {.connections = 2, .bytes = 16};
     const std::string screen = render_live({row("shop", 30), row("cart", 10)}, status, {.width = 100, .height = 24});
     constexpr const char* kBooks =
-        "seen 100 · exported 90 · lost: 3 requests by ring_full, 4 requests by channel_full\n";
+        "seen 100 · exported 90 · lost: 3 request turns by ring_full, 4 requests by channel_full\n";
     EXPECT_EQ(lines_of(screen)[1] + "\n", kBooks);
     EXPECT_NE(screen.find("40.0   50.0%"), std::string::npos) << screen;
     EXPECT_NE(screen.find("redis: 1 connections, 70 kB of no known protocol"), std::string::npos);

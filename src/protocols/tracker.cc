@@ -93,9 +93,12 @@ void Tracker::on_connection(const wg_connection_event& event) {
         ++stats_.malformed;
         return;
     }
+    const Role role = event.role == WG_ROLE_SERVER   ? Role::Server
+                      : event.role == WG_ROLE_CLIENT ? Role::Client
+                                                     : Role::Unknown;
     if (is_shedding_ && !find(event.connection)) {
         ++stats_.refused;
-        return refuse(event.connection);
+        return refuse(event.connection, requests_of(role));
     }
     auto& slot = connections_[event.connection];
     const bool is_new = !slot;
@@ -104,9 +107,7 @@ void Tracker::on_connection(const wg_connection_event& event) {
     if (!is_new) set_peer(*slot, false);
     ConnectionInfo& info = slot->info;
     info.id = event.connection;
-    info.role = event.role == WG_ROLE_SERVER   ? Role::Server
-                : event.role == WG_ROLE_CLIENT ? Role::Client
-                                               : Role::Unknown;
+    info.role = role;
     info.kind = event.kind;
     info.from_start = is_new ? event.from_start : 0;
     info.tuple = event.tuple;
@@ -146,7 +147,7 @@ void Tracker::learn_contexts(Connection& connection) {
 void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch) {
     Connection* connection = find(event.connection);
     if (!connection) {
-        if (is_shedding_) return refuse(event.connection);
+        if (is_shedding_) return pass_over(event, bytes);
         // Its connection event was lost: the bytes can be read, who is who stays unknown.
         ++stats_.unknown_connection;
         auto& slot = connections_[event.connection];

@@ -11,7 +11,6 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "bpf/abi/events.h"
@@ -53,10 +52,12 @@ struct UnboundCounts {
 
 struct TrackerStats {
     std::uint64_t events = 0;
-    std::uint64_t malformed = 0;           // records that are none of ours
-    std::uint64_t gap_bytes = 0;           // bytes nobody reported
-    std::uint64_t evicted = 0;             // connections forgotten at the limit, or when memory is short
-    std::uint64_t refused = 0;             // connections not followed since memory was short when they began
+    std::uint64_t malformed = 0;  // records that are none of ours
+    std::uint64_t gap_bytes = 0;  // bytes nobody reported
+    std::uint64_t evicted = 0;    // connections forgotten at the limit, or when memory is short
+    std::uint64_t refused = 0;    // connections not followed since memory was short when they began
+    std::uint64_t refused_requests =
+        0;  // … the requests of theirs that were told of before the kernel side only counted
     std::uint64_t unknown_connection = 0;  // data without its connection event
     std::array<UnboundCounts, static_cast<std::size_t>(Unbound::kCount)> unbound{};
 };
@@ -190,7 +191,9 @@ class Tracker {
     // What connections hold: tracker_memory.cc.
     void weigh(Connection& connection, spans::SpanBatch& batch);
     void drop_heaviest(spans::SpanBatch& batch);
-    void refuse(std::uint64_t id);
+    void refuse(std::uint64_t id, std::optional<Direction> requests);
+    void stop_following(Connection& connection);
+    void pass_over(const wg_data_event& event, std::string_view bytes);
     void choose_oldest(std::size_t count, std::vector<std::uint64_t>& ids) const;
 
     TrackerConfig config_;
@@ -214,7 +217,8 @@ class Tracker {
     std::vector<std::uint32_t> tls_seen_;
     std::size_t held_bytes_ = 0;  // the connections' weights
     bool is_shedding_ = false;
-    std::unordered_set<std::uint64_t> refused_;  // connections that are mute since then
+    // Connections that are only counted since then, and which of their turns are requests; none: nobody can tell.
+    std::unordered_map<std::uint64_t, std::optional<Direction>> refused_;
     std::uint64_t last_shed_ns_ = 0;
     std::size_t unbound_bytes_ = 0;                            // of all connections
     std::vector<std::unique_ptr<DatagramSession>> datagrams_;  // as datagram_protocols()

@@ -2,6 +2,7 @@
 // What the tracker keeps of one connection; for tracker.cc and tracker_sweep.cc only.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,12 @@ inline constexpr std::uint64_t kLateNs = 100'000'000;
 inline constexpr std::uint64_t kFirstRetryNs = 30'000'000'000;
 inline constexpr std::uint64_t kMaxRetryNs = 600'000'000'000;
 inline constexpr Direction kDirections[2] = {Direction::Send, Direction::Receive};
+
+// Which way requests go at the end of that role.
+inline std::optional<Direction> requests_of(Role role) {
+    if (role == Role::Unknown) return {};
+    return role == Role::Server ? Direction::Receive : Direction::Send;
+}
 
 struct HeldEvent {
     wg_data_event event;

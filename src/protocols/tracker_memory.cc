@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What connections hold in memory: bounded for all of them together, and less where the whole agent has too much.
 #include <algorithm>
+#include <unordered_set>
 
 #include "protocols/tracker_connection.h"
 

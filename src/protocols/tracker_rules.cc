@@ -18,7 +18,7 @@ void Tracker::set_shedding(bool is_shedding) {
     if (is_shedding_ && !is_shedding) {
         wg_connection_rules rules{};
         for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = kAgainBytes};
-        for (const std::uint64_t id : refused_) rule_changes_.push_back({id, rules});
+        for (const auto& [id, requests] : refused_) rule_changes_.push_back({id, rules});
         refused_.clear();
     }
     is_shedding_ = is_shedding;
@@ -26,7 +26,15 @@ void Tracker::set_shedding(bool is_shedding) {
 
 void Tracker::set_rules(Connection& connection, const wg_connection_rules& rules) {
     connection.has_rules = true;
-    rule_changes_.push_back({connection.info.id, rules});
+    RuleChange& change = rule_changes_.emplace_back(RuleChange{connection.info.id, rules});
+    if (!connection.is_plain) return;
+    // The kernel side may not know it, and counts by it.
+    const ConnectionInfo& info = connection.info;
+    change.rules.role = info.role == Role::Server   ? WG_ROLE_SERVER
+                        : info.role == Role::Client ? WG_ROLE_CLIENT
+                                                    : WG_ROLE_UNKNOWN;
+    if (info.kind != WG_UNIX)
+        change.rules.port = info.role == Role::Server ? info.tuple.local_port : info.tuple.remote_port;
 }
 
 // retry_ns: look at the connection again after this time; 0: never.
@@ -57,11 +65,34 @@ void Tracker::capture_whole(Connection& connection) {
 }
 
 // The kernel side tells no more of it.
-void Tracker::refuse(std::uint64_t id) {
-    if (refused_.size() >= kMaxRefused || !refused_.insert(id).second) return;
+void Tracker::refuse(std::uint64_t id, std::optional<Direction> requests) {
+    if (refused_.size() >= kMaxRefused || !refused_.try_emplace(id, requests).second) return;
     wg_connection_rules rules{};
-    for (wg_rule& rule : rules.by_direction) rule.mode = WG_RULE_MUTE;
+    for (wg_rule& rule : rules.by_direction) rule.mode = WG_RULE_COUNT;
     rule_changes_.push_back({id, rules});
+}
+
+// It goes on, and what goes by is counted only.
+void Tracker::stop_following(Connection& connection) {
+    connection.has_rules = false;  // they are to stay
+    if (!connection.is_muted) refuse(connection.info.id, requests_of(connection.info.role));
+    if (Connection* const above = connection.above ? find(connection.above) : nullptr) stop_following(*above);
+}
+
+// Told before the kernel side knew of it.
+void Tracker::pass_over(const wg_data_event& event, std::string_view bytes) {
+    // Of one that was never announced what goes out stands for a request.
+    refuse(event.connection, Direction::Send);
+    const auto found = refused_.find(event.connection);
+    const std::optional<Direction> requests = found == refused_.end() ? Direction::Send : found->second;
+    if (!(event.connection & WG_PLAIN_ID) && read_tls_record(bytes)) {  // its turns are no requests
+        wg_connection_rules rules{};
+        for (wg_rule& rule : rules.by_direction) rule.mode = WG_RULE_MUTE;
+        rule_changes_.push_back({event.connection, rules});
+        return;
+    }
+    if (event.flags & WG_DATA_TURN_START && static_cast<Direction>(event.direction) == requests)
+        ++stats_.refused_requests;
 }
 
 }  // namespace waggle::protocols

@@ -117,6 +117,7 @@ void Tracker::sweep(std::uint64_t now_ns, spans::SpanBatch& batch) {
         const std::size_t before = gone.size();
         choose_oldest(excess, gone);
         stats_.evicted += gone.size() - before;
+        for (std::size_t i = before; is_shedding_ && i < gone.size(); ++i) stop_following(*connections_.at(gone[i]));
     }
     for (const std::uint64_t id : gone) forget(id, spans::Incomplete::Hole, now_ns, batch);
 }

@@ -480,6 +480,51 @@ TEST_F(SmallTrackerTest, EvictsTheOldestWithoutInventingAnOutcome) {
     EXPECT_EQ(span().status, spans::Status::Unset);
 }
 
+TEST_F(TrackerTest, CountsTheRequestsOfConnectionsThatItRefuses) {
+    host_.tracker().set_shedding(true);
+    Socket& server = open({.id = 1});
+    Socket& unknown = open({.id = 2, .is_connection_lost = true});
+    Socket& encrypted = open({.id = 3});
+    for (Socket* socket : {&server, &unknown}) {
+        call(*socket, true, kGet.substr(0, 9));  // in two parts, one turn
+        call(*socket, true, kGet.substr(9));
+        call(*socket, false, kOk);
+    }
+    call(encrypted, true, std::string_view("\x16\x03\x01\0\x02\x01\0", 7));
+    EXPECT_EQ(host_.tracker().stats().refused, 2u);
+    EXPECT_EQ(host_.tracker().stats().refused_requests, 2u);
+    // From then on the kernel side counts those of the first two.
+    std::map<std::uint64_t, wg_rule_mode> modes;
+    for (const RuleChange& change : host_.tracker().rule_changes())
+        modes[change.connection] = change.rules.by_direction[0].mode;
+    EXPECT_EQ(modes,
+              (std::map<std::uint64_t, wg_rule_mode>{{1, WG_RULE_COUNT}, {2, WG_RULE_COUNT}, {3, WG_RULE_MUTE}}));
+    EXPECT_EQ(spans(), 0u);
+    pass(kSecond);
+    host_.tracker().set_shedding(false);
+    pass(kSecond);
+    call(server, true, kGet);
+    call(server, false, kOk);
+    EXPECT_EQ(spans(), 1u);
+}
+
+TEST_F(TrackerTest, CountsTheRequestsOfConnectionsThatItForgets) {
+    for (std::uint64_t id = 1; id <= 8; ++id) {
+        call(open({.id = id}), true, kGet);
+        call(host_.socket(id), false, kOk);
+    }
+    host_.tracker().set_shedding(true);
+    pass(40 * kSecond);
+    EXPECT_EQ(host_.tracker().stats().evicted, 1u);
+    // The kernel side counts only, and what was under way before it knew is counted here.
+    ASSERT_EQ(host_.socket(1).rule(WG_RECEIVE).mode, WG_RULE_COUNT);
+    host_.socket(1).set_rules({.by_direction = {{.bytes = kRequestBytes}, {.bytes = kRequestBytes}}});
+    call(host_.socket(1), true, kGet);
+    call(host_.socket(1), false, kOk);
+    EXPECT_EQ(host_.tracker().stats().refused_requests, 1u);
+    EXPECT_EQ(spans(), 8u);
+}
+
 class TimeoutTrackerTest : public TrackerTest {
   protected:
     TimeoutTrackerTest()

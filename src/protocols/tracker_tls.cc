@@ -52,7 +52,14 @@ void Tracker::on_plain(const wg_plain_event& event, spans::SpanBatch& batch) {
     }
     if (is_shedding_ && !find(event.connection)) {
         ++stats_.refused;
-        return refuse(event.connection);
+        const auto socket = connections_.find(event.beneath);
+        const auto refused = refused_.find(event.beneath);
+        std::optional<Direction> requests;
+        if (socket != connections_.end())
+            requests = requests_of(socket->second->info.role);
+        else if (refused != refused_.end())
+            requests = refused->second;
+        return refuse(event.connection, requests.value_or(Direction::Send));
     }
     auto& slot = connections_[event.connection];
     if (!slot) {

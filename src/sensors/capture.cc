@@ -161,13 +161,11 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     // Before 5.15, and by kprobes, nothing tells whose socket a library uses.
     if (options.has_tls && (is_by_tracepoint || hook == "fentry")) {
         LoadOptions tls_options = load_options;
-        for (const char* shared : {"rules", "tails", "tls_threads", "go_calls"})
+        for (const char* shared : {"rules", "tails", "tallies", "tls_threads", "go_calls"})
             tls_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
         tls_options.shared_maps.erase("scratch");
         capture->tls_ = TlsProbes::start(tls_options, reports.emplace_back());
     }
-
-    if (!is_by_tracepoint) log::warn("DNS over UDP is not seen by {} (6.3 and later have tp_btf)", hook);
 
     const Sensor& sensor = *capture->sockets_;
     capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");

@@ -107,13 +107,18 @@ class MemoryTest(BudgetTest):
         # So that it is little used when nothing happens.
         agent = self.agent(self.servers, f"memory_limit: {int(used / 0.6)}\n", traces=False)
         self.load("open", 20000)
+        sent = 20000
         wait_for(lambda: agent.metric_sum("waggle_memory_pressure") == 2, "memory to be short")
 
         def is_one_refused():
+            nonlocal sent
             self.load("open", 40)
+            sent += 40
             return agent.metric_sum("waggle_connections_refused_total") > 0
         wait_for(is_one_refused, "a connection to be refused")
         self.assertIn("new connections are not followed", agent.child.output())
+        self.wait_accounted(agent, sent)
+        self.assertGreater(agent.metric_sum("waggle_requests_missed_total", cause="memory_limit"), 0)
         wait_for(lambda: agent.metric_sum("waggle_connections_evicted_total") > 0, "connections to be forgotten")
         self.load("close", 0)
         wait_for(lambda: agent.metric_sum("waggle_memory_pressure") == 0, "memory to be enough again", 60)

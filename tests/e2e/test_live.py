@@ -80,7 +80,7 @@ class Live(unittest.TestCase):
         finally:
             os.kill(self.agent.child.pid, signal.SIGCONT)
         answer = wait_for(lambda: (a := self.doctor()).returncode == 3 and a, "the loss to be told")
-        self.assertRegex(answer.stdout, r"(?m)^ +\d+ requests +agent_stopped +the agent did not run")
+        self.assertRegex(answer.stdout, r"(?m)^ +\d+ request turns +agent_stopped +the agent did not run")
         self.assertGreater(self.status()["requests_missed"]["agent_stopped"], 0)
         self.assertEqual(self.status()["requests"]["unaccounted"], 0)
 

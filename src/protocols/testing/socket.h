@@ -97,7 +97,7 @@ class Socket {
         end_ns_[direction] = move.time_ns;
         const wg_rule& rule = rules_[direction];
         gone_[direction] += size;
-        if (rule.mode == WG_RULE_MUTE) return;
+        if (rule.mode == WG_RULE_MUTE || rule.mode == WG_RULE_COUNT) return;
         std::uint64_t wanted = wg_allows(&rule, turn_start_[direction], move.position, size, gone_[direction] - size);
         if (rule.mode == WG_RULE_FRAMED) {
             wg_frames& frames = frames_[direction];
@@ -180,6 +180,7 @@ class Socket {
     }
 
     std::optional<wg_tail>& tail(int direction) { return tails_[direction]; }
+    const wg_rule& rule(wg_direction direction) const { return rules_[direction]; }
     void set_rules(const wg_connection_rules& rules) { std::copy_n(rules.by_direction, 2, rules_.begin()); }
 
   private:

@@ -4,8 +4,10 @@ import fs from 'node:fs';
 import https from 'node:https';
 
 const [port, cert, key] = process.argv.slice(2);
-https.createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(key)}, (request, response) => {
+const server = https.createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(key)}, (request, response) => {
   const body = 'hello';
   response.writeHead(200, {'Content-Length': body.length});
   response.end(body);
-}).listen(Number(port), '127.0.0.1');
+});
+server.keepAliveTimeout = 120000;
+server.listen(Number(port), '127.0.0.1');

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Over cpu_limit requests are only counted, in the kernel: those over TLS as well, each once, whichever way the library uses
+its socket, on connections that were there before and on new ones; or as missed, where nobody can tell who asks."""
+import http.client
+import subprocess
+import unittest
+
+from artefacts import go_tls
+from harness import Agent, Child, free_port, request, wait_for
+from talk import service_folder
+from test_tls_memory import PYTHON, asyncio_client, node
+from tls import certificate, client_context, drive, key, nginx_tls
+
+OLD, NEW, EACH = 4, 6, 5  # connections, and requests of each
+
+
+class Counting(unittest.TestCase):
+    def agent(self, services, **more):
+        agent = Agent(services=services, config="cpu_limit: 0.001\n", **more)
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        return agent
+
+    def wait_counting(self, agent):
+        wait_for(lambda: agent.metric_sum("waggle_overload_step") == 3, "requests to be only counted", 60)
+
+    def connections(self, port, count):
+        made = [http.client.HTTPSConnection("localhost", port, context=client_context(), timeout=20) for _ in range(count)]
+        for connection in made:
+            self.addCleanup(connection.close)
+        return made
+
+    def ask(self, port, connections):
+        for _ in range(EACH):
+            for connection in connections:
+                self.assertEqual(request(port, path="/counted", connection=connection)[0], 200)
+
+    def books(self, agent):
+        return {"counted": int(agent.metric_sum("waggle_requests_counted_total")),
+                "unknown": int(agent.metric_sum("waggle_requests_missed_total", cause="role_unknown")),
+                "missed": int(agent.metric_sum("waggle_requests_missed_total")),
+                "unanswered": int(agent.metric_sum("waggle_requests_counted_unanswered_total"))}
+
+    def expect(self, agent, counted, unknown=0):
+        want = {"counted": counted, "unknown": unknown, "missed": unknown, "unanswered": 0}
+        try:
+            wait_for(lambda: self.books(agent) == want, "the books")
+        except AssertionError:
+            self.assertEqual(self.books(agent), want, agent.child.output()[-2000:])
+
+    def expect_timed(self, agent, count, port, role, open_at_end=0):
+        timed = agent.metric_sum("waggle_counted_request_duration_seconds_count", server_port=str(port), waggle_role=role)
+        self.assertTrue(count - open_at_end <= timed <= count, timed)
+        seconds = agent.metric_sum("waggle_counted_request_duration_seconds_sum", server_port=str(port), waggle_role=role)
+        self.assertTrue(0 < seconds < 20, seconds)
+
+    def check_server(self, start, processes=1, unknown=False):
+        """`unknown`: of new connections nobody can tell who asks, as the library sees no socket."""
+        server, port = start()
+        self.addCleanup(server.stop)
+        agent = self.agent([{"open_ports": str(port)}])
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == processes, "the server's library to be read")
+        old = self.connections(port, OLD)
+        self.ask(port, old)
+        agent.expect_spans(OLD * EACH)
+        self.wait_counting(agent)
+        before = self.books(agent)["counted"]
+        self.ask(port, old)
+        new = self.connections(port, NEW)
+        self.ask(port, new)
+        for connection in new:
+            connection.close()
+        for connection in old:
+            connection.close()
+        count = OLD * EACH + (0 if unknown else NEW * EACH)
+        self.expect(agent, before + count, NEW * EACH if unknown else 0)
+        if before == 0:
+            self.expect_timed(agent, count, port, "server")
+        self.assertGreater(agent.metric_sum("waggle_probe_timed_runs_total"), 0)
+
+    def check_client(self, client, unknown=False, drive=lambda client, port: drive(client, port, NEW, EACH)):
+        server, port = nginx_tls()
+        self.addCleanup(server.stop)
+        self.addCleanup(client.stop)
+        agent = self.agent([{"pids": [client.pid]}])
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the client's library to be read")
+        self.wait_counting(agent)
+        drive(client, port)
+        self.expect(agent, *((0, NEW * EACH) if unknown else (NEW * EACH, 0)))
+        if not unknown:
+            self.expect_timed(agent, NEW * EACH, port, "client", NEW)  # some end without closing their sessions
+
+    def test_openssl_server(self):
+        self.check_server(nginx_tls, processes=2)
+
+    def test_go_server(self):
+        def start():
+            port = free_port()
+            return Child([go_tls("vault"), "serve", str(port), certificate(), key()]).wait_port(port), port
+        self.check_server(start)
+
+    def test_memory_server(self):
+        self.check_server(node, unknown=True)
+
+    def test_openssl_client(self):
+        def ask(client, port):
+            client.process.communicate(f"{port} {certificate()} /counted\n".encode() * NEW * EACH, timeout=60)
+            self.assertEqual(client.process.returncode, 0, client.output())
+        self.check_client(Child([PYTHON, service_folder("tls/blocking_client.py")], stdin=subprocess.PIPE), drive=ask)
+
+    def test_go_client(self):
+        self.check_client(Child([go_tls("vault"), "call", "http/1.1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+
+    def test_memory_client(self):
+        self.check_client(asyncio_client(), unknown=True)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <random>
 #include <utility>
@@ -34,6 +35,7 @@
 #include "base/log.h"
 #include "config/load.h"
 #include "discover/selector.h"
+#include "proc/host.h"
 #include "protocols/protocol.h"
 #include "sensors/capture.h"
 
@@ -41,6 +43,8 @@ namespace waggle::agent {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr auto kResolverWait = 500ms;  // from the start on, of the second that it may take
 
 Sizes sizes_here(const config::Config& config) {
     return sizes_for(config, static_cast<std::uint32_t>(sensors::possible_cpus()));
@@ -218,6 +222,11 @@ std::vector<wg_framing> known_framings() {
 Result<void> watch(const RunOptions& options, const config::Config& config, const Fd& signals,
                    metrics::SelfMetrics& self, Ledger& ledger, BatchFlow& flow, Pipeline& pipeline, Current& current,
                    StatusSource& source, std::atomic<bool>& is_ready) {
+    // The resolver may be slow: it is asked beside the loading.
+    std::optional<proc::FullHostName> host_name;
+    if (config.attributes.hostname.empty() && config.attributes.instance_id_dns)
+        host_name.emplace(proc::read_kernel().host_name);
+    const auto host_name_until = std::chrono::steady_clock::now() + kResolverWait;
     std::vector<sensors::SensorReport> reports;
     auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
                                             .pid_namespace = counted_pid_namespace(),
@@ -230,9 +239,13 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     log_reports(reports);
     source.set_sensors(reports);
     if (!capture) return std::unexpected(no_capture(config, capture.error(), reports));
+    for (const std::string& line : hook_messages(judge(surroundings(config, reports), CapabilitySet::effective())))
+        log::warn("{}", line);
     std::optional<Heartbeat> heartbeat(std::in_place, **capture);
 
-    auto discovery = TRY(Discovery::start(config, **capture, self, options.recorder));
+    config::Config named = config;
+    if (host_name) named.attributes.hostname = host_name->wait(host_name_until);
+    auto discovery = TRY(Discovery::start(named, **capture, self, options.recorder));
     current.discovery = discovery.get();
     KernelCounters counters(**capture, self);
     // The only reader needs no locks.

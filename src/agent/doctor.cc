@@ -43,7 +43,8 @@ struct Findings {
 
 std::string_view state_text(const FeatureState& state) {
     if (!state.is_wanted) return "not wanted";
-    return state.is_available() ? "available" : "missing";
+    if (state.is_lost()) return "missing";
+    return state.is_available() ? "available" : "no hook";
 }
 
 std::string as_json_text(const Findings& findings) {
@@ -113,9 +114,11 @@ std::string as_text(const Findings& findings) {
     for (const FeatureState& state : findings.states) {
         text += fmt::format("  {:<10} {}\n", state_text(state), state.feature->name);
         text += fmt::format("    needs {}\n", fmt::join(state.feature->needs, ", "));
-        if (!state.is_lost()) continue;
+        if (!state.is_wanted || state.is_available()) continue;
         if (!state.missing.empty()) text += fmt::format("    missing: {}\n", fmt::join(state.missing, ", "));
         if (state.is_sensor_missing) text += fmt::format("    the sensor {} is not available\n", state.feature->sensor);
+        if (state.is_hook_missing)
+            text += fmt::format("    only by {}: {}\n", state.feature->hook, state.feature->condition);
         text += fmt::format("    without it {}\n", state.feature->lost);
     }
     if (!missing_capabilities(findings.states).empty())

@@ -3,13 +3,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <fstream>
 
 #include "agent/discovery.h"
+#include "proc/host.h"
 
 namespace waggle::agent {
 namespace {
@@ -23,9 +22,7 @@ bool has_privileged_port(const Surroundings& around) {
 // Neither a tracepoint nor fexit: probes are what is used, or would be if tracefs could be written.
 bool wants_probes(const Surroundings& around) {
     return std::ranges::any_of(around.sensors, [](const sensors::SensorReport& report) {
-        const bool is_refused = std::ranges::any_of(
-            report.reasons, [](const std::string& reason) { return reason.starts_with("kprobe: tracefs"); });
-        return report.chosen == "kprobe" || (report.chosen.empty() && is_refused);
+        return report.chosen == "kprobe" || (report.chosen.empty() && report.lacks_tracefs);
     });
 }
 
@@ -56,6 +53,20 @@ const std::vector<Feature>& features() {
          .needs = {"CAP_BPF", "CAP_PERFMON"},
          .sensor = "io_uring",
          .lost = "what programs move by io_uring is counted, not read"},
+        {.name = "DNS over UDP",
+         .needs = {"CAP_BPF", "CAP_PERFMON"},
+         .sensor = "sockets",
+         .hook = "tp_btf",
+         .lost = "names that are asked for over UDP are not seen; those over TCP are",
+         .condition = "kernels before 6.3 have no hook for it"},
+        {.name = "every message of long calls",
+         .needs = {"CAP_BPF", "CAP_PERFMON"},
+         .sensor = "sockets",
+         .hook = "tp_btf",
+         .lost = "of a call that moves several messages of a database or queue its first 16 KiB are copied: messages "
+                 "behind that "
+                 "are lost turns",
+         .condition = "kernels before 6.3 have no hook for it"},
         {.name = "encrypted requests",
          .needs = {"CAP_BPF", "CAP_PERFMON"},
          .sensor = "tls",
@@ -109,9 +120,7 @@ const std::vector<Feature>& features() {
 
 Surroundings surroundings(const config::Config& config, std::span<const sensors::SensorReport> sensors) {
     Surroundings around{.config = config, .sensors = sensors};
-    utsname kernel{};
-    ::uname(&kernel);
-    if (std::sscanf(kernel.release, "%d.%d", &around.kernel.first, &around.kernel.second) != 2) around.kernel = {};
+    around.kernel = proc::read_kernel().version;
     around.has_own_pid_namespace = counted_pid_namespace() != 0;
     std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> around.first_free_port;
     return around;
@@ -126,8 +135,12 @@ std::vector<FeatureState> judge(const Surroundings& around, const CapabilitySet&
                              [&](std::string_view name) { return !set.has(name); });
         // Without the sockets' sensor the others are not tried.
         state.is_sensor_missing = std::ranges::any_of(around.sensors, [&](const sensors::SensorReport& report) {
-            return report.state == sensors::SensorState::Unavailable && !feature.sensor.empty() &&
-                   (report.name == feature.sensor || report.name == "sockets");
+            if (feature.sensor.empty()) return false;
+            if (report.state == sensors::SensorState::Unavailable)
+                return report.name == feature.sensor || report.name == "sockets";
+            state.is_hook_missing |=
+                report.name == feature.sensor && !feature.hook.empty() && report.chosen != feature.hook;
+            return false;
         });
     }
     return states;
@@ -162,6 +175,15 @@ std::vector<std::string> privilege_messages(std::span<const FeatureState> states
     }
     if (!lines.empty())
         lines.push_back(fmt::format("to grant all that is needed here: {}", how_to_grant(needed_capabilities(states))));
+    return lines;
+}
+
+std::vector<std::string> hook_messages(std::span<const FeatureState> states) {
+    std::vector<std::string> lines;
+    for (const FeatureState& state : states)
+        if (state.is_wanted && state.is_hook_missing)
+            lines.push_back(
+                fmt::format("{}: {} ({})", state.feature->name, state.feature->lost, state.feature->condition));
     return lines;
 }
 

@@ -29,6 +29,7 @@ struct Feature {
     std::string_view name;
     std::vector<std::string_view> needs;  // capabilities, all of them
     std::string_view sensor;              // what must be attached as well; empty: nothing
+    std::string_view hook = {};           // … and by what; empty: any
     std::string_view lost;                // "so" what, without it
     std::string_view condition;           // for the document: when it is wanted; empty: always
     bool (*is_wanted)(const Surroundings&) = nullptr;
@@ -42,8 +43,9 @@ struct FeatureState {
     bool is_wanted = true;
     std::vector<std::string_view> missing;  // capabilities
     bool is_sensor_missing = false;
-    bool is_available() const { return missing.empty() && !is_sensor_missing; }
-    bool is_lost() const { return is_wanted && !is_available(); }
+    bool is_hook_missing = false;  // this kernel has none for it, or it is disabled: nothing can be granted
+    bool is_available() const { return missing.empty() && !is_sensor_missing && !is_hook_missing; }
+    bool is_lost() const { return is_wanted && (!missing.empty() || is_sensor_missing); }
 };
 
 Surroundings surroundings(const config::Config& config, std::span<const sensors::SensorReport> sensors = {});
@@ -55,6 +57,9 @@ std::vector<std::string_view> needed_capabilities(std::span<const FeatureState> 
 
 // A line for each feature that is lost for want of a capability, and one that says how to grant what is missing.
 std::vector<std::string> privilege_messages(std::span<const FeatureState> states);
+
+// A line for each feature that no hook was found for.
+std::vector<std::string> hook_messages(std::span<const FeatureState> states);
 
 // docs/privileges.md's tables.
 std::string privileges_markdown();

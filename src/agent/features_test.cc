@@ -103,6 +103,23 @@ TEST_F(Features, AFeatureNeedsItsSensor) {
     EXPECT_FALSE(state_of(states, "requests by kernel probes").is_wanted);
 }
 
+TEST_F(Features, WhatTheHookCannotDoIsSaidAndNothingIsMissing) {
+    std::vector<sensors::SensorReport> reports = {
+        {.name = "sockets", .state = sensors::SensorState::Degraded, .chosen = "fentry"}};
+    around_.sensors = reports;
+    const CapabilitySet all(~std::uint64_t{0});
+    auto states = judge(around_, all);
+    EXPECT_FALSE(state_of(states, "DNS over UDP").is_available());
+    EXPECT_FALSE(state_of(states, "DNS over UDP").is_lost());
+    EXPECT_THAT(hook_messages(states),
+                ElementsAre(HasSubstr("DNS over UDP: names that are asked for over UDP are not seen"),
+                            HasSubstr("every message of long calls: ")));
+    reports[0] = {.name = "sockets", .state = sensors::SensorState::Active, .chosen = "tp_btf"};
+    states = judge(around_, all);
+    EXPECT_TRUE(state_of(states, "DNS over UDP").is_available());
+    EXPECT_THAT(hook_messages(states), IsEmpty());
+}
+
 TEST_F(Features, ProbesAreWantedOnlyWhereNothingElseIsLeft) {
     std::vector<sensors::SensorReport> reports = {
         {.name = "sockets", .reasons = {"tp_btf: Operation not permitted", "kprobe: Operation not permitted"}}};
@@ -112,7 +129,7 @@ TEST_F(Features, ProbesAreWantedOnlyWhereNothingElseIsLeft) {
         return state_of(judge(around_, none), "requests by kernel probes").is_wanted;
     };
     EXPECT_FALSE(is_wanted());
-    reports[0].reasons.back() = "kprobe: tracefs: cannot be written";
+    reports[0].lacks_tracefs = true;
     EXPECT_TRUE(is_wanted());
     reports[0].chosen = "tp_btf";
     EXPECT_FALSE(is_wanted());

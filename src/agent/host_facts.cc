@@ -4,12 +4,13 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <pwd.h>
-#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
 #include <fstream>
+
+#include "proc/host.h"
 
 namespace waggle::agent {
 namespace {
@@ -48,8 +49,7 @@ std::string chosen_word(std::string_view line) {
 }
 
 HostFacts read_host_facts() {
-    utsname kernel{};
-    ::uname(&kernel);
+    const proc::Kernel kernel = proc::read_kernel();
     std::string lockdown;
     std::ifstream file("/sys/kernel/security/lockdown");
     std::getline(file, lockdown);

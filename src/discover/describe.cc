@@ -37,7 +37,7 @@ void Describer::reload(const config::Config& config) {
     if (!config.attributes.hostname.empty())
         host_.name = config.attributes.hostname;
     else if (config.attributes.instance_id_dns)
-        host_.name = proc::full_host_name(host_.name, kResolverWait);
+        host_.name = proc::FullHostName(host_.name).wait(std::chrono::steady_clock::now() + kResolverWait);
     if (!config.attributes.host_id.empty()) host_.id = config.attributes.host_id;
     agents_attributes_ = config.resource_attributes;
 }

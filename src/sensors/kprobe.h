@@ -21,6 +21,9 @@ class KernelProbes {
     KernelProbes(const KernelProbes&) = delete;
     KernelProbes& operator=(const KernelProbes&) = delete;
 
+    // False: no definition can be written.
+    bool has_tracefs() const { return !tracefs_.empty(); }
+
     // Runs the program at the function's entry, or at its return, on every processor. Needs tracefs
     // mounted, and root or CAP_DAC_OVERRIDE to write there.
     Result<void> add(std::string_view function, bool is_return, int program_fd);

@@ -130,12 +130,13 @@ struct Attempt {
     std::unique_ptr<KernelProbes> probes;
     std::vector<int> program_fds;
     std::string failure;
+    bool lacks_tracefs = false;
 
     void undo() {
         for (bpf_link* link : links) bpf_link__destroy(link);
         probes.reset();
         if (object) bpf_object__close(object);
-        *this = Attempt{.failure = std::move(failure)};
+        *this = Attempt{.failure = std::move(failure), .lacks_tracefs = lacks_tracefs};
     }
 };
 
@@ -214,6 +215,7 @@ bool attach(const Alternative& alternative, const std::vector<bpf_program*>& pro
     }
     if (alternative.probes.empty()) return true;
     result.probes = std::make_unique<KernelProbes>();
+    result.lacks_tracefs = !result.probes->has_tracefs();
     for (const Probe& probe : alternative.probes) {
         if (!kernel_has_function(probe.function) && probe.is_optional) {
             notes.push_back(std::string(probe.function) + ": not in this kernel");
@@ -264,6 +266,7 @@ std::unique_ptr<Sensor> load(const SensorSpec& spec, const LoadOptions& options,
         Attempt result = attempt(spec, alternative, options, notes);
         if (!result.object) {
             report.reasons.push_back(std::string(alternative.name) + ": " + result.failure);
+            report.lacks_tracefs |= result.lacks_tracefs;
             continue;
         }
         report.state = report.reasons.empty() ? SensorState::Active : SensorState::Degraded;

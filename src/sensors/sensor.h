@@ -52,6 +52,8 @@ struct SensorReport {
     std::string chosen;                // alternative's name
     std::vector<std::string> reasons;  // why better alternatives, or optional programs, are not used
     std::string cost_of_absence;
+    bool lacks_tracefs =
+        false;  // kernel probes were tried, and cannot be defined: tracefs is not there, or not to be written
 };
 
 }  // namespace waggle::sensors

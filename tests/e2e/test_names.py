@@ -7,6 +7,7 @@ import platform
 import pwd
 import re
 import shutil
+import socket
 import tempfile
 import unittest
 
@@ -37,6 +38,10 @@ SERVER = "import http.server, sys\nhttp.server.HTTPServer(('127.0.0.1', int(sys.
 
 # The agent in a place where the host has a domain.
 WITH_DOMAIN = """hostname bee && echo '127.0.1.1 bee.hive.example bee' > "$0" && mount --bind "$0" /etc/hosts && exec "$@\""""
+
+# … and where only a name server would know of one.
+WITHOUT_DOMAIN = """hostname bee && echo '127.0.0.1 localhost' > "$0" && mount --bind "$0" /etc/hosts &&
+echo "nameserver $1" > "$0.resolver" && mount --bind "$0.resolver" /etc/resolv.conf && shift && exec "$@\""""
 
 
 class Names(unittest.TestCase):
@@ -153,6 +158,24 @@ class Names(unittest.TestCase):
             span, = agent.expect_spans(1)
             self.assertEqual(span.service, "storefront")
         child.stop()
+
+    def test_a_resolver_that_does_not_answer(self):
+        """It is asked before the programs are loaded, and nobody waits for it longer than for them, or not much."""
+        port = free_port()
+        child = Child([PYTHON, ORDERS, str(port)]).wait_port(port)
+        self.addCleanup(child.stop)
+        address = f"127.83.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+        with socket.socket(type=socket.SOCK_DGRAM) as resolver:
+            resolver.bind((address, 53))
+            resolver.settimeout(30)
+            command = ("unshare", "-mu", "sh", "-c", WITHOUT_DOMAIN, self.file("hosts", ""), address, WAGGLE)
+            with Agent(services=[{"open_ports": str(port)}], command=command, wait=False) as agent:
+                self.assertIn(b"\x03bee", resolver.recv(512))
+                self.assertNotIn("sockets: by", agent.child.output())
+                agent.wait_ready()
+                request(port, path="/hello")
+                span, = agent.expect_spans(1)
+        self.assertEqual(span.resource["host.name"], "bee")
 
     def test_whole_resource(self):
         """Everything a resource says, and nothing else."""

@@ -104,6 +104,11 @@ TEST(Secrets, ArgumentsLoseValuesOfSecretNames) {
           {{"env", "API_KEY=word", "apiKey=word", "PATH=/bin"}, "env API_KEY=*** apiKey=*** PATH=/bin"},
           {{"curl", "-H", "Authorization: Bearer word", "http://u:word@h/?q"},
            "curl -H Authorization:*** http://***@h/?***"},
+          {{"/usr/bin/mysql", "-uroot", "-pword", "-p", "shop"}, "/usr/bin/mysql -uroot -p*** -p ***"},
+          {{"redis-cli", "-a", "word", "-p", "6379"}, "redis-cli -a *** -p 6379"},
+          {{"curl", "-u", "user:word", "http://h/"}, "curl -u *** http://h/"},
+          {{"curl", "-uuser:word"}, "curl -u***"},
+          {{"nginx", "-p", "/etc"}, "nginx -p /etc"},
           {{"java", "-Djavax.net.ssl.trustStorePassword=word"}, "java -Djavax.net.ssl.trustStorePassword=***"},
           {{}, ""}})
         EXPECT_EQ(mask_arguments(arguments), masked);

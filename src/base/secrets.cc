@@ -22,6 +22,34 @@ bool names_secret(std::string_view name) {
                                [&](std::string_view secret) { return plain.find(secret) != std::string::npos; });
 }
 
+// Programs whose short options are followed by a secret, with or without a space. Where several say the same, one may
+// mean something else by it: a port is masked rather than a password shown.
+struct ShortOption {
+    std::string_view program;
+    std::string_view option;
+};
+constexpr ShortOption kShortOptions[] = {{"mysql", "-p"},
+                                         {"mariadb", "-p"},
+                                         {"mongo", "-p"},
+                                         {"redis-cli", "-a"},
+                                         {"sshpass", "-p"},
+                                         {"curl", "-u"},
+                                         {"mosquitto_", "-P"},
+                                         {"ldap", "-w"},
+                                         {"cqlsh", "-p"},
+                                         {"rabbitmqadmin", "-p"},
+                                         {"sqlcmd", "-P"},
+                                         {"smbclient", "-U"},
+                                         {"clickhouse-client", "-p"}};
+
+// The option's own letters, when its value is a secret: "-p" of "-pword", empty: it is none.
+std::string_view secret_option(std::string_view program, std::string_view argument) {
+    const std::string_view name = program.substr(program.rfind('/') + 1);
+    for (const ShortOption& one : kShortOptions)
+        if (name.starts_with(one.program) && argument.starts_with(one.option)) return one.option;
+    return {};
+}
+
 std::string mask_argument(std::string_view argument) {
     const std::size_t equals = argument.find('=');
     if (equals != std::string_view::npos && names_secret(argument.substr(0, equals)))
@@ -63,8 +91,15 @@ std::string mask_arguments(std::span<const std::string> arguments) {
     for (const std::string& argument : arguments) {
         if (!text.empty()) text += ' ';
         const bool is_option = argument.starts_with('-');
-        text += is_secret && !is_option ? std::string(kMask) : mask_argument(argument);
-        is_secret = is_option && argument.find('=') == std::string::npos && names_secret(argument);
+        const std::string_view option = secret_option(arguments.front(), argument);
+        if (is_secret && !is_option)
+            text += kMask;
+        else if (!option.empty() && option != argument)
+            text.append(option).append(kMask);
+        else
+            text += mask_argument(argument);
+        is_secret =
+            is_option && argument.find('=') == std::string::npos && (names_secret(argument) || option == argument);
     }
     return text;
 }

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several agents on one host, agents that are killed, and traffic that no agent can read."""
 import http.client
-import json
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ import sys
 import threading
 import unittest
 
+from bpf_objects import KINDS, alive, held
 from harness import DEADLINE, WAGGLE, Agent, Child, free_port, request, wait_for
 from services import nginx
 
@@ -50,24 +50,6 @@ class Load:
         for thread in self.threads:
             thread.join(DEADLINE)
         return self.failures
-
-
-def held(kind, pid):
-    """Ids of the BPF objects of that kind that the process holds open."""
-    found = set()
-    for name in os.listdir(f"/proc/{pid}/fdinfo"):
-        try:
-            with open(f"/proc/{pid}/fdinfo/{name}") as file:
-                found |= {int(line.split()[1]) for line in file if line.startswith(f"{kind}_id:")}
-        except OSError:
-            continue
-    return found
-
-
-def alive(kind):
-    """Ids of all BPF objects of that kind in the kernel."""
-    listed = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True, check=True, timeout=60).stdout
-    return {entry["id"] for entry in json.loads(listed or "[]")}
 
 
 class Agents(unittest.TestCase):
@@ -116,7 +98,7 @@ class Agents(unittest.TestCase):
             for _ in range(3):
                 agent = self.agent()
                 wait_for(lambda: len(agent.spans()) > 50, "spans under load")
-                mine = {kind: held(kind, agent.child.pid) for kind in ("prog", "link", "map")}
+                mine = {kind: held(kind, agent.child.pid) for kind in KINDS}
                 for kind, ids in mine.items():
                     self.assertTrue(ids and ids <= alive(kind), f"{kind}: {ids}")
                 load.wait(100)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A hostile client and a hostile server: both ends of a connection say what the talks of src/protocols say, damaged at random.
+"""A hostile client and a hostile server: both ends of a connection say what the talks of src/protocols say, damaged at random,
+or what fuzzers have found: files in folders of $WAGGLE_CORPUS, as tools/fuzz_smoke leaves them there.
 hostile.py TALKS COUNT SEED [WORD …]; the words are for who looks at the command line."""
 import glob
 import os
@@ -83,6 +84,15 @@ def read_talk(path):
     return steps
 
 
+def found_by_fuzzers(files, chance):
+    """Both ends say what crashed or led on a parser, whole: most of the targets take bytes as they come from a network."""
+    steps = []
+    for number in range(chance.choice((1, 2, 4))):
+        with open(chance.choice(files), "rb") as file:
+            steps.append((number % 2 == 0, file.read(MOST)))
+    return steps
+
+
 def damage(data, chance):
     data = bytearray(data[:MOST])
     for _ in range(chance.choice((0, 1, 1, 2, 5))):
@@ -112,7 +122,7 @@ def drain(end):
             return
 
 
-def play(listener, steps, chance):
+def play(listener, steps, chance, damage=damage):
     client = socket.create_connection(listener.getsockname(), timeout=5)
     server, _ = listener.accept()
     server.settimeout(5)
@@ -144,8 +154,12 @@ def main():
     folder, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     paths = sorted(p for p in glob.glob(os.path.join(folder, "*", "talks", "*.talk")) if not re.search(rf"/{SPARED}/", p))
     chance = random.Random(seed)
+    found = sorted(glob.glob(os.path.join(os.environ.get("WAGGLE_CORPUS", "/nonexistent"), "*", "*")))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         for _ in range(count):
+            if found and chance.random() < 0.3:
+                play(listener, found_by_fuzzers(found, chance), chance, lambda data, _: data)
+                continue
             steps = http2() if chance.random() < 0.1 else read_talk(chance.choice(paths))
             play(listener, steps, chance)
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -18,6 +19,7 @@ import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+from bpf_objects import KINDS, alive, held  # noqa: E402
 from harness import ROOT, Agent, Child, can_connect, free_port, wait_for  # noqa: E402
 from namespaces import sandboxed  # noqa: E402
 from services import nginx  # noqa: E402
@@ -91,16 +93,13 @@ class Victim:
         self.start()
 
 
-def held(kind, pid):
-    """Ids of the BPF objects of that kind that the process holds open."""
-    found = set()
-    for name in os.listdir(f"/proc/{pid}/fdinfo"):
-        try:
-            with open(f"/proc/{pid}/fdinfo/{name}") as file:
-                found |= {int(line.split()[1]) for line in file if line.startswith(f"{kind}_id:")}
-        except OSError:
-            continue
-    return found
+def without_pipes():
+    """The undefined-behaviour sanitizer opens a pipe to look at an object's type: without a descriptor it takes each for a bad
+    one. So that the agent lives without, it is not to say so."""
+    path = os.path.join(tempfile.mkdtemp(prefix="waggle-soak-"), "suppressions")
+    with open(path, "w") as file:
+        file.write("vptr:*\n")
+    return {"UBSAN_OPTIONS": f"suppressions={path}"}
 
 
 def children_of(pid):
@@ -124,8 +123,9 @@ class Soak:
         self.victims.append(Victim("crowd", [CROWD, "serve", str(port)], port))
         ports = ",".join(str(p) for p in (self.steady.port, self.web_port, *(v.port for v in self.victims)))
         self.servers = 2 + 2 + len(self.victims)  # the steady one, nginx and its workers, the victims
-        self.agent = Agent(services=[{"open_ports": ports}, {"cmd_args": self.word}], traces=False,
-                           config="ebpf: {ring_bytes: 33554432}\nmemory_limit: 512MiB\n")
+        self.selectors = [{"open_ports": ports}, {"cmd_args": self.word}]
+        self.agent = Agent(services=self.selectors, traces=False, config="ebpf: {ring_bytes: 33554432}\nmemory_limit: 512MiB\n",
+                           env=without_pipes())
 
     @property
     def pid(self):
@@ -178,10 +178,22 @@ class Soak:
             time.sleep(self.chance.random() / 20)  # at any moment of its life
             child.stop(signal.SIGKILL)
 
-    def is_sanitized(self):
-        """The undefined-behaviour sanitizer opens a pipe to look at an object: without a descriptor it takes each for a bad one."""
-        with open(f"/proc/{self.pid}/maps") as file:
-            return "libubsan" in file.read()
+    def kill_agent(self):
+        """A second agent on the same services, at any moment of its life: it leaves nothing, and takes nothing from the first."""
+        second = Agent(services=self.selectors, traces=False, wait=False)
+        ids = {kind: set() for kind in KINDS}
+        end = time.monotonic() + 4 * self.chance.random()
+        children = self.churn_processes()
+        while time.monotonic() < end and second.child.process.poll() is None:
+            for kind in KINDS:
+                ids[kind] |= held(kind, second.child.pid)
+            time.sleep(0.05)
+        status = second.stop(signal.SIGKILL)
+        second.sink.stop()
+        assert status == -signal.SIGKILL, f"the second agent ended with {status}: {second.child.output()[-8000:]}"
+        for kind, mine in ids.items():
+            wait_for(lambda kind=kind, mine=mine: not mine & alive(kind), f"the end of the second agent's {kind}s")
+        return children
 
     def exhaust_descriptors(self):
         """For a while the agent can open nothing: no scrape, no look at a new process."""
@@ -208,8 +220,8 @@ class Soak:
         self.rounds += 1
         steps = [self.churn_processes, self.churn_connections, self.churn_namespaces, self.churn_services, self.be_hostile,
                  self.use_stores, self.kill_server, self.kill_client]
-        if self.rounds % 5 == 1 and not self.is_sanitized():
-            steps.append(self.exhaust_descriptors)
+        if self.rounds % 5 == 1:
+            steps += [self.exhaust_descriptors, self.kill_agent]
         self.chance.shuffle(steps)
         for step in steps:
             self.wait_for_end(step() or [])
@@ -254,7 +266,7 @@ class Soak:
         return count
 
     def holds(self):
-        sizes = {f"bpf {kind}s": len(held(kind, self.pid)) for kind in ("prog", "link", "map")}
+        sizes = {f"bpf {kind}s": len(held(kind, self.pid)) for kind in KINDS}
         sizes["descriptors"] = len(os.listdir(f"/proc/{self.pid}/fd"))
         sizes["threads"] = len(os.listdir(f"/proc/{self.pid}/task"))
         sizes["memory"] = int(self.agent.metric_sum("waggle_memory_usage_bytes", part="process"))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`make arm64`: the cross-built agent on an arm64 kernel in QEMU, by every hook that the kernel has."""
+"""`make arm64-boot`: the cross-built agent on an arm64 kernel in QEMU, by every hook that the kernel has."""
 import pathlib
 import subprocess
 import unittest

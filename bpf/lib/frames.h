@@ -37,8 +37,40 @@ struct {
     __type(value, struct wg_frames_of_socket);
 } frames_of_sockets SEC(".maps");
 
+WG_INLINE void wg_keep_place(struct wg_text_place* place, const struct wg_text* text) {
+    place->user_vectors = text->user_vectors;
+    place->at = text->kind == WG_TEXT_VECTORS ? text->at : 0;
+    place->more = text->more;
+}
+
+// Copies bytes of the call from `at` on to s->data. Vectors are fetched forward, and anew from the last place behind
+// where the walk has read ahead: so each is fetched a few times at most.
+__noinline u32 wg_copy_text_at(u32 slot, u64 at, u64 want) {
+    struct wg_scratch* s = wg_scratch_at(slot);
+    if (!s) return 0;
+    struct wg_text* text = &s->text;
+    const u64 skip = text->skip;
+    u64 before = 0;
+    if (text->kind == WG_TEXT_VECTORS) {
+        if (skip + at < text->at) {
+            const struct wg_text_place* place = &s->walk.behind;
+            text->user_vectors = place->user_vectors;
+            text->at = place->at;
+            text->more = place->more;
+            text->count = WG_VECTORS;  // there were more after them
+            if (bpf_probe_read_user(text->vectors, sizeof(text->vectors), (void*)text->user_vectors)) text->count = 0;
+        }
+        wg_text_seek(text, skip + at);
+        before = text->at;
+    }
+    text->skip = skip + at - before;
+    const u32 copied = wg_text_copy(text, want, s->data);
+    text->skip = skip;
+    return copied;
+}
+
 // Reports the bytes from w->from to `end`.
-WG_INLINE void wg_flush_frames(struct wg_scratch* s, u32 slot, u64 end) {
+WG_INLINE void wg_flush_frames(struct wg_scratch* s, u32 slot, u64 end, bool is_last) {
     struct wg_walk* w = &s->walk;
     struct wg_data_event* event = &s->event;
     u64 captured = 0;
@@ -47,11 +79,15 @@ WG_INLINE void wg_flush_frames(struct wg_scratch* s, u32 slot, u64 end) {
         if (w->from == 0 && wanted <= w->have) {
             captured = wanted;
         } else {
-            s->text.skip = w->skip + w->from;
-            captured = wg_copy_text(slot, wanted);
+            captured = wg_copy_text_at(slot, w->from, wanted);
+            wg_keep_place(&w->behind, &s->text);
             w->have = w->from == 0 ? captured : 0;
             if (captured < wanted) wg_count(WG_COUNT_READ_FAILED, 1);
         }
+    }
+    if (is_last && w->until < w->size && wg_copy_tail(slot, w->size)) {
+        w->flags |= WG_DATA_TAIL;
+        __builtin_memcpy(event->tail, &s->tail, 8);
     }
     captured = WG_BOUND(captured, WG_TEXT_MAX);
     event->position = w->position + w->from;
@@ -72,7 +108,7 @@ WG_INLINE void wg_want(struct wg_scratch* s, u32 slot, u64 at, u64 end) {
     struct wg_walk* w = &s->walk;
     if (end > w->size) end = w->size;
     if ((at > w->until && at - w->until > WG_FRAME_GAP) || end > w->from + WG_TEXT_MAX) {
-        if (at > w->from) wg_flush_frames(s, slot, at);
+        if (at > w->from) wg_flush_frames(s, slot, at, false);
         w->until = at;
     }
     if (end > w->from + WG_TEXT_MAX) end = w->from + WG_TEXT_MAX;
@@ -89,10 +125,10 @@ WG_INLINE bool wg_read_header(struct wg_scratch* s, u32 slot, u64 at, u64 size) 
         const u64 from = WG_BOUND(at, WG_TEXT_MAX);
         return bpf_probe_read_kernel(to, size, s->data + from) == 0;
     }
-    if (s->text.kind == WG_TEXT_FLAT) return bpf_probe_read_user(to, size, (void*)(s->text.base + w->skip + at)) == 0;
+    if (s->text.kind == WG_TEXT_FLAT)
+        return bpf_probe_read_user(to, size, (void*)(s->text.base + s->text.skip + at)) == 0;
     w->have = 0;
-    s->text.skip = w->skip + at;
-    return wg_copy_text(slot, size) == size && bpf_probe_read_kernel(to, size, s->data) == 0;
+    return wg_copy_text_at(slot, at, size) == size && bpf_probe_read_kernel(to, size, s->data) == 0;
 }
 
 static long wg_walk_frame(u64 index, u32* place) {
@@ -155,13 +191,11 @@ __noinline u32 wg_report_frames(struct wg_conn* conn, struct wg_frames* frames, 
     w->framing = *found;
     w->frames = *frames;
     w->position = event->position;
-    w->skip = s->text.skip;
+    wg_keep_place(&w->behind, &s->text);
     w->size = event->size;
     w->have = s->captured;
     w->ring = conn->ring;
     w->flags = event->flags;
-    const bool has_tail = wg_copy_tail(slot, w->size);
-    const u64 tail = s->tail;
     wg_frames_begin(&w->frames, &w->framing, w->position, w->flags & WG_DATA_TURN_START);
     if (w->frames.is_followed) {
         if (w->frames.wanted) {
@@ -179,11 +213,7 @@ __noinline u32 wg_report_frames(struct wg_conn* conn, struct wg_frames* frames, 
     w->frames.left = w->at < w->size ? 0 : w->at - w->size;
     w->frames.position = w->position + w->size;
     *frames = w->frames;
-    if (has_tail && w->until < w->size) {
-        w->flags |= WG_DATA_TAIL;
-        __builtin_memcpy(event->tail, &tail, 8);
-    }
-    wg_flush_frames(s, slot, w->size);
+    wg_flush_frames(s, slot, w->size, true);
     return 0;
 }
 

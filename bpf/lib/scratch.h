@@ -12,6 +12,14 @@
 #include "bpf/lib/blocked.h"
 #endif
 
+// Where the vectors that a text has fetched stand in the call.
+struct wg_text_place {
+    u64 user_vectors;
+    u64 at;
+    u32 more;
+    u32 padding;
+};
+
 // How far a call's frames were followed (lib/frames.h). Offsets count from the call's first byte; from `from` to
 // `until` is what the next event copies.
 struct wg_walk {
@@ -19,12 +27,12 @@ struct wg_walk {
     u32 ring;
     struct wg_frames frames;
     u64 position;
-    u64 skip;  // of the text
     u64 size;
     u64 have;  // so much of the call's front stands in data
     u64 from;
     u64 until;
-    u64 at;  // where the next frame begins
+    u64 at;                       // where the next frame begins
+    struct wg_text_place behind;  // at or before `from`, where headers are read ahead
     u8 flags;
     u8 padding[7];
 };

@@ -43,14 +43,7 @@ TEST(Framings, FitIntoTheKernelsTable) {
 using namespace std::string_literals;
 
 TEST(Framings, TellLengthsAndWhatIsWorthCopying) {
-    const wg_framing http2{.header = 9,
-                           .length_bytes = 3,
-                           .type_at = 3,
-                           .types = 10,
-                           .front = 1,
-                           .length_adds = 9,
-                           .whole_types = kAllTypes & ~type_bit(0),
-                           .max_length = 1 << 20};
+    const wg_framing& http2 = framing("http2");
     EXPECT_EQ(read(http2, "\0\x40\0\0\0\0\0\0\1"s), (Read{true, 16384 + 9, 10}));   // DATA
     EXPECT_EQ(read(http2, "\0\1\0\1\4\0\0\0\1"s), (Read{true, 256 + 9, 256 + 9}));  // HEADERS
     EXPECT_EQ(read(http2, "\0\0\0\0\1\0\0\0\1"s), (Read{true, 9, 9}));

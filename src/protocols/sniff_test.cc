@@ -55,6 +55,30 @@ TEST(SniffMatrix, NobodyTakesTheTalksOfOthers) {
     }
 }
 
+// After a loss a stream goes on anywhere in a message.
+TEST(SniffMatrix, NobodyTakesTheMiddlesOfOthers) {
+    constexpr std::size_t kMostOffsets = 1200;
+    for (const auto& path : talks()) {
+        const std::string_view own = protocol_of(path);
+        bool is_switched = false;
+        for (const TalkStep& step : read_talk(path).steps) {
+            is_switched |= step.text == "switched" || step.text.find("101 Switching") != std::string::npos;
+            if (step.what != '>' && step.what != '<') continue;
+            if (is_switched) break;
+            const std::string_view text = step.text;
+            for (std::size_t offset = 1; offset < std::min(kMostOffsets, text.size()); ++offset)
+                for (const Protocol* protocol : all()) {
+                    if (protocol->name == own) continue;
+                    for (const std::size_t size : {std::size_t{24}, std::size_t{4096}})
+                        for (const Side side : {Side::Request, Side::Response})
+                            EXPECT_NE(protocol->sniff(text.substr(offset, size), side), Sniff::Yes)
+                                << protocol->name << " takes " << path << " from " << offset << ": "
+                                << ::testing::PrintToString(text.substr(offset, 40));
+                }
+        }
+    }
+}
+
 TEST(SniffMatrix, TheFirstRequestOfATalkIsKnown) {
     for (const auto& path : talks()) {
         const TalkFile talk = read_talk(path);

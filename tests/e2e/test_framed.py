@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Long bodies between messages of one write: what stands behind them is seen, and they are not copied."""
 import os
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 from databases import PYTHON, SOURCES, DatabaseTest, Postgres
-from harness import Child, wait_for
+from harness import Child, free_port, wait_for
 
 BURSTS = os.path.join(SOURCES, "bursts.py")
 
 
 class FramedTest(DatabaseTest):
-    def burst(self, protocol, port, server, first):
+    def burst(self, protocol, port, server, first, *options):
         """The agent on both ends, after both bursts."""
-        child = Child([PYTHON, BURSTS, protocol, str(port)], stdin=subprocess.PIPE)
+        child = Child([PYTHON, BURSTS, protocol, str(port), *options], stdin=subprocess.PIPE)
         self.addCleanup(child.stop)
         agent = self.watch(child, server)
         for is_last in (False, True):
@@ -30,10 +32,10 @@ class FramedTest(DatabaseTest):
         for cause in ("hole", "unmatched", "parse_invalid", "rule_cut", "unknown_protocol"):
             self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
 
-    def test_postgres(self):
+    def check_postgres(self, *options):
         server = Postgres()
         self.addCleanup(server.stop)
-        agent = self.burst("postgres", server.port, server.child, 6)
+        agent = self.burst("postgres", server.port, server.child, 6, *options)
         texts = ["SELECT length($1) AS a", "SELECT b FROM pg_class, (SELECT ? AS b) AS t", "SELECT length($1) AS c", "SELECT missing",
                  "SELECT repeat(?, ?)", "SELECT relname FROM pg_class LIMIT ?"]
         for kind in ("client", "server"):
@@ -43,6 +45,36 @@ class FramedTest(DatabaseTest):
                              sorted((text, "42703" if "missing" in text else None) for text in texts), kind)
             self.assertEqual({s["waggle.incomplete"] for s in found}, {None})
         self.check_losses(agent)
+
+    def test_postgres(self):
+        self.check_postgres()
+
+    def test_postgres_in_pieces(self):
+        self.check_postgres("400")
+
+    def check_http2(self, *options):
+        folder = tempfile.mkdtemp(prefix="waggle-framed-")
+        self.addCleanup(shutil.rmtree, folder)
+        with open(os.path.join(folder, "small"), "wb") as file:
+            file.write(b"hello")
+        port = free_port()
+        # Room for all that is sent before anything is read.
+        server = Child(["nghttpd", "--no-tls", "-d", folder, "-a", "127.0.0.1", "-W", "30", "-w", "30", str(port)]).wait_port(port)
+        self.addCleanup(server.stop)
+        agent = self.burst("http2", port, server, 2, *options)
+        bodies = {3: 0, 4: 1 << 20, 5: 0, 6: (1 << 20) + 1000, 7: 0, 8: 10, 9: 0}
+        for kind in ("client", "server"):
+            found = agent.expect_spans(len(bodies), lambda s: s.kind == kind and int(s["url.query"][2:]) > 2)
+            self.assertEqual(sorted((s["url.query"], s["http.request.body.size"], s["http.response.status_code"], s["http.response.body.size"],
+                                     s["waggle.unknown"], s["waggle.incomplete"]) for s in found),
+                             [(f"n={n}", size, 200, 5, None, None) for n, size in bodies.items()], kind)
+        self.check_losses(agent)
+
+    def test_http2(self):
+        self.check_http2()
+
+    def test_http2_in_pieces(self):
+        self.check_http2("700")
 
 
 if __name__ == "__main__":

@@ -332,7 +332,19 @@ std::unique_ptr<Session> take_over_session(const ConnectionInfo& info, Streams& 
 
 }  // namespace
 
-const Protocol kHttp2{
-    .name = "http2", .sniff = sniff, .open = open_session, .upgrade_token = "h2c", .take_over = take_over_session};
+// Of DATA the first byte is copied, which may tell the length of padding.
+const Protocol kHttp2{.name = "http2",
+                      .sniff = sniff,
+                      .open = open_session,
+                      .upgrade_token = "h2c",
+                      .take_over = take_over_session,
+                      .framing = wg_framing{.header = kHeaderSize,
+                                            .length_bytes = 3,
+                                            .type_at = 3,
+                                            .types = kContinuation + 1,
+                                            .front = 1,
+                                            .length_adds = kHeaderSize,
+                                            .whole_types = kAllTypes & ~type_bit(kData),
+                                            .max_length = 1 << 20}};
 
 }  // namespace waggle::protocols::http2

@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes many messages with long bodies between them by one call, and reads all answers: HTTP/2 (http2 PORT), PostgreSQL
-(postgres PORT). A small burst first; each begins with a line on standard input."""
+(postgres PORT). A small burst first; each begins with a line on standard input. With a third argument the call gets its bytes
+in pieces of that size, as Node's streams write."""
 import socket
 import struct
 import sys
 
 BODY = 1 << 20
 VALUE = 64 << 10
+PIECE = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+MOST_PIECES = 1024  # UIO_MAXIOV
+
+
+def write(connection, text):
+    if not PIECE:
+        return connection.sendall(text)
+    for at in range(0, len(text), PIECE * MOST_PIECES):
+        part = text[at:at + PIECE * MOST_PIECES]
+        sent = connection.sendmsg([part[i:i + PIECE] for i in range(0, len(part), PIECE)])
+        connection.sendall(part[sent:])
 
 
 def read_exactly(connection, size):
@@ -55,7 +67,7 @@ class Http2:
 
     def burst(self, plan):
         requests = [self.request(path, body) for path, body in plan]
-        self.connection.sendall(b"".join(text for _, text in requests))
+        write(self.connection, b"".join(text for _, text in requests))
         waiting = {stream for stream, _ in requests}
         while waiting:
             kind, flags, stream, _ = self.read()
@@ -95,7 +107,7 @@ class Postgres:
                 self.message(b"E", b"\0" + struct.pack(">I", 0)))
 
     def burst(self, *statements):
-        self.connection.sendall(b"".join(s + self.message(b"S") for s in statements))
+        write(self.connection, b"".join(s + self.message(b"S") for s in statements))
         for _ in statements:
             self.until_ready()
 

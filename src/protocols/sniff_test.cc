@@ -55,7 +55,7 @@ TEST(SniffMatrix, NobodyTakesTheTalksOfOthers) {
     }
 }
 
-// After a loss a stream goes on anywhere in a message.
+// After a loss a stream goes on anywhere in a message. A JSON-RPC message that HTTP carries is one.
 TEST(SniffMatrix, NobodyTakesTheMiddlesOfOthers) {
     constexpr std::size_t kMostOffsets = 1200;
     for (const auto& path : talks()) {
@@ -68,7 +68,7 @@ TEST(SniffMatrix, NobodyTakesTheMiddlesOfOthers) {
             const std::string_view text = step.text;
             for (std::size_t offset = 1; offset < std::min(kMostOffsets, text.size()); ++offset)
                 for (const Protocol* protocol : all()) {
-                    if (protocol->name == own) continue;
+                    if (protocol->name == own || (own == "http" && protocol->name == "jsonrpc")) continue;
                     for (const std::size_t size : {std::size_t{24}, std::size_t{4096}})
                         for (const Side side : {Side::Request, Side::Response})
                             EXPECT_NE(protocol->sniff(text.substr(offset, size), side), Sniff::Yes)

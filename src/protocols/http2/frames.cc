@@ -39,14 +39,30 @@ constexpr std::array<std::uint8_t, 10> kFlags = {kEndStream | kPadded,
                                                  kEndHeaders};
 
 bool is_settings(std::string_view bytes, std::size_t size) {
+    enum Id : unsigned { kEnablePush = 2, kInitialWindow = 4, kMaxFrame = 5, kConnectProtocol = 8 };
     for (std::size_t at = 0; at + 6 <= size && at + 6 <= bytes.size(); at += 6) {
         const unsigned id = static_cast<std::uint8_t>(bytes[at]) << 8 | static_cast<std::uint8_t>(bytes[at + 1]);
+        const std::uint32_t value = read_u32(bytes.substr(at + 2));
         if (id == 0 || id > 0x10) {
             // Unknown ones are ignored by everybody, and some send such on purpose (RFC 8701; gRPC's 0xfe03).
             if ((id & 0x0f0f) != 0x0a0a && id < 0xf000) return false;
         }
+        if ((id == kEnablePush || id == kConnectProtocol) && value > 1) return false;
+        if (id == kInitialWindow && value >> 31) return false;
+        if (id == kMaxFrame && (value < kPlainFrame || value >> 24)) return false;
     }
     return true;
+}
+
+// May one plausible frame stand after the other?
+bool may_follow(const FrameHeader& before, const FrameHeader& header) {
+    const bool is_open = (before.type == kHeaders || before.type == kPushPromise || before.type == kContinuation) &&
+                         !before.has(kEndHeaders);
+    if (is_open || header.type == kContinuation)
+        return is_open && header.type == kContinuation && header.stream == before.stream;
+    const bool is_over =
+        (before.type == kReset || (before.type == kData && before.has(kEndStream))) && before.stream == header.stream;
+    return !is_over || (header.type != kData && header.type != kHeaders);
 }
 
 // What pseudo-header fields say, where they are known, is what they may say.
@@ -73,14 +89,24 @@ Sniff sniff_settings(std::string_view bytes) {
     if (!is_settings(bytes.substr(kHeaderSize), header.length)) return Sniff::No;
     if (bytes.size() < size) return Sniff::NeedMore;
     if (bytes.size() == size) return header.length ? Sniff::Yes : Sniff::NeedMore;
-    return find_frames(bytes, false) == Sniff::No ? Sniff::No : Sniff::Yes;
+    const Sniff verdict = find_frames(bytes, false);
+    if (header.length) return verdict == Sniff::No ? Sniff::No : Sniff::Yes;
+    // An empty one is little more than zeros: what is left in it to the default says what may follow.
+    if (bytes.size() < size + kHeaderSize || verdict != Sniff::Yes) return verdict;
+    constexpr std::uint32_t kFewStreams = 1 << 16;
+    const FrameHeader next = read_header(bytes.substr(size));
+    const bool may_be =
+        next.type == kSettings || next.type == kWindowUpdate || next.type == kPing || next.type == kHeaders;
+    return may_be && next.stream < kFewStreams ? Sniff::Yes : Sniff::No;
 }
 
 // Frames from somewhere in a connection: a message's head tells whose side it is.
 Sniff sniff_frames(std::string_view bytes, Side side) {
+    FrameHeader before;
     for (std::string_view rest = bytes; rest.size() >= kHeaderSize;) {
         const FrameHeader header = read_header(rest);
-        if (!is_plausible(header)) return Sniff::No;
+        if (!is_plausible(header) || (rest.size() < bytes.size() && !may_follow(before, header))) return Sniff::No;
+        before = header;
         rest.remove_prefix(kHeaderSize);
         std::string_view payload = rest.substr(0, header.length);
         if (header.type == kHeaders && header.has(kEndHeaders)) {
@@ -144,11 +170,16 @@ bool is_plausible(const FrameHeader& header) {
     constexpr std::uint32_t kMostSettings = 6 * 64;
     if (header.type > kContinuation || header.stream >> 31 || !is_possible(header)) return false;
     if (header.flags & ~kFlags[header.type] || header.length > kPlainFrame) return false;
+    const bool is_clients = header.stream & 1;  // pushes are rare
     switch (header.type) {
         case kData:
-            return header.length > 0 || header.flags == kEndStream;
+            return is_clients && (header.length > 0 || header.flags == kEndStream);
         case kHeaders:
-            return header.length > 0;
+            return is_clients && header.length > 0;
+        case kReset:
+        case kPushPromise:
+        case kContinuation:
+            return is_clients;
         case kSettings:
             return header.length <= kMostSettings && (!header.flags || !header.length);
         default:
@@ -157,14 +188,16 @@ bool is_plausible(const FrameHeader& header) {
 }
 
 Sniff find_frames(std::string_view bytes, bool is_whole) {
+    FrameHeader before;
     for (int found = 0;; ++found) {
         if (bytes.size() < kHeaderSize) {
             if (is_whole) return found && bytes.empty() ? Sniff::Yes : Sniff::No;
             return Sniff::NeedMore;
         }
         const FrameHeader header = read_header(bytes);
-        if (!is_plausible(header)) return Sniff::No;
+        if (!is_plausible(header) || (found && !may_follow(before, header))) return Sniff::No;
         if (found == 1) return Sniff::Yes;
+        before = header;
         if (bytes.size() - kHeaderSize < header.length) return is_whole ? Sniff::No : Sniff::NeedMore;
         bytes.remove_prefix(kHeaderSize + header.length);
     }

@@ -10,6 +10,8 @@ namespace {
 constexpr std::int8_t kNever = 127;
 constexpr std::int16_t kMaxVersion = 20;  // of any request; newer than Kafka 4.1's
 constexpr std::size_t kMaxClientId = 1024;
+constexpr std::size_t kMaxBody = 1 << 20;  // of what carries no records
+constexpr std::size_t kMaxWhole = 4096;    // of a message that is recognised by its head and its end
 constexpr std::size_t kMaxPositions = 4096;
 
 // The first version with compact lengths and tagged fields, by API key.
@@ -61,9 +63,11 @@ void check_fetch(Reader& reader, std::int16_t version) {
     check_topics(reader, has_topic_ids(kFetch, version), version >= 7);
 }
 
-void check_metadata(Reader& reader, std::int16_t version) {
+// `size`: of the whole body.
+void check_metadata(Reader& reader, std::int16_t version, std::size_t size) {
+    constexpr std::size_t kMostOfNone = 64;
     const std::int64_t topics = reader.array();
-    if (topics > 100'000) reader.fail();
+    if (topics > 100'000 || (topics < 1 && size > kMostOfNone)) reader.fail();
     if (topics < 1 || !reader.is_good()) return;
     if (version >= 10) reader.uuid();
     if (const std::string_view name = reader.string(); reader.is_good() && version < 10 && !is_topic_name(name))
@@ -80,7 +84,7 @@ void check_api_versions(Reader& reader, std::int16_t version) {
 bool has_right_size(const Head& head) {
     const std::size_t body = head.length + 4 - head.size;
     if (head.api == kApiVersions) return head.version < 3 ? body == 0 : body >= 3 && body < 600;
-    return body > 0;
+    return body > 0 && (head.api == kProduce || body <= kMaxBody);
 }
 
 }  // namespace
@@ -138,14 +142,16 @@ Sniff sniff(std::string_view bytes, Side side) {
             check_fetch(reader, head.version);
             break;
         case kMetadata:
-            check_metadata(reader, head.version);
+            check_metadata(reader, head.version, head.length + 4 - head.size);
             break;
         case kApiVersions:
             check_api_versions(reader, head.version);
             break;
-        // Of the others the head must be enough.
+        // Of the others the head must be enough, and the whole message be there.
         default:
-            return head.client_id.empty() ? Sniff::No : Sniff::Yes;
+            if (head.client_id.empty() || head.length > kMaxWhole) return Sniff::No;
+            if (bytes.size() < head.length + 4) return Sniff::NeedMore;
+            return bytes.size() == head.length + 4 ? Sniff::Yes : sniff(bytes.substr(head.length + 4), side);
     }
     if (reader.is_good()) return Sniff::Yes;
     return reader.state() == Reader::State::Bad || end == head.length + 4 ? Sniff::No : Sniff::NeedMore;

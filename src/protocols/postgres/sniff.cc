@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Recognises PostgreSQL by bytes that can hardly be anything else: an opening message, or a chain of
 // messages whose lengths and inner structure fit to the last byte.
+#include <algorithm>
+
 #include "protocols/postgres/messages.h"
 
 namespace waggle::protocols::postgres {
@@ -85,10 +87,24 @@ Shape front_of_query(char type, std::string_view body) {
     return text.size() >= 512 ? Shape::Fits : Shape::Short;
 }
 
+// Names and values, of which there is at least the user's.
+Sniff sniff_startup(std::string_view parameters) {
+    if (parameters.empty()) return Sniff::NeedMore;
+    const std::size_t end = parameters.find('\0');
+    const std::string_view name = parameters.substr(0, end);
+    const auto is_name = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    };
+    if (name.empty() || !std::ranges::all_of(name, is_name)) return Sniff::No;
+    return end == std::string_view::npos ? Sniff::NeedMore : Sniff::Yes;
+}
+
 Sniff sniff_frontend(std::string_view bytes) {
     if (bytes[0] == '\0') {
         if (bytes.size() < 8) return bytes.size() > 1 && bytes[1] != '\0' ? Sniff::No : Sniff::NeedMore;
-        return opening_of(bytes) ? Sniff::Yes : Sniff::No;
+        const std::optional<Opening> opening = opening_of(bytes);
+        if (!opening) return Sniff::No;
+        return *opening == Opening::Startup ? sniff_startup(bytes.substr(8)) : Sniff::Yes;
     }
     // Statements begin with these; the rest only follows.
     if (std::string_view("QPBDCE").find(bytes[0]) == std::string_view::npos) return Sniff::No;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/jsonrpc/session.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "protocols/jsonrpc/jsonrpc.h"
 #include "protocols/peers.h"
@@ -11,22 +13,47 @@ namespace {
 
 constexpr std::size_t kMaxDocument = 16384;  // of which the end is looked for
 constexpr std::uint64_t kMaxContent = std::uint64_t{1} << 30;
-constexpr std::string_view kLength = "Content-Length:";
+constexpr std::size_t kMaxHead = 512;
+constexpr std::array<std::string_view, 2> kFields = {"Content-Length:", "Content-Type:"};
 
 // The head of a language server's message: its size, and that of what follows.
 struct Head {
     std::size_t size = 0;
     std::uint64_t content = 0;
 };
+
+bool starts_with(std::string_view line, std::string_view field) {
+    const std::size_t size = std::min(line.size(), field.size());
+    return equals_ignoring_case(line.substr(0, size), field.substr(0, size));
+}
+
+// Its two fields, in any order; nothing else may stand there.
 std::expected<Head, Stop> read_head(std::string_view bytes) {
-    const std::size_t front = std::min(kLength.size(), bytes.size());
-    if (!equals_ignoring_case(bytes.substr(0, front), kLength.substr(0, front))) return std::unexpected(Stop::Invalid);
-    const std::size_t end = bytes.substr(0, 512).find("\r\n\r\n");
-    if (end == std::string_view::npos) return std::unexpected(bytes.size() < 512 ? Stop::NeedMore : Stop::Invalid);
-    const std::string_view line = bytes.substr(front, bytes.find("\r\n") - front);
-    const auto content = parse_int<std::uint64_t>(trim(line));
-    if (!content || *content > kMaxContent) return std::unexpected(Stop::Invalid);
-    return Head{.size = end + 4, .content = *content};
+    Head head;
+    bool has_length = false;
+    for (std::string_view rest = bytes.substr(0, kMaxHead);;) {
+        const std::size_t end = rest.find("\r\n");
+        const std::string_view line = rest.substr(0, end);
+        const bool is_whole = end != std::string_view::npos;
+        if (is_whole && line.empty()) break;
+        const bool is_end = !is_whole && line == "\r";
+        if (!is_end && std::ranges::none_of(kFields, [&](std::string_view field) {
+                return starts_with(line, field) && (!is_whole || line.size() > field.size());
+            }))
+            return std::unexpected(Stop::Invalid);
+        if (!is_whole) return std::unexpected(bytes.size() < kMaxHead ? Stop::NeedMore : Stop::Invalid);
+        if (starts_with(line, kFields[0])) {
+            const auto content = parse_int<std::uint64_t>(trim(line.substr(kFields[0].size())));
+            if (!content || *content > kMaxContent) return std::unexpected(Stop::Invalid);
+            head.content = *content;
+            has_length = true;
+        }
+        rest.remove_prefix(end + 2);
+        head.size += end + 2;
+    }
+    if (!has_length) return std::unexpected(Stop::Invalid);
+    head.size += 2;
+    return head;
 }
 
 bool is_headed(std::string_view bytes) { return bytes.starts_with('C') || bytes.starts_with('c'); }
@@ -94,6 +121,7 @@ void Session::on_call(Half& half, const json::RpcMessage& message, Context& cont
     Open& exchange = open_here(half, context);
     exchange.request.method = message.method;
     exchange.request.id = message.id;
+    exchange.request.version = message.version;
     exchange.response = {};
     exchange.request_end_ns = half.stream.time_before(half.passed_to);
     begin(exchange, context);
@@ -130,7 +158,7 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     attributes.add(attr::rpc_system_name, std::string_view("jsonrpc"));
     span.name = batch.text(exchange.request.method);
     attributes.add(attr::rpc_method, span.name);
-    attributes.add(attr::jsonrpc_protocol_version, std::string_view("2.0"));
+    attributes.add(attr::jsonrpc_protocol_version, batch.text(exchange.request.version));
     std::string_view error;
     if (exchange.response.error) {
         error = batch.text(std::to_string(*exchange.response.error));
@@ -159,7 +187,9 @@ Sniff sniff(std::string_view bytes, Side side) {
     }
     if (!text.starts_with('{') && !text.starts_with('[')) return Sniff::No;
     const auto message = json::read_rpc(text);
-    const bool is_ours = message && message->version == "2.0" && message->is_answer == (side == Side::Response);
+    // Version 1 has no mark of its own: only a whole call or answer behind a head says enough.
+    const bool is_marked = message && (message->version == "2.0" || (text.size() < bytes.size() && message->is_whole));
+    const bool is_ours = is_marked && message->is_answer == (side == Side::Response);
     if (is_ours && (side == Side::Response ? !message->id.empty() : !message->method.empty())) return Sniff::Yes;
     const auto size = json::value_size(text.substr(0, 4096));
     return !size && size.error() == Stop::NeedMore && text.size() < 4096 ? Sniff::NeedMore : Sniff::No;

@@ -16,6 +16,7 @@ struct Codec {
     struct Request {
         std::string method;
         std::string id;  // empty: nobody answers
+        std::string version;
     };
     struct Response {
         std::optional<std::int64_t> error;

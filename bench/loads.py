@@ -111,9 +111,9 @@ def start_server(kind, folder):
         return server, server.port, lambda: [server.child.pid]
     else:
         port = free_port()
-        if kind == "grpc":
-            from artefacts import go_grpc
-            argv = [go_grpc(), "serve", str(port)]
+        if kind.startswith("grpc"):
+            from artefacts import cpp_grpc, go_grpc
+            argv = [cpp_grpc() if kind == "grpc_cpp" else go_grpc(), "serve", str(port)]
         else:
             argv = [LOAD, "serve", str(port), "100"]
         server = Child(argv).wait_port(port)

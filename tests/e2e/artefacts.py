@@ -82,6 +82,13 @@ def java_grpc():
     return folder + ":" + archives + "/*"
 
 
+def cpp_grpc():
+    """With Debian's gRPC for C++."""
+    product = os.path.join(OUT, "cpp/board")
+    source = os.path.join(SOURCES, "cpp-grpc/board.cc")
+    return make(source, product, ["sh", "-c", f"g++ -std=c++20 -O2 -o {product} {source} $(pkg-config --libs grpc++)"])
+
+
 def java_class(source, name, classpath=""):
     """The folder of classes with the class of that name in it."""
     folder = os.path.join(OUT, "java", name.replace(".", "-").lower())

@@ -158,6 +158,17 @@ def go_client(name):
                 env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
 
 
+def java_client():
+    """The command of DatabaseClient, with drivers from Maven's archives."""
+    source = os.path.join(SOURCES, "java")
+    folder = os.path.join(OUT, "databases/java")
+    archives = os.path.join(folder, "archives")
+    make(source, os.path.join(folder, "DatabaseClient.class"), ["rm", "-rf", folder],
+          ["mvn", "-q", "-B", "-f", source + "/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory=" + archives],
+          ["javac", "-nowarn", "-cp", archives + "/*", "-d", folder, source + "/DatabaseClient.java"])
+    return ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", folder + ":" + archives + "/*", "DatabaseClient"]
+
+
 class DatabaseTest(unittest.TestCase):
     maxDiff = None
 

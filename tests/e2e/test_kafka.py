@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kafka: a real broker with its Java client, kafkajs, kafka-go and librdkafka, at both ends; no value is ever told."""
+"""Kafka: a real broker with its Java client, kafkajs, kafka-go, Sarama and librdkafka, at both ends; no value is ever told."""
 import os
 import socket
 import struct
@@ -23,9 +23,9 @@ def java_client():
     return ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", folder + ":" + brokers.archives(), "KafkaClient"]
 
 
-def go_client():
-    source = os.path.join(SOURCES, "kafkago")
-    product = os.path.join(OUT, "kafkago/kafkago")
+def go_client(name):
+    source = os.path.join(SOURCES, name)
+    product = os.path.join(OUT, name, name)
     return make(source, product, ["go", "-C", source, "build", "-o", product, "."],
                  env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
 
@@ -37,7 +37,7 @@ def text(value):
 class KafkaTest(DatabaseTest):
     @classmethod
     def setUpClass(cls):
-        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-py", "forms", "small", "joined")
+        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-sarama", "orders-py", "forms", "small", "joined")
         cls.addClassCleanup(cls.broker.stop)
         cls.port = cls.broker.port
 
@@ -99,7 +99,10 @@ class KafkaTest(DatabaseTest):
         self.check_orders(agent, "orders-js", "jsshop")
 
     def test_kafka_go(self):
-        self.check_orders(self.run_client(go_client(), str(self.port)), "orders-go", "goshop")
+        self.check_orders(self.run_client(go_client("kafkago"), str(self.port)), "orders-go", "goshop")
+
+    def test_sarama(self):
+        self.check_orders(self.run_client(go_client("sarama"), str(self.port)), "orders-sarama", "saramashop")
 
     def test_librdkafka(self):
         self.check_orders(self.python_client("orders"), "orders-py", "pyshop")

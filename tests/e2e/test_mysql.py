@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from databases import PYTHON, SOURCES, DatabaseTest, Mariadb, go_client, node_packages, python_packages
+from databases import PYTHON, SOURCES, DatabaseTest, Mariadb, go_client, java_client, node_packages, python_packages
 from harness import Child, free_port, request, subset, wait_for
 
 TABLES = ("CREATE TABLE users (id INT, name VARCHAR(20))", "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
@@ -26,9 +26,10 @@ class MysqlTest(DatabaseTest):
         for statement in TABLES:
             self.server.run(statement, options=("--delimiter=//",))
 
-    def expect(self, agent, rows, databases=("shop",)):
-        found = agent.expect_spans(len(rows), lambda s: s["db.system.name"])
-        self.assertEqual([row(s) for s in found], rows)
+    def expect(self, agent, rows, databases=("shop",), greetings=0):
+        """After what a driver asks first, which differs with its version."""
+        found = agent.expect_spans(greetings + len(rows), lambda s: s["db.system.name"])
+        self.assertEqual([row(s) for s in found[greetings:]], rows)
         for span in found:
             self.assertEqual(span.kind, "client")
             self.assertIsNone(span["waggle.incomplete"])
@@ -78,6 +79,20 @@ class Drivers(MysqlTest):
             *[("SELECT users", "SELECT id FROM users WHERE name = ?", None)] * 3,
             ("START", "START TRANSACTION", None), ("INSERT orders", "INSERT INTO orders (user_id) VALUES (?)", None),
             ("COMMIT", "COMMIT", None), ("SELECT missing", "SELECT * FROM missing", MISSING)])
+
+    def check_jdbc(self, kind, options, greetings, begin, inserts, end):
+        agent = self.run_client(*java_client(), "jdbc", f"jdbc:{kind}://127.0.0.1:{self.server.port}/shop?user=shop&password=pw&{options}")
+        self.expect(agent, [*[("SELECT users", "SELECT name FROM users WHERE id = ?", None)] * 4, ("SELECT", "SELECT ? AS name", None),
+                            ("SELECT missing", "SELECT * FROM missing", MISSING), ("SET", begin, None),
+                            *[("INSERT orders", "INSERT INTO orders (user_id) VALUES (?)", None)] * inserts, *end], greetings=greetings)
+
+    def test_mysql_jdbc(self):
+        self.check_jdbc("mysql", "sslMode=DISABLED&useServerPrepStmts=true", 3, "SET autocommit=?", 3,
+                        [("COMMIT", "COMMIT", None), ("ROLLBACK", "ROLLBACK", None)])
+
+    def test_mariadb_jdbc(self):
+        """Which executes all of a batch by one command."""
+        self.check_jdbc("mariadb", "useServerPrepStmts=true", 1, "set autocommit=?", 1, [("COMMIT", "COMMIT", None)])
 
 
 class Server(MysqlTest):

@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from databases import PYTHON, SOURCES, DatabaseTest, Postgres, go_client, node_packages, python_packages
+from databases import PYTHON, SOURCES, DatabaseTest, Postgres, go_client, java_client, node_packages, python_packages
 from harness import Child, free_port, request, subset
 
 TABLES = ("CREATE TABLE users (id int, name text)", "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
@@ -89,6 +89,13 @@ class Drivers(PostgresTest):
         self.expect(agent, [*[("SELECT users", "SELECT name FROM users WHERE id = $1", None)] * 2, insert, insert, insert,
                             ("SELECT missing", "SELECT * FROM missing", MISSING),
                             ("COPY orders", 'copy "orders" ( "user_id" ) from stdin binary', None)])
+
+    def test_jdbc(self):
+        agent = self.run_client(*java_client(), "jdbc", f"jdbc:postgresql://127.0.0.1:{self.server.port}/shop?user=shop&prepareThreshold=2")
+        insert = ("INSERT orders", "INSERT INTO orders (user_id) VALUES ($1)", None)
+        self.expect(agent, [*[("SELECT users", "SELECT name FROM users WHERE id = $1", None)] * 4, ("SELECT", "SELECT ? AS name", None),
+                            ("SELECT missing", "SELECT * FROM missing", MISSING), ("BEGIN", "BEGIN", None), insert, insert, insert,
+                            ("COMMIT", "COMMIT", None)])
 
 
 class Server(PostgresTest):

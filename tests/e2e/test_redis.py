@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import databases
-from databases import PYTHON, SOURCES, DatabaseTest, go_client, node_packages, python_packages
+from databases import PYTHON, SOURCES, DatabaseTest, go_client, java_client, node_packages, python_packages
 from harness import Child, free_port, request, subset
 
 # What drivers say of themselves when they connect differs with their versions.
@@ -62,6 +62,11 @@ class Drivers(RedisTest):
 
     def test_go_redis(self):
         agent = self.run_client(go_client("goredis"), f"127.0.0.1:{self.port}")
+        self.expect(agent, [("SET", "SET ? ?", None), ("GET", "GET ?", None), ("LPUSH", "LPUSH ? ?", "WRONGTYPE"),
+                            *[("INCR", "INCR ?", None)] * 20])
+
+    def test_jedis(self):
+        agent = self.run_client(*java_client(), "jedis", str(self.port))
         self.expect(agent, [("SET", "SET ? ?", None), ("GET", "GET ?", None), ("LPUSH", "LPUSH ? ?", "WRONGTYPE"),
                             *[("INCR", "INCR ?", None)] * 20])
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// A gRPC service of raw bytes by gRPC's C++ library: "serve PORT"; "call PORT" waits for a line, makes a call, waits
+// for another line, makes one call of each kind on the same connection, and waits for the last.
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <chrono>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using grpc::ByteBuffer;
+using grpc::Status;
+using grpc::StatusCode;
+using std::chrono::milliseconds;
+
+constexpr std::string_view kPrefix = "/depot.Board/";
+
+ByteBuffer bytes(std::size_t size) {
+    const grpc::Slice slice(std::string(size, '\0'));
+    return ByteBuffer(&slice, 1);
+}
+
+// One call: each message is answered by itself, of a unary one the first one ends it.
+class Call final : public grpc::ServerGenericBidiReactor {
+  public:
+    explicit Call(std::string method) : method_(std::move(method)) {
+        if (method_ == "Echo" || method_ == "Slow" || method_ == "Chat")
+            StartRead(&message_);
+        else
+            Finish(Status(method_ == "Missing"  ? StatusCode::NOT_FOUND
+                          : method_ == "Broken" ? StatusCode::INTERNAL
+                                                : StatusCode::UNIMPLEMENTED,
+                          "no"));
+    }
+
+    void OnReadDone(bool is_there) override {
+        if (!is_there) return Finish(is_cancelled_ ? Status::CANCELLED : Status::OK);
+        if (method_ == "Slow") {
+            // Its client's deadline comes first.
+            for (int i = 0; i < 200 && !is_cancelled_; ++i) std::this_thread::sleep_for(milliseconds(10));
+        }
+        if (is_cancelled_) return Finish(Status::CANCELLED);
+        if (method_ == "Chat")
+            StartWrite(&message_);
+        else
+            StartWriteAndFinish(&message_, {}, Status::OK);
+    }
+    void OnWriteDone(bool) override {
+        if (method_ == "Chat") StartRead(&message_);
+    }
+    void OnCancel() override { is_cancelled_ = true; }
+    void OnDone() override { delete this; }
+
+  private:
+    const std::string method_;
+    std::atomic<bool> is_cancelled_ = false;
+    ByteBuffer message_;
+};
+
+class Board final : public grpc::CallbackGenericService {
+    grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+        const std::string& path = context->method();
+        return new Call(path.starts_with(kPrefix) ? path.substr(kPrefix.size()) : std::string());
+    }
+};
+
+void serve(const std::string& port) {
+    Board board;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:" + port, grpc::InsecureServerCredentials());
+    builder.RegisterCallbackGenericService(&board);
+    builder.BuildAndStart()->Wait();
+}
+
+class Client {
+  public:
+    explicit Client(const std::string& port)
+        : channel_(grpc::CreateChannel("127.0.0.1:" + port, grpc::InsecureChannelCredentials())) {}
+
+    bool call(std::string_view method, std::size_t size, milliseconds limit) {
+        grpc::ClientContext context;
+        context.set_deadline(std::chrono::system_clock::now() + limit);
+        grpc::GenericStub stub(channel_);
+        grpc::CompletionQueue queue;
+        const auto call =
+            stub.PrepareUnaryCall(&context, std::string(kPrefix) + std::string(method), bytes(size), &queue);
+        call->StartCall();
+        ByteBuffer answer;
+        Status status;
+        call->Finish(&answer, &status, nullptr);
+        void* tag = nullptr;
+        bool is_good = false;
+        queue.Next(&tag, &is_good);
+        return status.ok();
+    }
+
+    void chat(bool is_cancelled) {
+        grpc::ClientContext context;
+        grpc::GenericStub stub(channel_);
+        grpc::CompletionQueue queue;
+        const auto wait = [&] {
+            void* tag = nullptr;
+            bool is_good = false;
+            queue.Next(&tag, &is_good);
+        };
+        const auto call = stub.PrepareCall(&context, std::string(kPrefix) + "Chat", &queue);
+        call->StartCall(nullptr);
+        wait();
+        ByteBuffer answer;
+        for (int i = 0; i < 3; ++i) {
+            call->Write(bytes(5), nullptr);
+            wait();
+            call->Read(&answer, nullptr);
+            wait();
+        }
+        if (is_cancelled) {
+            context.TryCancel();
+        } else {
+            call->WritesDone(nullptr);
+            wait();
+        }
+        Status status;
+        call->Finish(&status, nullptr);
+        wait();
+    }
+
+  private:
+    std::shared_ptr<grpc::Channel> channel_;
+};
+
+void call(const std::string& port) {
+    constexpr milliseconds kLong(20'000);
+    std::string line;
+    std::cout << "ready" << std::endl;
+    std::getline(std::cin, line);
+    Client client(port);
+    client.call("Echo", 12'000, kLong);
+    std::cout << "begun" << std::endl;
+    std::getline(std::cin, line);
+    client.call("Echo", 5, kLong);
+    for (const char* method : {"Missing", "Broken", "Unknown"}) client.call(method, 1, kLong);
+    client.call("Slow", 1, milliseconds(300));
+    client.chat(false);
+    client.chat(true);
+    client.call("Echo", 7, kLong);
+    std::cout << "done" << std::endl;
+    std::getline(std::cin, line);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    if (count < 3) return 2;
+    const std::string_view what = arguments[1];
+    if (what == "serve")
+        serve(arguments[2]);
+    else
+        call(arguments[2]);
+}

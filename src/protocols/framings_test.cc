@@ -44,8 +44,8 @@ using namespace std::string_literals;
 
 TEST(Framings, TellLengthsAndWhatIsWorthCopying) {
     const wg_framing& http2 = framing("http2");
-    EXPECT_EQ(read(http2, "\0\x40\0\0\0\0\0\0\1"s), (Read{true, 16384 + 9, 10}));   // DATA
-    EXPECT_EQ(read(http2, "\0\1\0\1\4\0\0\0\1"s), (Read{true, 256 + 9, 256 + 9}));  // HEADERS
+    EXPECT_EQ(read(http2, "\0\x40\0\0\0\0\0\0\1"s), (Read{true, 16384 + 9, 9 + 512}));  // DATA
+    EXPECT_EQ(read(http2, "\0\1\0\1\4\0\0\0\1"s), (Read{true, 256 + 9, 256 + 9}));      // HEADERS
     EXPECT_EQ(read(http2, "\0\0\0\0\1\0\0\0\1"s), (Read{true, 9, 9}));
     EXPECT_FALSE(read(http2, "GET / HTT"s).is_frame);
     const wg_framing& postgres = framing("postgresql");

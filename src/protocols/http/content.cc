@@ -64,6 +64,11 @@ void describe_search(std::string_view engine, const Facts& facts, const Target& 
 
 }  // namespace
 
+bool may_carry_call(std::string_view method, std::string_view content_type) {
+    return method == "POST" && (content_type.find("json") != std::string_view::npos ||
+                                content_type.find("graphql") != std::string_view::npos);
+}
+
 bool may_be_call(std::string_view content) {
     std::string_view rest = json::skip_blanks(content);
     if (rest.starts_with('[')) rest = json::skip_blanks(rest.substr(1));

@@ -10,6 +10,11 @@
 
 namespace waggle::protocols::http {
 
+inline constexpr std::size_t kMaxFront = 2048;  // kept of a content that may be a call, and of its answer
+
+// May a request's content be a call, by what its head says?
+bool may_carry_call(std::string_view method, std::string_view content_type);
+
 // May the content that begins so be GraphQL's or JSON-RPC's?
 bool may_be_call(std::string_view content);
 

@@ -5,7 +5,9 @@
 
 #include "protocols/http/content.h"
 #include "protocols/http/describe.h"
+#include "protocols/http/grpc.h"
 #include "protocols/http1/http1.h"
+#include "spans/attribute_names.h"
 
 namespace waggle::protocols::http1 {
 
@@ -46,8 +48,6 @@ Reply Codec::begin_response(const Request& request, const Response& response, st
 
 namespace {
 
-constexpr std::size_t kMaxContent = 2048;
-
 // Without the sizes of chunks, as far as it was kept.
 std::string content_of(const Head& head) {
     std::string_view rest = head.content;
@@ -67,7 +67,7 @@ std::string content_of(const Head& head) {
 
 bool add(Head& head, std::string_view bytes) {
     const std::size_t before = head.content.size();
-    head.content += bytes.substr(0, kMaxContent - std::min(kMaxContent, before));
+    head.content += bytes.substr(0, http::kMaxFront - std::min(http::kMaxFront, before));
     return head.content.size() > before;
 }
 
@@ -75,9 +75,8 @@ bool add(Head& head, std::string_view bytes) {
 
 Parsed<std::size_t> Codec::parse_request(std::string_view bytes, bool is_final, Request& head) {
     const auto size = http1::parse_request(bytes, is_final, head);
-    if (!size || head.is_encoded || head.at(head.method) != "POST") return size;
-    const std::string_view type = head.at(head.content_type);
-    head.wants_content = type.find("json") != std::string_view::npos || type.find("graphql") != std::string_view::npos;
+    if (size && !head.is_encoded)
+        head.wants_content = http::may_carry_call(head.at(head.method), head.at(head.content_type));
     return size;
 }
 
@@ -92,7 +91,9 @@ void Codec::add_content(Request& request, std::string_view bytes) {
 }
 
 void Codec::add_content(const Request& request, Response& response, std::string_view bytes) {
-    if (request.wants_content && !request.content.empty() && !response.is_encoded) add(response, bytes);
+    const bool is_wanted =
+        (request.wants_content && !request.content.empty()) || http::is_grpc_web_type(request.at(request.content_type));
+    if (is_wanted && !response.is_encoded) add(response, bytes);
 }
 
 const Protocol* Codec::switches_to(const Request&, const Response& response) {
@@ -108,14 +109,57 @@ std::array<spans::Attribute, 2> Codec::open_attributes(const Request& request) {
     return http::open_attributes(request.at(request.method), "http");
 }
 
+namespace {
+
+// gRPC-Web: the status is in the answer's head, or in the last message of its body.
+void describe_grpc(const Exchange<Codec>& exchange, std::string_view version, std::string_view body,
+                   const ConnectionInfo& info, spans::SpanBatch& batch, spans::Span& span) {
+    const RequestHead& request = exchange.request;
+    const ResponseHead& response = exchange.response;
+    http::GrpcWebTrailers trailers;
+    http::GrpcFacts facts{
+        .protocol = kHttp1.name,
+        .version = version,
+        .path = http::parse_target(request.at(request.target), request.at(request.method)).path,
+        .authority = request.at(request.host),
+        .tracestate = request.at(request.tracestate),
+    };
+    if (exchange.has_response) {
+        std::optional<std::string_view> status;
+        if (!response.grpc_status.is_empty()) {
+            status = response.at(response.grpc_status);
+        } else {
+            trailers.add(body);
+            status = trailers.status();
+        }
+        if (status) {
+            facts.code = http::parse_grpc_status(*status);
+            facts.code_text = *status;
+        } else if (info.role == Role::Client && response.status != 200) {
+            facts.code = http::grpc_code_of_status(response.status);
+        } else if (response.status >= 500) {
+            facts.failure = "UNKNOWN";
+        }
+    } else if (exchange.incomplete == spans::Incomplete::Closed) {
+        facts.failure = "connection_closed";
+    }
+    http::describe_grpc(facts, exchange, info, batch, span);
+    if (exchange.has_response && !facts.code) span.attributes.add(attr::waggle_unknown, attr::rpc_response_status_code);
+}
+
+}  // namespace
+
 void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
                      spans::SpanBatch& batch, spans::Span& span) {
     const RequestHead& request = exchange.request;
     const std::string sent = request.content.empty() ? std::string() : content_of(request);
     const std::string given = exchange.response.content.empty() ? std::string() : content_of(exchange.response);
+    const std::string_view version = request.minor ? "1.1" : "1.0";
+    if (http::is_grpc_type(request.at(request.content_type)))
+        return describe_grpc(exchange, version, given, info, batch, span);
     const http::Facts facts{
         .protocol = kHttp1.name,
-        .version = request.minor ? "1.1" : "1.0",
+        .version = version,
         .method = request.at(request.method),
         .target = request.at(request.target),
         .authority = request.at(request.host),

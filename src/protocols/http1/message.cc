@@ -99,7 +99,7 @@ constexpr bool is_of_interest(const RequestHead&, char first) {
     return first == 'h' || first == 'u' || first == 't' || first == 'c';
 }
 constexpr bool is_of_interest(const ResponseHead&, char first) {
-    return first == 'u' || first == 't' || first == 'c' || first == 'x';
+    return first == 'u' || first == 't' || first == 'c' || first == 'x' || first == 'g';
 }
 
 void take(RequestHead& head, const Field& field) {
@@ -132,6 +132,8 @@ void take(ResponseHead& head, const Field& field) {
         head.upgrade = field.slice();
     else if (equals_ignoring_case(field.name, "x-elastic-product"))
         head.product = field.slice();
+    else if (equals_ignoring_case(field.name, "grpc-status"))
+        head.grpc_status = field.slice();
     else
         common_field(head, field.name, field.value);
 }

@@ -55,6 +55,7 @@ struct ResponseHead : Head {
     std::uint16_t status = 0;
     Slice upgrade;
     Slice product;  // X-Elastic-Product
+    Slice grpc_status;
 };
 
 template <typename T>

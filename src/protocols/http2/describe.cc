@@ -81,6 +81,9 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
             .tracestate = request.text(Name::Tracestate),
             .status = exchange.has_response ? exchange.response.status : std::uint16_t{0},
             .failure = exchange.response.is_reset ? error_text(exchange.response.error) : std::string_view{},
+            .product = exchange.response.fields.text(Name::ElasticProduct),
+            .content = exchange.request.front,
+            .answer = exchange.response.front,
         };
         http::describe(facts, exchange, info, options, batch, span);
     }

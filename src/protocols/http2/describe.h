@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "protocols/http/content.h"
+#include "protocols/http/grpc.h"
 #include "protocols/http2/fields.h"
 #include "protocols/keyed.h"
 
@@ -18,11 +20,20 @@ struct Message {
     spans::Incomplete why = spans::Incomplete::No;
     // Frames of it may have gone by unseen: body and end are not known.
     bool is_lost = false;
+    // The first bytes of a body that may be a call, while none of them are missing.
+    std::string front;
+    bool wants_front = false;
+
+    void add_front(std::string_view bytes) {
+        front += bytes.substr(0, http::kMaxFront - std::min(http::kMaxFront, front.size()));
+    }
 
     void clear() {
         fields.clear();
         why = spans::Incomplete::No;
         is_lost = false;
+        front.clear();
+        wants_front = false;
     }
 };
 
@@ -43,15 +54,17 @@ struct Response : Message {
     std::uint64_t lost_position = 0;  // … and from where
     bool is_reset = false;
     std::uint32_t error = 0;  // of RST_STREAM
+    bool is_web = false;      // gRPC-Web's
+    http::GrpcWebTrailers web_trailers;
 
     void clear() {
-        Fields kept_fields = std::move(fields);
-        Fields kept_trailers = std::move(trailers);
-        *this = {};
-        fields = std::move(kept_fields);
-        trailers = std::move(kept_trailers);
-        fields.clear();
+        Message::clear();
         trailers.clear();
+        web_trailers.clear();
+        status = 0;
+        content = lost_ns = lost_position = 0;
+        is_reset = is_web = false;
+        error = 0;
     }
 };
 
@@ -63,6 +76,8 @@ struct Codec {
     static std::optional<spans::TraceContext> trace_context(const Request& request);
     static std::array<spans::Attribute, 2> open_attributes(const Request& request);
     static bool is_in_gauge(const Request& request);
+    // The fronts of both bodies, where they are kept.
+    static std::size_t memory(const Request& request) { return request.wants_front ? 2 * http::kMaxFront : 0; }
     static void describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,
                          spans::SpanBatch& batch, spans::Span& span);
 };

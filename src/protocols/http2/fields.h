@@ -26,6 +26,8 @@ enum class Name : std::uint8_t {
     Tracestate,
     GrpcStatus,
     GrpcTimeout,
+    ContentEncoding,
+    ElasticProduct,
     kCount,
     Other = kCount,
     Unknown,  // its name is in a table entry that nobody saw
@@ -33,8 +35,9 @@ enum class Name : std::uint8_t {
 
 inline constexpr std::size_t kNames = static_cast<std::size_t>(Name::kCount);
 inline constexpr std::array<std::string_view, kNames> kNameTexts = {
-    ":method",        ":path",      ":scheme",     ":authority", ":status",     "host",        "content-type",
-    "content-length", "user-agent", "traceparent", "tracestate", "grpc-status", "grpc-timeout"};
+    ":method",    ":path",        ":scheme",        ":authority",       ":status",
+    "host",       "content-type", "content-length", "user-agent",       "traceparent",
+    "tracestate", "grpc-status",  "grpc-timeout",   "content-encoding", "x-elastic-product"};
 
 constexpr Name name_of(std::string_view text) {
     for (std::size_t i = 0; i < kNames; ++i)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// gRPC over HTTP/2: what makes an exchange a call, how it ended, and what its span says (OpenTelemetry RPC
-// conventions). A status that nobody saw is unknown, not OK.
+// gRPC over HTTP/2: what makes an exchange a call and how it ended; http/grpc.h says what any call's span tells.
 #pragma once
 
 #include <optional>
@@ -14,9 +13,6 @@ bool is_grpc(const Request& request, const Response& response);
 
 // As the call's client has it; is_client: whether the span is the client's.
 std::optional<unsigned> grpc_status(const Exchange<Codec>& exchange, bool is_client);
-
-// "OK", "CANCELLED", …; empty beyond the codes there are.
-std::string_view grpc_status_text(unsigned code);
 
 // ns of a grpc-timeout ("250m"), nothing when it is none.
 std::optional<std::uint64_t> parse_grpc_timeout(std::string_view text);

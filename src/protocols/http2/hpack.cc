@@ -87,7 +87,7 @@ constexpr auto kStaticNames = [] {
 
 constexpr std::size_t kEntryOverhead = 32;
 constexpr std::size_t kMaxEntries = Decoder::kMaxTable / kEntryOverhead;
-constexpr std::size_t kLongestName = 16;  // of those of interest
+constexpr std::size_t kLongestName = 17;  // of those of interest
 
 }  // namespace
 

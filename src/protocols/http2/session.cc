@@ -92,6 +92,11 @@ bool Http2Session::is_ahead(const Half& half, const Context& context) const {
 
 bool Http2Session::pass_payload(Half& half, Context& context) {
     const std::uint64_t end = *half.payload_end;
+    if (half.is_kept) {
+        const std::uint64_t size = std::min(end, half.stream.end()) - std::min(half.stream.head(), half.stream.end());
+        const std::string_view bytes = half.stream.bytes().substr(0, size);
+        if (size) add_content(half, half.payload_stream, bytes, size - bytes.size());
+    }
     if (half.stream.end() < end) {
         half.stream.skip_to(half.stream.end());
         return false;
@@ -99,6 +104,7 @@ bool Http2Session::pass_payload(Half& half, Context& context) {
     const std::uint64_t end_ns = half.stream.time_before(end);
     half.stream.skip_to(end);
     half.payload_end.reset();
+    half.is_kept = false;
     if (const std::uint32_t stream = std::exchange(half.payload_stream, 0)) {
         on_payload(half, stream, end_ns);
         if (std::exchange(half.ends_stream, false)) on_end(half, stream, end_ns, context);
@@ -162,6 +168,14 @@ bool Http2Session::read_data(Half& half, const FrameHeader& header, std::string_
     pass(half, header);
     half.payload_stream = header.stream;
     half.ends_stream = header.has(kEndStream);
+    if (!wants_content(half, header.stream)) return true;
+    // Nobody pads what is read here.
+    if (header.has(kPadded)) {
+        add_content(half, header.stream, {}, header.length);
+    } else {
+        half.is_kept = true;
+        half.stream.consume(kHeaderSize);
+    }
     return true;
 }
 
@@ -247,7 +261,7 @@ void Http2Session::lose(Half& half, Cause cause, Context& context) {
     half.block.is_open = false;
     half.payload_end.reset();
     half.payload_stream = 0;
-    half.ends_stream = false;
+    half.ends_stream = half.is_kept = false;
     half.state = State::Lost;
     half.lost_position = half.stream.head();
     // What stands here is none, so that it is not tried again.
@@ -332,7 +346,7 @@ std::unique_ptr<Session> take_over_session(const ConnectionInfo& info, Streams& 
 
 }  // namespace
 
-// Of DATA the first byte is copied, which may tell the length of padding.
+// Of DATA the front is copied, in which a call's name or gRPC-Web's trailers stand.
 const Protocol kHttp2{.name = "http2",
                       .sniff = sniff,
                       .open = open_session,
@@ -342,7 +356,7 @@ const Protocol kHttp2{.name = "http2",
                                             .length_bytes = 3,
                                             .type_at = 3,
                                             .types = kContinuation + 1,
-                                            .front = 1,
+                                            .front = 512,
                                             .length_adds = kHeaderSize,
                                             .whole_types = kAllTypes & ~type_bit(kData),
                                             .max_length = 1 << 20}};

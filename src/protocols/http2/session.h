@@ -60,6 +60,7 @@ class Http2Session final : public KeyedSession<Codec> {
         std::optional<std::uint64_t> payload_end;
         std::uint32_t payload_stream = 0;
         bool ends_stream = false;
+        bool is_kept = false;  // its bytes are looked at
         std::uint64_t lost_position = 0;
     };
 
@@ -85,6 +86,8 @@ class Http2Session final : public KeyedSession<Codec> {
     void on_request_head(const Half& half, Fields& fields, Context& context);
     void on_response_head(const Half& half, Fields& fields, Context& context);
     void on_data(const Half& half, std::uint32_t stream, std::uint64_t content, bool is_size_known);
+    bool wants_content(const Half& half, std::uint32_t stream) const;
+    void add_content(const Half& half, std::uint32_t stream, std::string_view bytes, std::uint64_t missing);
     void note_unseen(const Half& half, std::uint32_t stream);
     void on_payload(const Half& half, std::uint32_t stream, std::uint64_t end_ns);
     void on_end(const Half& half, std::uint32_t stream, std::uint64_t end_ns, Context& context);

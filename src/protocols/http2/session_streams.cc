@@ -34,6 +34,9 @@ void Http2Session::on_request_head(const Half& half, Fields& fields, Context& co
     exchange.response.is_lost = is_answered || responses_.state == State::Lost;
     if (exchange.response.is_lost) exchange.response.lost_position = responses_.stream.end();
     if (is_answered) exchange.response.lost_ns = responses_.stream.end_ns();
+    const Fields& head = exchange.request.fields;
+    exchange.request.wants_front =
+        !head.has(Name::ContentEncoding) && http::may_carry_call(head.text(Name::Method), head.text(Name::ContentType));
     exchange.request_position = block.position;
     exchange.request_order = block.order;
     exchange.start_ns = block.first_ns;
@@ -64,6 +67,10 @@ void Http2Session::on_response_head(const Half& half, Fields& fields, Context& c
         exchange->response_position = block.position;
         exchange->end_ns = block.end_ns;
         std::swap(response.fields, fields);
+        const Fields& head = response.fields;
+        response.is_web = http::is_grpc_web_type(head.text(Name::ContentType));
+        response.wants_front =
+            exchange->request.wants_front && !exchange->request.front.empty() && !head.has(Name::ContentEncoding);
         if (response.fields.has_nameless()) response.why = half.why;
         return;
     }
@@ -85,6 +92,31 @@ void Http2Session::on_data(const Half& half, std::uint32_t stream, std::uint64_t
     exchange->response.content += content;
     exchange->response.is_lost |= !is_size_known;
     if (!exchange->first_byte_ns) exchange->first_byte_ns = half.stream.first_ns();
+}
+
+bool Http2Session::wants_content(const Half& half, std::uint32_t stream) const {
+    const Open* const exchange = open_.find(stream);
+    if (!exchange) return false;
+    return is_request(half) ? exchange->request.wants_front
+                            : exchange->response.wants_front || exchange->response.is_web;
+}
+
+// Bytes of a stream's content, and how many after them were not copied.
+void Http2Session::add_content(const Half& half, std::uint32_t stream, std::string_view bytes, std::uint64_t missing) {
+    Open* const exchange = open_.find(stream);
+    if (!exchange) return;
+    if (!is_request(half) && exchange->response.is_web) {
+        exchange->response.web_trailers.add(bytes);
+        exchange->response.web_trailers.skip(missing);
+        return;
+    }
+    Message& message = is_request(half) ? static_cast<Message&>(exchange->request) : exchange->response;
+    message.add_front(bytes);
+    message.wants_front &= !missing && message.front.size() < http::kMaxFront;
+    if (is_request(half) && !http::may_be_call(message.front)) {
+        message.front.clear();
+        message.wants_front = false;
+    }
 }
 
 // A request that comes later may have been answered by what went by.
@@ -152,10 +184,13 @@ void Http2Session::on_lost(const Half& half) {
     for (const auto& [key, exchange] : open_.entries()) {
         if (is_request(half)) {
             exchange->request.is_lost |= !exchange->is_request_done;
+            exchange->request.wants_front = false;
             continue;
         }
         if (!exchange->response.is_lost) exchange->response.lost_position = half.lost_position;
         exchange->response.is_lost = true;
+        exchange->response.wants_front = false;
+        exchange->response.web_trailers.lose();
     }
 }
 

@@ -4,7 +4,8 @@
 //   @preface; @settings [id=value …]; @ack; @ping; @window 1 100; @goaway 5; @reset 1 8; @priority 3; @unknown 3
 //   @headers 1 [end] [pad=7] [priority] [split=3] [plain] [never] [static] :method=GET …
 //     split: into CONTINUATION frames of so many bytes; plain: no Huffman code; static: nothing is inserted
-//   @promise 1 2 :method=GET …; @data 1 [end] [pad=7] text=hello | size=5000; @table 100 (an update, in the next block)
+//   @promise 1 2 :method=GET …; @data 1 [end] [pad=7] text=hello | hex=00ff | size=5000; @table 100 (an update, in the
+//   next block)
 // In fields "+" is a blank, and x*5000 is x five thousand times.
 #pragma once
 
@@ -183,8 +184,11 @@ class FrameWriter {
                                   has("priority"));
         if (what == "@data") {
             std::string content(option("size"), 'x');
-            for (const std::string_view word : words_)
+            for (const std::string_view word : words_) {
                 if (word.starts_with("text=")) content = word.substr(5);
+                for (std::size_t i = 4; word.starts_with("hex=") && i + 2 <= word.size(); i += 2)
+                    content += static_cast<char>(parse_int<unsigned>(word.substr(i, 2), 16).value());
+            }
             return data_frame(stream, has("end"), content, option("pad"));
         }
         return "no such line: " + std::string(text);

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// gRPC over any version of HTTP: what makes a message a call's, how a call ended, and what its span says (OpenTelemetry
+// RPC conventions). A status that nobody saw is unknown, not OK. gRPC-Web's trailers stand in the body.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocols/exchange.h"
+#include "protocols/protocol.h"
+
+namespace waggle::protocols::http {
+
+enum GrpcCode : unsigned {
+    kGrpcCancelled = 1,
+    kGrpcUnknown = 2,
+    kGrpcDeadlineExceeded = 4,
+    kGrpcPermissionDenied = 7,
+    kGrpcResourceExhausted = 8,
+    kGrpcUnimplemented = 12,
+    kGrpcInternal = 13,
+    kGrpcUnavailable = 14,
+    kGrpcDataLoss = 15,
+    kGrpcUnauthenticated = 16,
+};
+
+// By a content type; gRPC-Web's is one, too.
+bool is_grpc_type(std::string_view type);
+// … whose body is bytes: what is written in base64 is not read.
+bool is_grpc_web_type(std::string_view type);
+
+// What a grpc-status says.
+unsigned parse_grpc_status(std::string_view text);
+// "OK", "CANCELLED", …; empty beyond the codes there are.
+std::string_view grpc_status_text(unsigned code);
+// How clients read an HTTP status without a grpc-status (gRPC's http-grpc-status-mapping).
+unsigned grpc_code_of_status(std::uint16_t status);
+
+// Follows the messages of a gRPC-Web body to its trailers, which are the last one.
+class GrpcWebTrailers {
+  public:
+    void add(std::string_view bytes);
+    // Bytes that were not copied.
+    void skip(std::uint64_t size);
+    void lose() { is_lost_ = true; }
+    void clear();
+    // The value of grpc-status.
+    std::optional<std::string_view> status() const;
+
+  private:
+    static constexpr std::size_t kHead = 5;  // flags and length
+    void end_head();
+
+    std::array<char, kHead> head_{};
+    std::size_t have_ = 0;    // of the head
+    std::uint64_t left_ = 0;  // of the message
+    bool is_trailers_ = false;
+    bool is_lost_ = false;
+    std::string text_;
+};
+
+struct GrpcFacts {
+    std::string_view protocol;  // of the span
+    std::string_view version;   // of HTTP
+    std::string_view path;      // empty: unknown
+    std::string_view authority;
+    std::string_view tracestate;
+    std::optional<unsigned> code;
+    std::string_view code_text;  // as it was sent
+    std::string_view failure;    // error.type of what has no code
+};
+
+void describe_grpc(const GrpcFacts& facts, const ExchangeState& exchange, const ConnectionInfo& info,
+                   spans::SpanBatch& batch, spans::Span& span);
+
+}  // namespace waggle::protocols::http

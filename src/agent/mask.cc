@@ -27,6 +27,11 @@ void overwrite(std::span<char> text) {
         if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80)) c = 'x';
 }
 
+// What is encrypted is nobody's value; its records' heads tell how a connection was protected.
+bool is_tls_record(std::string_view bytes) {
+    return bytes.size() >= 2 && bytes[0] >= 0x14 && bytes[0] <= 0x17 && bytes[1] == 0x03;
+}
+
 bool is_kept_field(std::string_view name) {
     return std::ranges::any_of(kKeptFields, [&](std::string_view kept) { return equals_ignoring_case(name, kept); });
 }
@@ -122,7 +127,7 @@ void PayloadMask::data(wg_data_event& event, std::span<char> payload) {
     if ((event.flags & WG_DATA_TURN_START || flow.part == Part::Opaque) && starts_message(text))
         flow = {.next = flow.next};
     while (!payload.empty()) {
-        if (flow.part == Part::Opaque) return overwrite(payload);
+        if (flow.part == Part::Opaque) return hide(flow, payload);
         if (flow.part == Part::Body || flow.part == Part::ChunkData) {
             const std::size_t size = std::min<std::uint64_t>(flow.left, payload.size());
             overwrite(payload.first(size));
@@ -141,6 +146,14 @@ void PayloadMask::data(wg_data_event& event, std::span<char> payload) {
             field_line(flow, piece, is_whole);
         if (is_whole) flow.line.clear();
     }
+}
+
+// Numbers and signs are values of other protocols, too.
+void PayloadMask::hide(Flow& flow, std::span<char> bytes) {
+    if (flow.is_tls)
+        overwrite(bytes);
+    else
+        std::ranges::fill(bytes, 'x');
 }
 
 // Bytes of a body, seen or not. Beyond its end nothing is known where they were not seen.
@@ -174,7 +187,8 @@ void PayloadMask::start_line(Flow& flow, std::span<char> piece, bool is_whole) {
     if (is_whole && trim(line).empty()) return;  // a blank line between messages
     if (!may_start(line, is_whole) || line.size() > kMaxLine) {
         flow.part = Part::Opaque;
-        return overwrite(piece);
+        flow.is_tls = is_tls_record(line);
+        return hide(flow, piece);
     }
     flow.is_response = line.starts_with("HTTP/");
     if (!flow.is_response) mask_target(line, done, piece);

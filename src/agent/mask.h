@@ -2,8 +2,8 @@
 // PayloadMask: overwrites letters and digits of captured bytes that a replay does not need. It
 // follows the framing of HTTP/1, so that heads cut at any byte stay readable and bodies never do:
 // of a head it keeps methods, paths, names of query parameters and fields, status, and the few
-// values that framing, naming and tracing need. What is no HTTP/1 is overwritten as a whole. One
-// owner at a time.
+// values that framing, naming and tracing need. Of what is no HTTP/1 nothing stays, but the shape of
+// TLS records. One owner at a time.
 #pragma once
 
 #include <array>
@@ -33,6 +33,7 @@ class PayloadMask {
         std::uint64_t next = 0;  // position after what was seen
         std::uint64_t left = 0;  // of a body or chunk, what is still to come
         std::string line;        // the unfinished line, as it was
+        bool is_tls = false;
         bool is_response = false;
         bool has_no_body = false;
         bool is_chunked = false;
@@ -40,6 +41,7 @@ class PayloadMask {
         std::uint64_t length = 0;
     };
 
+    static void hide(Flow& flow, std::span<char> bytes);
     void pass_over(Flow& flow, std::uint64_t bytes);
     std::span<char> take_line(Flow& flow, std::span<char> rest, bool& is_whole);
     void start_line(Flow& flow, std::span<char> piece, bool is_whole);

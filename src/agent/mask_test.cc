@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "protocols/testing/talk.h"
+
 namespace waggle::agent {
 namespace {
 
@@ -110,6 +112,36 @@ TEST(PayloadMask, HidesWhatIsNoHttp) {
         EXPECT_EQ(masked.find("s3cret"), std::string::npos) << text;
         EXPECT_EQ(masked.find("PASS"), std::string::npos) << text;
     }
+}
+
+TEST(PayloadMask, OfOtherProtocolsNothingStays) {
+    using protocols::testing::read_talk;
+    std::size_t talks = 0;
+    for (const auto& path : protocols::testing::talks()) {
+        if (path.parent_path().parent_path().filename() == "http1" || path.filename() == "h2c.talk") continue;
+        ++talks;
+        PayloadMask mask;
+        std::uint64_t position[2] = {1000, 1000};
+        bool is_first[2] = {true, true};
+        for (const protocols::testing::TalkStep& step : read_talk(path).steps) {
+            if (step.text == "switched") break;
+            if (step.what != '>' && step.what != '<') continue;
+            std::string text = step.text;
+            wg_data_event event{};
+            event.position = position[step.is_client];
+            event.size = event.captured = static_cast<std::uint32_t>(text.size());
+            event.direction = step.is_client ? WG_RECEIVE : WG_SEND;
+            event.flags = WG_DATA_TURN_START;
+            position[step.is_client] += text.size();
+            mask.data(event, std::span(text));
+            // A first line that HTTP could begin with ends as one.
+            const bool is_http2 = is_first[step.is_client] && step.text.starts_with("PRI * HTTP/2.0\r\n");
+            is_first[step.is_client] = false;
+            if (is_http2) continue;
+            EXPECT_EQ(text, std::string(text.size(), 'x')) << path;
+        }
+    }
+    EXPECT_GT(talks, 50u);
 }
 
 TEST(PayloadMask, HidesUsersInAbsoluteTargets) {

@@ -53,7 +53,7 @@ bool Datagrams::is_asked(const Open& open, const Message& message) {
     const Codec::Request& request = open.exchange.request;
     if (request.id != message.id) return false;
     if (!message.has_question || !request.has_question) return true;
-    return request.type == message.type && request.name == message.name;
+    return request.type == message.type && request.name == message.name.text();
 }
 
 bool Datagrams::may_be_of(const Open& open, bool is_peer_known, const wg_tuple& tuple) {
@@ -111,7 +111,7 @@ void Datagrams::on_question(const Datagram& datagram, Message& message, Context&
     request.type = message.type;
     request.has_question = message.has_question;
     request.retries = 0;
-    std::swap(request.name, message.name);
+    request.name = message.name.text();
     open.exchange.response = {};
     open.exchange.process = datagram.info.process;
     open.exchange.thread = datagram.info.threads_are_contexts ? datagram.thread : 0;

@@ -20,7 +20,7 @@ bool is_label(std::string_view text) {
 }
 
 // The size of the name at the front of bytes, 0 when it is none. A question's name is never compressed.
-std::size_t read_name(std::string_view bytes, std::string& name) {
+std::size_t read_name(std::string_view bytes, HostName& name) {
     std::size_t at = 0;
     for (;;) {
         if (at >= bytes.size()) return 0;
@@ -29,11 +29,11 @@ std::size_t read_name(std::string_view bytes, std::string& name) {
         if (length > 63 || at + length > bytes.size() || at + length > 254) return 0;
         const std::string_view label = bytes.substr(at, length);
         if (!is_label(label)) return 0;
-        if (!name.empty()) name += '.';
-        for (const char c : label) name += to_lower(c);
+        if (!name.is_empty()) name.add('.');
+        for (const char c : label) name.add(to_lower(c));
         at += length;
     }
-    if (name.empty()) name = ".";
+    if (name.is_empty()) name.add('.');
     return at;
 }
 

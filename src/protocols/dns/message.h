@@ -2,9 +2,9 @@
 // The head of a DNS message and its question. Pure.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "protocols/protocol.h"
@@ -15,6 +15,22 @@ inline constexpr std::size_t kHeader = 12;
 // A header, the longest name, type and class.
 inline constexpr std::size_t kMaxFront = kHeader + 255 + 4;
 
+// Of a host, lower case, without the last dot; "." is the root. It allocates nothing.
+class HostName {
+  public:
+    bool is_empty() const { return size_ == 0; }
+    std::string_view text() const { return {text_.data(), size_}; }
+    void clear() { size_ = 0; }
+    // Beyond what a name may be long nothing is added.
+    void add(char c) {
+        if (size_ < text_.size()) text_[size_++] = c;
+    }
+
+  private:
+    std::array<char, 254> text_{};
+    std::uint8_t size_ = 0;
+};
+
 struct Message {
     std::uint16_t id = 0;
     bool is_answer = false;
@@ -24,7 +40,7 @@ struct Message {
     std::uint16_t questions = 0;
     std::uint16_t type = 0;  // of the question
     std::uint16_t record_class = 0;
-    std::string name;           // lower case, without the last dot; "." is the root
+    HostName name;
     bool has_question = false;  // its question was read
 };
 

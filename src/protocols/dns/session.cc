@@ -33,7 +33,7 @@ void Session::on_frame(Half& half, std::string_view front, const Unit&, Context&
         request.id = message->id;
         request.type = message->type;
         request.has_question = message->has_question;
-        request.name = message->name;
+        request.name = message->name.text();
         request.retries = 0;
         exchange.response = {};
         exchange.request_end_ns = half.stream.time_before(half.passed_to);
@@ -43,8 +43,9 @@ void Session::on_frame(Half& half, std::string_view front, const Unit&, Context&
     for (const auto& [key, exchange] : open_.entries()) {
         if (exchange->request.id != message->id) continue;
         // Two questions of one id: the answer repeats its own.
-        const bool is_its_own = !message->has_question || !exchange->request.has_question ||
-                                (message->type == exchange->request.type && message->name == exchange->request.name);
+        const bool is_its_own =
+            !message->has_question || !exchange->request.has_question ||
+            (message->type == exchange->request.type && message->name.text() == exchange->request.name);
         if (!is_its_own) continue;
         answer_here(*exchange, half);
         exchange->response.code = message->code;

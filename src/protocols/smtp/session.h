@@ -4,7 +4,8 @@
 #pragma once
 
 #include <array>
-#include <deque>
+#include <utility>
+#include <vector>
 
 #include "protocols/smtp/lines.h"
 #include "protocols/two_way.h"
@@ -60,7 +61,39 @@ class Session final : public TwoWaySession<Codec> {
         Awaited what = Awaited::Other;
         Key mail = 0;
     };
-    std::deque<Waiting> awaited_;
+    // In the order of commands; unlike a deque it keeps its memory.
+    class Queue {
+      public:
+        bool empty() const { return first_ == all_.size(); }
+        std::size_t size() const { return all_.size() - first_; }
+        const Waiting& front() const { return all_[first_]; }
+        const Waiting& back() const { return all_.back(); }
+        auto begin() const { return all_.begin() + static_cast<std::ptrdiff_t>(first_); }
+        auto end() const { return all_.end(); }
+        void clear() {
+            all_.clear();
+            first_ = 0;
+        }
+        void push_back(Waiting waiting) {
+            if (first_ > 64 && first_ > all_.size() / 2)
+                all_.erase(all_.begin(), all_.begin() + static_cast<std::ptrdiff_t>(std::exchange(first_, 0)));
+            all_.push_back(waiting);
+        }
+        void pop_front() {
+            if (++first_ == all_.size()) clear();
+        }
+        void push_front(Waiting waiting) {
+            if (first_)
+                all_[--first_] = waiting;
+            else
+                all_.insert(all_.begin(), waiting);
+        }
+
+      private:
+        std::vector<Waiting> all_;
+        std::size_t first_ = 0;
+    };
+    Queue awaited_;
     Key current_ = 0;                     // the transaction that is under way
     std::uint64_t last_reply_order_ = 0;  // client: how far it had sent when the newest reply came
     bool is_local_ = false;               // LMTP

@@ -116,6 +116,31 @@ class Ferretdb:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+UNBOUND = """server:
+    username: ""
+    chroot: ""
+    directory: "{folder}"
+    pidfile: "{folder}/pid"
+    use-syslog: no
+    do-daemonize: no
+    module-config: "iterator"
+    local-zone: "example." static
+    local-zone: "org." refuse
+    {more}
+remote-control:
+    control-enable: no
+"""
+
+
+def unbound(folder, interfaces, records):
+    """The command of a server of these records, with its files in the folder."""
+    path = os.path.join(folder, "unbound.conf")
+    more = [*(f"interface: {i}" for i in interfaces), *(f"local-data: '{r}'" for r in records)]
+    with open(path, "w") as file:
+        file.write(UNBOUND.format(folder=folder, more="\n    ".join(more)))
+    return ["/usr/sbin/unbound", "-d", "-c", path]
+
+
 def _read(path):
     if not os.path.exists(path):
         return None

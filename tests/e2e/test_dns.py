@@ -7,26 +7,9 @@ import subprocess
 import tempfile
 import unittest
 
-from databases import PYTHON, SOURCES, DatabaseTest, python_packages
+from databases import PYTHON, SOURCES, DatabaseTest, python_packages, unbound
 from harness import Child, free_port, subset
 
-ZONE = """server:
-    interface: 127.0.0.1@{port}
-    username: ""
-    chroot: ""
-    directory: "{folder}"
-    pidfile: "{folder}/pid"
-    use-syslog: no
-    do-daemonize: no
-    module-config: "iterator"
-    local-zone: "example." static
-    local-zone: "org." refuse
-    local-data: "shop.example. 60 IN A 192.0.2.7"
-    local-data: "mail.shop.example. 60 IN MX 10 mx.shop.example."
-    {text}
-remote-control:
-    control-enable: no
-"""
 QUESTIONS = [("DNS A", "shop.example", "NOERROR"), ("DNS A", "nothing.example", "NXDOMAIN"), ("DNS MX", "mail.shop.example", "NOERROR"),
              ("DNS A", "refused.example.org", "REFUSED"), ("DNS TXT", "long.example", "NOERROR")]
 
@@ -37,11 +20,10 @@ class DnsTest(DatabaseTest):
         folder = tempfile.mkdtemp(prefix="waggle-dns-")
         cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
         cls.port = free_port()
-        # An answer of more than what is copied.
-        text = "\n    ".join(f"local-data: 'long.example. 60 IN TXT \"{n} {'x' * 200}\"'" for n in range(60))
-        with open(os.path.join(folder, "unbound.conf"), "w") as file:
-            file.write(ZONE.format(port=cls.port, folder=folder, text=text))
-        cls.server = Child(["/usr/sbin/unbound", "-d", "-c", os.path.join(folder, "unbound.conf")]).wait_port(cls.port)
+        # The last one is an answer of more than what is copied.
+        records = ["shop.example. 60 IN A 192.0.2.7", "mail.shop.example. 60 IN MX 10 mx.shop.example.",
+                   *(f'long.example. 60 IN TXT "{n} {"x" * 200}"' for n in range(60))]
+        cls.server = Child(unbound(folder, [f"127.0.0.1@{cls.port}"], records)).wait_port(cls.port)
         cls.addClassCleanup(cls.server.stop)
 
     def expect(self, agent, questions, kind):

@@ -7,28 +7,10 @@ import subprocess
 import tempfile
 import unittest
 
-from databases import PYTHON, SOURCES, go_client, python_packages
+from databases import PYTHON, SOURCES, go_client, python_packages, unbound
 from harness import Agent, subset, wait_for
 from namespaces import enter, inner, sandboxed
 
-ZONE = """server:
-    interface: 127.0.0.1
-    interface: ::1
-    username: ""
-    chroot: ""
-    directory: "{folder}"
-    pidfile: "{folder}/pid"
-    use-syslog: no
-    do-daemonize: no
-    module-config: "iterator"
-    local-zone: "example." static
-    local-zone: "org." refuse
-    local-data: "www.depot.example. 60 IN A 192.0.2.7"
-    local-data: "www.depot.example. 60 IN AAAA 2001:db8::7"
-    {text}
-remote-control:
-    control-enable: no
-"""
 NAME = "www.depot.example"
 
 
@@ -39,14 +21,14 @@ class DnsUdpTest(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="waggle-dns-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        # An answer that no datagram holds.
-        text = "\n    ".join(f"local-data: 'long.depot.example. 60 IN TXT \"{n} {'x' * 200}\"'" for n in range(30))
+        # The last one is an answer that no datagram holds.
+        records = [f"{NAME}. 60 IN A 192.0.2.7", f"{NAME}. 60 IN AAAA 2001:db8::7",
+                   *(f'long.depot.example. 60 IN TXT "{n} {"x" * 200}"' for n in range(30))]
         resolver = os.path.join(cls.folder, "resolv.conf")
-        for name, content in (("unbound.conf", ZONE.format(folder=cls.folder, text=text)), ("resolv.conf", "nameserver 127.0.0.1\n"),
-                              ("nsswitch.conf", "hosts: files dns\n")):
+        for name, content in (("resolv.conf", "nameserver 127.0.0.1\n"), ("nsswitch.conf", "hosts: files dns\n")):
             with open(os.path.join(cls.folder, name), "w") as file:
                 file.write(content)
-        cls.server = sandboxed(["/usr/sbin/unbound", "-d", "-c", os.path.join(cls.folder, "unbound.conf")], net=True,
+        cls.server = sandboxed(unbound(cls.folder, ["127.0.0.1", "::1"], records), net=True,
                                mounts=f"mount --bind {resolver} /etc/resolv.conf; mount --bind {cls.folder}/nsswitch.conf /etc/nsswitch.conf;")
         cls.addClassCleanup(cls.server.stop)
         cls.pid = inner(cls.server)

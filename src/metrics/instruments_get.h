@@ -2,10 +2,12 @@
 // What the rows of the instrument table ask of a span: when a metric counts it, its value, its attributes.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include "metrics/instruments.h"
 #include "spans/attribute_names.h"
+#include "spans/grpc_codes.h"
 
 namespace waggle::metrics {
 
@@ -124,14 +126,9 @@ inline bool beyla_server(const Span& s, Value& to) {
 inline bool beyla_rpc_method(const Span& s, Value& to) { return text(s.attributes.text(attr::url_path), to); }
 inline bool beyla_rpc_system(const Span& s, Value& to) { return text(s.attributes.text(attr::rpc_system_name), to); }
 inline bool beyla_rpc_code(const Span& s, Value& to) {
-    constexpr std::string_view kCodes[] = {
-        "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-        "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-        "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
-        "DATA_LOSS", "UNAUTHENTICATED"};
-    const auto* const found = std::ranges::find(kCodes, s.attributes.text(attr::rpc_response_status_code));
-    to = std::int64_t{found - std::begin(kCodes)};
-    return found != std::end(kCodes);
+    const auto* const found = std::ranges::find(spans::kGrpcCodes, s.attributes.text(attr::rpc_response_status_code));
+    to = std::int64_t{found - spans::kGrpcCodes.begin()};
+    return found != spans::kGrpcCodes.end();
 }
 inline bool client_namespace(const Span& s, Value& to) { return when::client(s) && text(own_namespace(s), to); }
 inline bool server_namespace(const Span& s, Value& to) { return !when::client(s) && text(own_namespace(s), to); }

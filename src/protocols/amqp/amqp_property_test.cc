@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "protocols/testing/socket.h"
 #include "protocols/testing/traffic.h"
+#include "protocols/testing/worlds.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {
@@ -212,18 +213,7 @@ class World {
     std::uint64_t others_ = 0;
 };
 
-void play(double loss, std::uint64_t seeds) {
-    std::uint64_t sure = 0, others = 0;
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        SCOPED_TRACE("seed " + std::to_string(seed));
-        World world(seed, loss);
-        world.run(60);
-        sure += world.sure();
-        others += world.others();
-        if (::testing::Test::HasFailure()) return;
-    }
-    EXPECT_GT(sure, (loss > 0 ? 1 : 4) * others) << others;
-}
+void play(double loss, std::uint64_t seeds) { play_worlds<World>(loss, seeds, 60, 4); }
 
 TEST(AmqpProperty, EveryMessageHasItsOwnFate) { play(0, 15); }
 TEST(AmqpProperty, NoFateIsWrongWhenCallsAreLost) { play(0.02, 30); }

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "protocols/testing/socket.h"
 #include "protocols/testing/traffic.h"
+#include "protocols/testing/worlds.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {
@@ -68,7 +69,7 @@ class World {
         check();
     }
 
-    std::uint64_t whole() const { return whole_; }
+    std::uint64_t sure() const { return whole_; }
     std::uint64_t others() const { return others_; }
 
   private:
@@ -160,18 +161,7 @@ class World {
     std::uint64_t others_ = 0;
 };
 
-void play(double loss, std::uint64_t seeds) {
-    std::uint64_t whole = 0, others = 0;
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        SCOPED_TRACE("seed " + std::to_string(seed));
-        World world(seed, loss);
-        world.run(60);
-        whole += world.whole();
-        others += world.others();
-        if (::testing::Test::HasFailure()) return;
-    }
-    EXPECT_GT(whole, (loss > 0 ? 1 : 4) * others) << others;
-}
+void play(double loss, std::uint64_t seeds) { play_worlds<World>(loss, seeds, 60, 4); }
 
 TEST(FastCgiProperty, PairsAreRight) { play(0, 15); }
 TEST(FastCgiProperty, NoPairIsWrongWhenCallsAreLost) { play(0.02, 30); }

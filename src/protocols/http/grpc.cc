@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "protocols/http/describe.h"
 #include "spans/attribute_names.h"
+#include "spans/grpc_codes.h"
 
 namespace waggle::protocols::http {
 namespace {
@@ -14,12 +15,6 @@ constexpr std::string_view kType = "application/grpc";
 constexpr std::string_view kWebType = "application/grpc-web";
 constexpr std::size_t kMaxTrailers = 1024;
 constexpr unsigned char kTrailersFlag = 0x80;
-
-constexpr std::array<std::string_view, 17> kTexts = {
-    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
-    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
-    "DATA_LOSS", "UNAUTHENTICATED"};
 
 bool is_error(unsigned code, bool is_client) {
     if (is_client) return code != 0;
@@ -42,7 +37,9 @@ bool is_grpc_web_type(std::string_view type) { return is_type(type, kWebType, "+
 
 unsigned parse_grpc_status(std::string_view text) { return parse_int<unsigned>(text).value_or(kGrpcUnknown); }
 
-std::string_view grpc_status_text(unsigned code) { return code < kTexts.size() ? kTexts[code] : std::string_view{}; }
+std::string_view grpc_status_text(unsigned code) {
+    return code < spans::kGrpcCodes.size() ? spans::kGrpcCodes[code] : std::string_view{};
+}
 
 unsigned grpc_code_of_status(std::uint16_t status) {
     switch (status) {

@@ -8,6 +8,7 @@
 
 #include "protocols/testing/socket.h"
 #include "protocols/testing/traffic.h"
+#include "protocols/testing/worlds.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {
@@ -35,7 +36,7 @@ class World {
         check();
     }
 
-    std::uint64_t whole() const { return whole_; }
+    std::uint64_t sure() const { return whole_; }
     std::uint64_t others() const { return others_; }
 
   private:
@@ -140,18 +141,7 @@ class World {
     std::uint64_t others_ = 0;
 };
 
-void play(double loss, std::uint64_t seeds) {
-    std::uint64_t whole = 0, others = 0;
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        SCOPED_TRACE("seed " + std::to_string(seed));
-        World world(seed, loss);
-        world.run(40);
-        whole += world.whole();
-        others += world.others();
-        if (::testing::Test::HasFailure()) return;
-    }
-    EXPECT_GT(whole, (loss > 0 ? 1 : 1000) * others) << others;
-}
+void play(double loss, std::uint64_t seeds) { play_worlds<World>(loss, seeds, 40, 1000); }
 
 TEST(SmtpProperty, AnswersAreRight) { play(0, 10); }
 TEST(SmtpProperty, NoAnswerIsWrongWhenCallsAreLost) { play(0.01, 20); }

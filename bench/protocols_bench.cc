@@ -7,10 +7,12 @@
 
 namespace {
 
-using namespace waggle::protocols;
+using waggle::protocols::testing::kSteadyTalks;
+using waggle::protocols::testing::SteadyPlay;
+using waggle::protocols::testing::SteadyTalk;
 
-void read_protocol(benchmark::State& state, const testing::SteadyTalk& talk) {
-    testing::SteadyPlay play(talk);
+void read_protocol(benchmark::State& state, const SteadyTalk& talk) {
+    SteadyPlay play(talk);
     play.prepare();
     play.run();
     std::size_t bytes = 0;
@@ -26,11 +28,13 @@ void read_protocol(benchmark::State& state, const testing::SteadyTalk& talk) {
     state.SetItemsProcessed(static_cast<std::int64_t>(play.spans() - before));
 }
 
-const bool kIsRegistered = [] {
-    for (const testing::SteadyTalk& talk : testing::kSteadyTalks)
-        benchmark::RegisterBenchmark(("protocol/" + std::string(talk.protocol)).c_str(),
-                                     [&talk](benchmark::State& state) { read_protocol(state, talk); });
-    return true;
-}();
+struct Registration {
+    Registration() {
+        for (const SteadyTalk& talk : kSteadyTalks)
+            benchmark::RegisterBenchmark(("protocol/" + std::string(talk.protocol)).c_str(),
+                                         [&talk](benchmark::State& state) { read_protocol(state, talk); });
+    }
+};
+const Registration kRegistration;
 
 }  // namespace

@@ -31,7 +31,8 @@ bool is_past_deadline(const Exchange<Codec>& exchange) {
 std::optional<std::string_view> sent_status(const Response& response) {
     for (const Fields* fields : {&response.trailers, &response.fields})
         if (fields->has(Name::GrpcStatus)) return fields->text(Name::GrpcStatus);
-    return response.is_web ? response.web_trailers.status() : std::nullopt;
+    // Where frames are missing, so may messages be.
+    return response.is_web && !response.is_lost ? response.web_trailers.status() : std::nullopt;
 }
 
 }  // namespace

@@ -69,8 +69,7 @@ void Http2Session::on_response_head(const Half& half, Fields& fields, Context& c
         std::swap(response.fields, fields);
         const Fields& head = response.fields;
         response.is_web = http::is_grpc_web_type(head.text(Name::ContentType));
-        response.wants_front =
-            exchange->request.wants_front && !exchange->request.front.empty() && !head.has(Name::ContentEncoding);
+        response.wants_front = !exchange->request.front.empty() && !head.has(Name::ContentEncoding);
         if (response.fields.has_nameless()) response.why = half.why;
         return;
     }

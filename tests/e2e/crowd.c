@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many connections, long heads and many names, for tests of limits. `crowd serve PORT` answers every request; `crowd
-// load PORT` takes lines: "open N", "heads N BYTES", "churn N", "names N", "close", and answers each with "done".
+// Many connections, long heads, many names and many processes, for tests of limits. `crowd serve PORT` answers every
+// request; `crowd load PORT` takes lines: "open N", "heads N BYTES", "churn N", "names N", "forks N", "close", and
+// answers each with "done".
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,9 +11,10 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST = 1 << 20, PER_ADDRESS = 20000 };
+enum { MOST = 1 << 20, PER_ADDRESS = 20000, CHILDREN = 100 };
 
 static void fail(const char* what) {
     perror(what);
@@ -86,6 +88,18 @@ static void ask(int fd, const char* request) {
     if (read(fd, answer, sizeof(answer)) <= 0) fail("read");
 }
 
+// As fast as it goes, so many of them alive at a time.
+static void make_children(long count) {
+    for (long i = 0; i < count; i++) {
+        if (i >= CHILDREN && wait(NULL) < 0) fail("wait");
+        const pid_t child = fork();
+        if (child < 0) fail("fork");
+        if (child == 0) _exit(0);
+    }
+    while (wait(NULL) > 0) {
+    }
+}
+
 static void load(int port) {
     static int open_fds[MOST];
     long opened = 0;
@@ -100,6 +114,10 @@ static void load(int port) {
             memcpy(head, "GET /long HTTP/1.1\r\nX: ", 23);
         }
         const int one = !strcmp(command, "names") ? dial(port, 0) : -1;
+        if (!strcmp(command, "forks")) {
+            make_children(count);
+            count = 0;
+        }
         for (long i = 0; i < count; i++) {
             if (one >= 0) {
                 snprintf(text, sizeof(text), "M%ld /p/%ld/q%ld HTTP/1.1\r\nHost: h%ld.example\r\nX-%ld: 1\r\n\r\n", i,

@@ -94,11 +94,30 @@ class MemoryTest(BudgetTest):
         agent = self.agent(self.servers, "memory_limit: 64MiB\n", traces=False)
         self.load("open", 400)
         wait_for(lambda: agent.metric_sum(DURATION) == 400, "400 requests")
+        self.load("heads", 64, 1 << 20)
+        self.check_use(agent)
         self.load("heads", 4000, 16000)
         wait_for(lambda: agent.metric_sum("waggle_turns_lost_total", cause="memory_limit") > 0, "some to be dropped")
         self.check_use(agent)
         self.load("open", 400)
         wait_for(lambda: agent.metric_sum(DURATION) >= 800, "requests to be seen beside them")
+
+    def test_processes_without_end(self):
+        """Children by the ten thousand, each of which would be watched: memory stays, and those that are gone are forgotten."""
+        port = free_port()
+        server = Child([CROWD, "serve", str(port)]).wait_port(port)
+        self.addCleanup(server.stop)
+        load = Load(CROWD, "load", str(port))
+        self.addCleanup(load.child.stop)
+        agent = Agent(services=[{"cmd_args": f"load {port}$"}], traces=False)
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the load to be watched")
+        load("forks 40000")
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the children to be forgotten")
+        self.check_use(agent)
+        load("open 100")
+        wait_for(lambda: agent.metric_sum("http_client_request_duration_seconds_count") == 100, "requests to be seen beside them")
 
     def test_new_connections_when_memory_is_short(self):
         idle = self.agent(self.servers, "", traces=False)

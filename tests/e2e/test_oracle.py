@@ -107,7 +107,7 @@ class Oracle(unittest.TestCase):
         self.begin(requests)
         os.kill(agent.child.pid, signal.SIGSTOP)
         try:
-            time.sleep(4)
+            time.sleep(5)
         finally:
             os.kill(agent.child.pid, signal.SIGCONT)
         self.end()
@@ -145,6 +145,30 @@ class Oracle(unittest.TestCase):
         for status in STATUS:
             told = agent.metric_sum(DURATION, http_response_status_code=str(status))
             self.assertTrue(REQUESTS / len(STATUS) <= told <= 2 * REQUESTS / len(STATUS), (status, told))
+
+    def test_ended_in_the_middle(self):
+        """What was seen until then is told once, with its own status or none, and nobody notices that it has gone."""
+        agent = Agent(services=[{"pids": [self.server.pid]}], config="memory_limit: 1GiB\nebpf: {ring_bytes: 134217728}\n")
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the server to be watched")
+        self.begin()
+        wait_for(lambda: len(agent.spans()) > 1000, "spans")
+        self.assertEqual(agent.stop(), 0, agent.child.output()[-2000:])
+        self.end()
+        numbers, without = set(), 0
+        for span in agent.spans():
+            number = int(span["url.path"].rsplit("/", 1)[1])
+            self.assertNotIn(number, numbers)
+            numbers.add(number)
+            status = span["http.response.status_code"]
+            self.assertIn(status, (STATUS[number % 5], None), span)
+            self.assertEqual(status is None, span["waggle.incomplete"] is not None, span)
+            without += status is None
+        self.assertLess(max(numbers), REQUESTS - 1)  # it was the middle
+        # Each connection may have one under way that was read just before, or just after.
+        self.assertLessEqual(without, CONNECTIONS)
+        self.assertLessEqual(max(numbers) + 1 - len(numbers), CONNECTIONS)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ struct NatsMemory : SessionMemory {
 TEST_F(NatsMemory, RequestsThatNobodyAnswersAreWeighed) {
     for (int i = 0; i < kRequests; ++i) send("PUB " + topic(i) + " _INBOX.a 0\r\n\r\n");
     EXPECT_EQ(dropped(), 1u);
+    tick();  // the kernel side counts what comes then
+    EXPECT_EQ(socket_.rule(WG_SEND).mode, WG_RULE_COUNT);
 }
 
 TEST_F(NatsMemory, GroupsAreWeighedOnceEach) {

@@ -26,8 +26,7 @@ void Tracker::drop_heaviest(spans::SpanBatch& batch) {
         Connection* const connection = find(id);
         if (!connection) continue;  // went with the one before
         counts_[connection->protocol].add(Cause::MemoryLimit);
-        mute(*connection, 0);
-        connection->has_rules = false;  // they are to stay: the connection does
+        stop_following(*connection);
         forget(id, spans::Incomplete::Hole, now_ns_, batch);
     }
 }

@@ -245,12 +245,15 @@ class Soak:
         def is_quiet():
             """Nothing open, nobody left but the servers, and nothing new within two publications."""
             now = time.monotonic()
-            status = self.status()
+            try:
+                status, metrics = self.status(), self.agent.metrics()
+            except OSError:  # a host that is busy with the last ones
+                return False
             if last.get("requests") != status["requests"]:
                 last.update(requests=status["requests"], since=now)
             return now - last["since"] > 2.2 and status["requests"]["in_flight"] == 0 and \
-                self.agent.metric_sum("waggle_processes_watched") == self.servers and \
-                self.agent.metric_sum("waggle_tls_processes") == self.tls_servers()
+                metrics[("waggle_processes_watched", frozenset())] == self.servers and \
+                metrics.get(("waggle_tls_processes", frozenset()), 0) == self.tls_servers()
         try:
             wait_for(is_quiet, "everything to be over", QUIET)
         except AssertionError as error:

@@ -222,11 +222,6 @@ WG_INLINE void wg_report(struct sock* sk, struct wg_scratch* s, u32 slot, struct
     s->sk = (u64)sk;
     wg_own(conn, s, slot, tgid, target_generation);
     const bool is_reported = wg_open(conn, sk, slot, tgid, kind, direction, result, now);
-#ifndef WG_PLAIN
-    if (WG_UNLIKELY(page->has_tls))
-        wg_tls_touch(task, page->has_tls, tgid, conn->id, conn->role, wg_tally_port(conn, sk), direction == WG_SEND,
-                     now);
-#endif
     if (WG_LIKELY(is_reported))
         wg_observe(sk, direction, result, flags, message, s, slot, conn, task, now, send, page);
     else if (result)
@@ -266,14 +261,18 @@ WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction d
     if (WG_UNLIKELY(!s)) {
         if (!conn->is_open) {
             wg_begin(conn, sk, tgid, kind, direction, result);
-            if (cause != WG_COUNT_OFF && result)
-                conn->is_carrier = wg_is_carrier(sk, direction, result, message, task, send, conn);
+            s = cause == WG_COUNT_OFF || !result ? NULL : wg_take_scratch(direction, &slot);
+            if (s) {
+                s->sk = (u64)sk;
+                s->text.kind = WG_TEXT_NONE;
+                if (message) {
+                    s->message = (u64)message;
+                    wg_find_in_message(slot, result);
+                }
+                wg_look_for_carrier(conn, slot);
+                s->is_busy = 0;
+            }
         }
-#ifndef WG_PLAIN
-        if (page->has_tls && wg_tls_touch(task, page->has_tls, tgid, conn->id, conn->role, wg_tally_port(conn, sk),
-                                          direction == WG_SEND, now))
-            conn->is_carrier = 1;
-#endif
         if (is_counting) {
             wg_refresh_rules(conn, page);
             if (conn->owner.tgid != tgid) wg_note_owner(conn, tgid, target_generation);
@@ -283,6 +282,11 @@ WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction d
         wg_report(sk, s, slot, conn, kind, direction, result, flags, message, task, send, page, now, target_generation,
                   tgid);
     }
+#ifndef WG_PLAIN
+    if (WG_UNLIKELY(page->has_tls) && wg_tls_touch(task, page->has_tls, tgid, conn->id, conn->role,
+                                                   wg_tally_port(conn, sk), direction == WG_SEND, now))
+        conn->is_carrier = 1;
+#endif
     if (WG_UNLIKELY(is_counting || conn->request_ns))
         wg_keep_tally(conn, sk, direction, turns_before, is_counting, send ? send->first_ns : now, now);
 }

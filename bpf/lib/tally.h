@@ -41,8 +41,11 @@ WG_INLINE u32 wg_tally_bucket(u64 ns) {
 WG_INLINE u32 wg_tally_port(const struct wg_conn* conn, struct sock* sk) {
     if (!sk) return conn->plain_port;
     if (conn->kind == WG_UNIX) return 0;
-    return conn->role == WG_ROLE_SERVER ? WG_GET(sk, __sk_common.skc_num)
-                                        : bpf_ntohs_(WG_GET(sk, __sk_common.skc_dport));
+    // Both are read: a choice of addresses is refused.
+    u32 own = WG_GET(sk, __sk_common.skc_num);
+    u32 others = WG_GET(sk, __sk_common.skc_dport);
+    asm volatile("" : "+r"(own), "+r"(others));
+    return conn->role == WG_ROLE_SERVER ? own : bpf_ntohs_(others);
 }
 
 // The exchange that is open, if any, is over.

@@ -131,10 +131,12 @@ RequestEffect Codec::part(Awaits what) {
 // Sync or Flush: what was only prepared is an exchange for itself.
 RequestEffect Codec::end_parts(bool is_sync, Request& request) {
     RequestEffect effect;
-    if (has_parts_) {
+    if (has_parts_ && expected() > 0) {
         queue_.back().ends_exchange = true;
         set_request(last_, request);
         effect.kind = RequestKind::Silent;
+    } else if (has_parts_) {  // answered before they ended, or given up after a loss
+        effect.kind = RequestKind::Drops;
     }
     has_parts_ = false;
     last_.reset();

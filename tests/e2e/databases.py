@@ -63,12 +63,19 @@ class Mariadb:
         data = os.path.join(self.folder, "data")
         run([["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=mysql", "--auth-root-authentication-method=normal",
                "--skip-test-db"]], cwd=self.folder)
-        self.child = Child(["/usr/sbin/mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--port={self.port}",
+        self._start(*settings)
+        self._call(["-u", "root", f"--socket={self.socket}"], "CREATE DATABASE shop; "
+                   "CREATE USER shop@'%' IDENTIFIED BY 'pw'; GRANT ALL ON *.* TO shop@'%'")
+
+    def _start(self, *settings):
+        self.child = Child(["/usr/sbin/mariadbd", "--no-defaults", "--user=mysql", f"--datadir={self.folder}/data", f"--port={self.port}",
                             f"--socket={self.socket}", "--bind-address=127.0.0.1", "--skip-log-bin", "--local-infile=1",
                             "--max-allowed-packet=64M", f"--pid-file={self.folder}/pid", *settings], cwd=self.folder)
         wait_for(lambda: self.is_ready(), "MariaDB")
-        self._call(["-u", "root", f"--socket={self.socket}"], "CREATE DATABASE shop; "
-                   "CREATE USER shop@'%' IDENTIFIED BY 'pw'; GRANT ALL ON *.* TO shop@'%'")
+
+    def restart(self, *settings):
+        self.child.stop(wait=30)
+        self._start(*settings)
 
     def is_ready(self):
         if self.child.process.poll() is not None:

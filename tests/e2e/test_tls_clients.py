@@ -33,9 +33,16 @@ CLIENTS = {
     "http.client": ([PYTHON, service_folder("tls/blocking_client.py")], lines),
     "requests": ([PYTHON, service_folder("tls/requests_client.py")], lines),
     "curl_cffi": ([PYTHON, service_folder("tls/curl_cffi_client.py")], lines),
+    "aiohttp": ([PYTHON, service_folder("tls/aiohttp_client.py")], lines),
+    "php": (["php", service_folder("tls/client.php")], lines),
+    "ruby": (["ruby", service_folder("tls/client.rb")], lines),
+    "fetch": (["node", service_folder("tls/fetch.mjs")], lines),
 }
 # Its library is loaded with the first import.
-ENVIRONMENT = {"curl_cffi": {"PYTHONPATH": from_index("curl_cffi==0.17.0", ["--only-binary=:all:", "--python-version", "3.11"])}}
+WHEELS = ["--only-binary=:all:", "--python-version", "3.11"]
+ENVIRONMENT = {"curl_cffi": {"PYTHONPATH": from_index("curl_cffi==0.17.0", WHEELS)},
+               "aiohttp": {"PYTHONPATH": from_index("aiohttp==3.9.5", WHEELS)},
+               "fetch": {"NODE_EXTRA_CA_CERTS": certificate()}}
 
 
 class TlsClients(unittest.TestCase):
@@ -86,6 +93,18 @@ class TlsClients(unittest.TestCase):
 
     def test_requests(self):
         self.check("requests")
+
+    def test_aiohttp(self):
+        self.check("aiohttp")
+
+    def test_php(self):
+        self.check("php")
+
+    def test_ruby(self):
+        self.check("ruby")
+
+    def test_fetch(self):
+        self.check("fetch")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 from artefacts import from_index
-from databases import Postgres
+from databases import Mariadb, Postgres
 from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
 from test_tls_attach import get
@@ -33,11 +33,9 @@ class Libraries(unittest.TestCase):
         finally:
             server.stop()
 
-    def test_postgres_by_openssl_1_1(self):
-        packages = from_index("psycopg2-binary==2.9.5", ["--no-deps", "--only-binary=:all:", "--python-version", "3.11",
-                                                         "--implementation", "cp"])
-        self.assertTrue(glob.glob(packages + "/psycopg2_binary.libs/libssl*.so.1.1*"))
+    def postgres(self):
         postgres = Postgres()
+        self.addCleanup(postgres.stop)
         pem = os.path.join(postgres.folder, "key.pem")
         shutil.copy(key(), pem)
         shutil.chown(pem, "postgres", "postgres")
@@ -46,6 +44,53 @@ class Libraries(unittest.TestCase):
             postgres.psql(f"ALTER SYSTEM SET {setting}")
         postgres.psql("SELECT pg_reload_conf()")
         wait_for(lambda: postgres.psql("SHOW ssl").strip() == "on", "PostgreSQL to speak TLS")
+        return postgres
+
+    def test_psql(self):
+        postgres = self.postgres()
+        client = Child([postgres.programs + "/psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(postgres.port), "-U", "shop", "shop"],
+                       env={"PGSSLMODE": "require"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            with Agent(services=[{"pids": [client.pid]}]) as agent:
+                wait_for(lambda: "libssl" in agent.child.output(), "its library to be read")
+                client.process.stdin.write(b"SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid();\nSELECT * FROM missing;\n")
+                out, _ = client.process.communicate(timeout=30)
+                self.assertIn(b" t\n", out)
+                spans = agent.expect_spans(2, lambda s: s.kind == "client")
+                self.assertEqual([(s["db.operation.name"], s["db.response.status_code"]) for s in spans], [("SELECT", None), ("SELECT", "42P01")])
+                self.assertEqual(spans[0]["server.port"], postgres.port)
+        finally:
+            client.stop()
+
+    def test_mariadb(self):
+        """Its client has GnuTLS."""
+        server = Mariadb()
+        self.addCleanup(server.stop)
+        pem = os.path.join(server.folder, "key.pem")
+        shutil.copy(key(), pem)
+        shutil.chown(pem, "mysql", "mysql")
+        os.chmod(pem, 0o600)
+        server.restart(f"--ssl-cert={certificate()}", f"--ssl-key={pem}")
+        client = Child(["mariadb", "--no-defaults", "--ssl", "--protocol=tcp", "-h", "127.0.0.1", "-P", str(server.port), "-u", "shop", "-ppw",
+                        "-D", "shop", "-f", "-n"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            with Agent(services=[{"pids": [server.child.pid, client.pid]}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 2, "their libraries to be read")
+                client.process.stdin.write(b"SHOW STATUS LIKE 'Ssl_version';\nSELECT * FROM missing;\nSELECT 'secret';\n")
+                out, _ = client.process.communicate(timeout=30)
+                self.assertIn(b"TLSv1", out)
+                for kind in ("client", "server"):
+                    spans = agent.expect_spans(3, lambda s: s.kind == kind and s["db.query.text"])
+                    self.assertEqual([s["db.query.text"] for s in spans], ["SHOW STATUS LIKE ?", "SELECT * FROM missing", "SELECT ?"])
+                    self.assertEqual([s["db.response.status_code"] for s in spans], [None, "1146", None])
+        finally:
+            client.stop()
+
+    def test_postgres_by_openssl_1_1(self):
+        packages = from_index("psycopg2-binary==2.9.5", ["--no-deps", "--only-binary=:all:", "--python-version", "3.11",
+                                                         "--implementation", "cp"])
+        self.assertTrue(glob.glob(packages + "/psycopg2_binary.libs/libssl*.so.1.1*"))
+        postgres = self.postgres()
         client = Child([PYTHON, service_folder("tls/postgres_client.py")], stdin=subprocess.PIPE, env={"PYTHONPATH": packages})
         try:
             with Agent(services=[{"pids": [client.pid]}]) as agent:
@@ -61,7 +106,6 @@ class Libraries(unittest.TestCase):
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
         finally:
             client.stop()
-            postgres.stop()
 
     def test_redis(self):
         port = free_port()

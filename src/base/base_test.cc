@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "base/arena.h"
 #include "base/glob.h"
+#include "base/parallel.h"
 #include "base/result.h"
 #include "base/secrets.h"
 #include "base/strings.h"
@@ -158,6 +164,28 @@ TEST(Glob, StaysLinearInHostilePatterns) {
 TEST(Glob, TellsPatternsFromTexts) {
     EXPECT_FALSE(is_glob("/usr/bin/nginx"));
     for (const char* pattern : {"a*", "a?", "[a]", "{a,b}", "\\a"}) EXPECT_TRUE(is_glob(pattern)) << pattern;
+}
+
+TEST(InParallel, DoesEachOnce) {
+    for (const std::size_t most : {0u, 1u, 3u, 64u}) {
+        std::array<std::atomic<int>, 50> done{};
+        in_parallel(done.size(), most, [&](std::size_t i) { ++done[i]; });
+        for (const auto& times : done) EXPECT_EQ(times, 1);
+    }
+    in_parallel(0, 64, [](std::size_t) { FAIL(); });
+}
+
+// As many at a time as are allowed: each waits until all of them are there.
+TEST(InParallel, AsManyAtATimeAsAreAllowed) {
+    constexpr int kMost = 16;
+    std::atomic<int> here = 0;
+    std::atomic<int> alone = 0;
+    in_parallel(kMost, kMost, [&](std::size_t) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        for (++here; here < kMost && std::chrono::steady_clock::now() < deadline;) std::this_thread::yield();
+        alone += here < kMost;
+    });
+    EXPECT_EQ(alone, 0);
 }
 
 TEST(Strings, SplitKeepsEmptyParts) {

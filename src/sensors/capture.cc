@@ -208,7 +208,7 @@ void Capture::detach() {
     if (sockets_) sockets_->detach();
     if (processes_) processes_->detach();
     if (io_uring_) io_uring_->detach();
-    if (tls_) tls_->detach_all();
+    if (tls_) tls_->stop();
 }
 
 void Capture::beat(std::uint64_t now_ns) {

@@ -10,8 +10,8 @@
 #include <atomic>
 #include <cstring>
 #include <set>
-#include <thread>
 
+#include "base/parallel.h"
 #include "bpf/abi/rules.h"
 #include "sensors/map.h"
 #include "sensors/tls_library.h"
@@ -60,9 +60,14 @@ std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorRe
         report = {};
         sensor = load(tls_sensor(), older, report);
         if (!sensor) return nullptr;
-        report.reasons = {fmt::format("uprobe_multi: {}; a stop takes about 80 ms for each probe", why)};
+        report.reasons = {fmt::format("uprobe_multi: {}", why)};
         is_multi = false;
     }
+    if (!is_multi)
+        report.reasons.push_back(
+            fmt::format("by perf events, which want CAP_SYS_ADMIN: a stop takes about 80 ms for every {} probes, "
+                        "after the last export",
+                        kMaxClosers));
     return std::unique_ptr<TlsProbes>(new TlsProbes(std::move(sensor), is_multi));
 }
 
@@ -74,21 +79,12 @@ void TlsProbes::Links::add(Links more) {
 }
 
 void TlsProbes::Links::release() {
-    std::atomic<std::size_t> next = 0;
-    const auto close_some = [&] {
-        for (std::size_t i = next++; i < multi.size() + single.size(); i = next++) {
-            if (i < multi.size())
-                multi[i].reset();
-            else
-                bpf_link__destroy(single[i - multi.size()]);
-        }
-    };
-    {
-        std::vector<std::jthread> helpers;
-        const std::size_t wanted = std::min((multi.size() + single.size()) / 4, kMaxClosers);
-        while (helpers.size() < wanted) helpers.emplace_back(close_some);
-        close_some();
-    }
+    in_parallel(multi.size() + single.size(), kMaxClosers, [&](std::size_t i) {
+        if (i < multi.size())
+            multi[i].reset();
+        else
+            bpf_link__destroy(single[i - multi.size()]);
+    });
     multi.clear();
     single.clear();
 }
@@ -152,6 +148,14 @@ void TlsProbes::detach(std::span<const Gone> gone) {
         if (map_lookup(sessions, &key, session.data()) == 0) map_delete(sensor_->map_fd("rules"), &session[0]);
         map_delete(sessions, &key);
     }
+}
+
+void TlsProbes::stop() {
+    {
+        std::lock_guard lock(mutex_);
+        is_over_ = true;
+    }
+    if (is_multi_) detach_all();
 }
 
 void TlsProbes::detach_all() {

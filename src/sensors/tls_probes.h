@@ -35,7 +35,7 @@ class TlsProbes {
     TlsProbes(const TlsProbes&) = delete;
     TlsProbes& operator=(const TlsProbes&) = delete;
 
-    // Says which calls the socket hooks are to look for, as soon as the first probe is set. It outlives detach_all().
+    // Says which calls the socket hooks are to look for, as soon as the first probe is set. It outlives stop().
     void set_flag(std::uint32_t* has_tls) { has_tls_ = has_tls; }
     // Probes in this process only, whatever else maps the file; `pid` as the agent numbers it. Any thread.
     Result<void> attach(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places);
@@ -45,8 +45,9 @@ class TlsProbes {
     };
     // Takes the processes' probes, and forgets their sessions.
     void detach(std::span<const Gone> gone);
-    // Takes all of them; none come after.
-    void detach_all();
+    // None come after. By uprobe_multi all of them go; perf events, which take longer, go with this object: until then
+    // they run into a switch that is off.
+    void stop();
     std::uint64_t missed_runs() const { return sensor_->missed_runs(); }
 
   private:
@@ -58,6 +59,7 @@ class TlsProbes {
         // The kernel waits for its readers at each link: several wait at once.
         void release();
     };
+    void detach_all();
     TlsProbes(std::unique_ptr<Sensor> sensor, bool is_multi) : sensor_(std::move(sensor)), is_multi_(is_multi) {}
     Result<void> attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places,
                              Links& links);

@@ -120,6 +120,9 @@ class Attach(unittest.TestCase):
         try:
             with Agent(services=[{"open_ports": str(port)}], config="ebpf: {disable: [uprobe_multi]}\n") as agent:
                 self.assertIn("tls: by uprobe\n", re.sub(r".*\] ", "", agent.child.output()))
+                doctor = subprocess.run([WAGGLE, "doctor", "--set", "ebpf.disable=uprobe_multi"], capture_output=True, text=True,
+                                        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}).stdout
+                self.assertRegex(doctor, r"CAP_SYS_ADMIN: a stop takes about 80 ms for every \d+ probes")
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 3, "nginx and its workers to be read")
                 self.check_spans(agent, port)
             wait_for(lambda: not any(is_probed(pid) for pid in (server.pid, *workers(server))), "the probes to be gone")
@@ -219,6 +222,29 @@ class Unselected(unittest.TestCase):
             server.stop()
             other.stop()
             shutil.rmtree(folder)
+
+    def test_no_span_of_a_process_that_is_not_selected(self):
+        """Of one image, at both ends: what the others say to each other is nobody's business."""
+        server, port = nginx_tls()
+        other, other_port = nginx_tls()
+        client = Child([PYTHON, service_folder("tls/blocking_client.py")], stdin=subprocess.PIPE)
+        try:
+            with Agent(services=[{"open_ports": str(port)}]) as agent:
+                wait_for(lambda: all(is_probed(pid) for pid in workers(server)), "the selected one's probes")
+                for number in range(3):
+                    for to in (port, other_port):
+                        client.process.stdin.write(f"{to} {certificate()} /page/{number}\n".encode())
+                client.process.stdin.close()
+                spans = agent.expect_spans(3)
+                self.assertEqual({(s.kind, s["server.port"]) for s in spans}, {("server", port)})
+                for pid in (other.pid, *workers(other)):
+                    self.assertFalse(is_probed(pid))
+                self.assertEqual(client.process.wait(20), 0)
+            self.assertEqual(len(agent.spans()), 3)
+        finally:
+            client.stop()
+            server.stop()
+            other.stop()
 
     def test_nothing_is_left_behind(self):
         server, port = nginx_tls()

@@ -38,7 +38,13 @@ enum wg_role : __u8 { WG_ROLE_UNKNOWN = 0, WG_ROLE_CLIENT = 1, WG_ROLE_SERVER = 
 enum wg_socket_kind : __u8 { WG_TCP = 1, WG_MPTCP = 2, WG_UNIX = 3, WG_UDP = 4 };
 
 // Where a connection's bytes were seen.
-enum wg_source : __u8 { WG_SOURCE_SOCKET = 0, WG_SOURCE_TLS = 1, WG_SOURCE_GO_TLS = 2, WG_SOURCE_RUST_TLS = 3 };
+enum wg_source : __u8 {
+    WG_SOURCE_SOCKET = 0,
+    WG_SOURCE_TLS = 1,
+    WG_SOURCE_GO_TLS = 2,
+    WG_SOURCE_RUST_TLS = 3,
+    WG_SOURCE_FOUND_TLS = 4,  // at functions that were found by their code: nothing is believed before it is proven
+};
 
 enum { WG_UNIX_PATH = 108 };
 
@@ -59,9 +65,10 @@ struct wg_connection_event {
     __u32 kernel_tgid;
     enum wg_role role;
     enum wg_socket_kind kind;
-    __u8 family;      // AF_INET, AF_INET6, AF_UNIX
-    __u8 from_start;  // bit per direction: nothing was moved before the first data event
-    __u32 padding;
+    __u8 family;          // AF_INET, AF_INET6, AF_UNIX
+    __u8 from_start;      // bit per direction: nothing was moved before the first data event
+    __u8 has_kernel_tls;  // the kernel encrypts: what is sent or received goes by as plaintext
+    __u8 padding[3];
     __u64 next[2];  // by direction: position of the first byte that is told of from now on
     struct wg_tuple tuple;
     char unix_path[WG_UNIX_PATH];  // bound path of the server's end; an abstract name starts with '@'

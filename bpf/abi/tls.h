@@ -10,7 +10,8 @@ enum wg_tls_site : __u64 {
     WG_TLS_WRITE = 2,
     WG_TLS_READ_EX = 3,
     WG_TLS_WRITE_EX = 4,
-    WG_TLS_LEAVE = 5,  // of any of the four, with the result: bytes or below 1; of the _EX forms 1 or 0
+    WG_TLS_LEAVE = 5,  // of any of the four, SEND_FILE and WRITE_FLAGS, with the result: bytes or below 1; of the _EX
+                       // forms and WRITE_FLAGS 1 or 0
     WG_TLS_NEW = 6,    // a session was made: the result
     WG_TLS_FREE = 7,   // session
     WG_TLS_BEGIN = 8,  // session: no bytes have gone by, unless it is known already
@@ -21,9 +22,13 @@ enum wg_tls_site : __u64 {
     WG_TLS_GO_LEAVE = 12,      // of any of the three
     WG_TLS_GO_FREE = 13,       // session
     // rustls; a session is its rustls::CommonState, which is moved in memory.
-    WG_TLS_RUST_TAKE = 14,   // session, and a vector with the plaintext of one record
-    WG_TLS_RUST_WRITE = 15,  // session, and one buffer or a list of them
-    WG_TLS_RUST_FREE = 16,   // session
+    WG_TLS_RUST_TAKE = 14,    // session, and a vector with the plaintext of one record
+    WG_TLS_RUST_WRITE = 15,   // session, and one buffer or a list of them
+    WG_TLS_RUST_FREE = 16,    // session
+    WG_TLS_SEND_FILE = 17,    // session: bytes of a file, which the kernel encrypts
+    WG_TLS_WRITE_FLAGS = 18,  // as WRITE_EX, or (OpenSSL 3.3 and later) with flags before the last argument
+    // Or'ed to any: the function was found by its code. What it gives is told as of WG_SOURCE_FOUND_TLS.
+    WG_TLS_FOUND = 0x80,
 };
 
 // The probe's cookie: the site, and above it how far the stack pointer stands there below where it was at the call.

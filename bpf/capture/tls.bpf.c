@@ -38,6 +38,7 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call* call, const struct wg_tls_key
     if (!session) session = wg_session_new(key, 0, is_go);
     if (!session) return 0;
     session->is_rust = (call->direction & WG_TLS_RUST) != 0;
+    session->is_found = (call->direction & WG_TLS_BY_CODE) != 0;
     struct wg_conn* conn = &session->conn;
     u32 slot = 0;
     const enum wg_direction direction = call->direction & 1;
@@ -64,7 +65,8 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call* call, const struct wg_tls_key
         if (is_bound_now) session->beneath = beneath;
         if (is_bound_now || !conn->is_open || wg_was_silent(conn, now))
             conn->is_open = wg_report_plain(session, &s->owner, now);
-        s->text.kind = WG_TEXT_FLAT;
+        wg_refresh_rules(conn, page);
+        s->text.kind = call->buffer ? WG_TEXT_FLAT : WG_TEXT_NONE;
         s->text.base = call->buffer;
         s->text.skip = 0;
         wg_move(NULL, direction, size, s, slot, conn, task, now, true, as_send, page);
@@ -139,7 +141,7 @@ WG_INLINE int wg_tls_left(struct wg_tls_call* call, u32 tgid, s32 result, bool i
     return 0;
 }
 
-WG_INLINE int wg_tls_of_thread(struct pt_regs* regs, enum wg_tls_site site, u64 stack, u32 tgid) {
+WG_INLINE int wg_tls_of_thread(struct pt_regs* regs, enum wg_tls_site site, u64 stack, u32 tgid, bool is_found) {
     struct wg_tls_thread* thread =
         bpf_task_storage_get(&tls_threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!thread) {
@@ -157,15 +159,21 @@ WG_INLINE int wg_tls_of_thread(struct pt_regs* regs, enum wg_tls_site site, u64 
         }
         return wg_tls_left(call, tgid, result, false);
     }
-    const bool has_size_at = site == WG_TLS_READ_EX || site == WG_TLS_WRITE_EX;
+    const bool has_flags = site == WG_TLS_WRITE_FLAGS;
+    const bool has_size_at = site == WG_TLS_READ_EX || site == WG_TLS_WRITE_EX || has_flags;
+    u64 size_at = wg_function_argument_4(regs);
+    u64 behind = wg_function_argument_5(regs);
+    asm volatile("" : "+r"(size_at), "+r"(behind));
+    if (has_flags && size_at < WG_TLS_NO_ADDRESS) size_at = behind;
     *call = (struct wg_tls_call){
         .session = wg_function_argument_1(regs),
-        .buffer = wg_function_argument_2(regs),
-        .moved = has_size_at ? wg_function_argument_4(regs) : 0,
+        .buffer = site == WG_TLS_SEND_FILE ? 0 : wg_function_argument_2(regs),
+        .moved = has_size_at ? size_at : 0,
         .stack = stack,
         .began_ns = bpf_ktime_get_ns(),
         .direction = site == WG_TLS_READ || site == WG_TLS_READ_EX ? WG_RECEIVE : WG_SEND,
     };
+    if (is_found) call->direction |= WG_TLS_BY_CODE;
     if (site == WG_TLS_RUST_WRITE) {
         call->session = wg_rust_identity(call->session, tgid);
         call->direction |= WG_TLS_RUST;
@@ -230,7 +238,7 @@ WG_INLINE int wg_tls_made(u64 session, u32 tgid, bool is_fresh) {
 WG_INLINE int wg_tls_at_site(struct pt_regs* regs, u32 tgid) {
     const u64 cookie = bpf_get_attach_cookie(regs);
     const u64 stack = wg_stack_pointer(regs) + (cookie >> WG_TLS_DEPTH_SHIFT);
-    const enum wg_tls_site site = cookie & ((1 << WG_TLS_DEPTH_SHIFT) - 1);
+    const enum wg_tls_site site = cookie & (WG_TLS_FOUND - 1);
     // Both are read: a choice of addresses in the registers is refused.
     u64 session = wg_function_argument_1(regs);
     u64 result = wg_function_result(regs);  // and a Go function's first argument
@@ -252,7 +260,7 @@ WG_INLINE int wg_tls_at_site(struct pt_regs* regs, u32 tgid) {
         case WG_TLS_GO_LEAVE:
             return wg_tls_of_goroutine(regs, site, stack, tgid);
         default:
-            return wg_tls_of_thread(regs, site, stack, tgid);
+            return wg_tls_of_thread(regs, site, stack, tgid, cookie & WG_TLS_FOUND);
     }
 }
 

@@ -36,6 +36,7 @@ WG_INLINE u64 wg_argument_5(struct pt_regs* regs) { return regs->r8; }
 WG_INLINE u64 wg_function_argument_1(struct pt_regs* regs) { return regs->di; }
 WG_INLINE u64 wg_function_argument_2(struct pt_regs* regs) { return regs->si; }
 WG_INLINE u64 wg_function_argument_4(struct pt_regs* regs) { return regs->cx; }
+WG_INLINE u64 wg_function_argument_5(struct pt_regs* regs) { return regs->r8; }
 WG_INLINE u64 wg_function_result(struct pt_regs* regs) { return regs->ax; }
 WG_INLINE u64 wg_stack_pointer(struct pt_regs* regs) { return regs->sp; }
 // Of a Go function (ABIInternal); its result stands where its first argument stood.
@@ -89,6 +90,7 @@ WG_INLINE u64 wg_argument_5(struct pt_regs* regs) { return regs->regs[4]; }
 WG_INLINE u64 wg_function_argument_1(struct pt_regs* regs) { return regs->regs[0]; }
 WG_INLINE u64 wg_function_argument_2(struct pt_regs* regs) { return regs->regs[1]; }
 WG_INLINE u64 wg_function_argument_4(struct pt_regs* regs) { return regs->regs[3]; }
+WG_INLINE u64 wg_function_argument_5(struct pt_regs* regs) { return regs->regs[4]; }
 WG_INLINE u64 wg_function_result(struct pt_regs* regs) { return regs->regs[0]; }
 WG_INLINE u64 wg_stack_pointer(struct pt_regs* regs) { return regs->sp; }
 WG_INLINE u64 wg_go_argument_1(struct pt_regs* regs) { return regs->regs[0]; }

@@ -178,6 +178,12 @@ struct tcp_sock {
     u64 bytes_received;
     u64 bytes_acked;
 };
+struct tcp_ulp_ops {
+    char name[16];
+};
+struct inet_connection_sock {
+    const struct tcp_ulp_ops* icsk_ulp_ops;
+};
 struct mptcp_sock {
     struct sock* first;
 };

@@ -136,6 +136,15 @@ WG_INLINE void wg_fill_unix_path(struct sock* sk, char* path) {
     if (path[0] == 0) path[0] = '@';
 }
 
+// The kernel encrypts what is sent or decrypts what comes (kTLS): sequence numbers count its records, calls the
+// plaintext.
+WG_INLINE bool wg_has_kernel_tls(struct sock* sk) {
+    char name[4] = {};
+    const struct tcp_ulp_ops* layer = BPF_CORE_READ((struct inet_connection_sock*)sk, icsk_ulp_ops);
+    if (layer) bpf_probe_read_kernel(name, sizeof(name), &layer->name);
+    return name[0] == 't' && name[1] == 'l' && name[2] == 's' && !name[3];
+}
+
 // How far the program has read. A FIN that was read counts one; that one has come is told by SOCK_DONE,
 // since shutdown and reset set RCV_SHUTDOWN as well.
 WG_INLINE u32 wg_read_until(struct sock* sk, struct tcp_sock* tcp) {

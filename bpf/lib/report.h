@@ -37,6 +37,7 @@ WG_COLD int wg_report_connection(struct wg_conn* conn, u32 slot, u32 from_start,
     event->kind = conn->kind;
     event->family = BPF_CORE_READ(sk, __sk_common.skc_family);
     event->from_start = from_start;
+    event->has_kernel_tls = conn->kind == WG_TCP && wg_has_kernel_tls(sk);
     __builtin_memcpy(event->next, conn->next, sizeof(event->next));
     wg_fill_tuple(sk, &event->tuple);
     if (conn->kind == WG_UNIX) wg_fill_unix_path(sk, event->unix_path);

@@ -9,6 +9,8 @@
 #define WG_TLS_HANDSHAKE 2        // a call's direction: none
 #define WG_TLS_RUST 4             // … or'ed to it: a session of rustls
 #define WG_TLS_VECTORS 8          // … the buffer is a list of buffers
+#define WG_TLS_BY_CODE 16         // … the library's functions were found by their code
+#define WG_TLS_NO_ADDRESS 4096    // what is below is a number
 #define WG_TLS_AMBIGUOUS (~0ull)  // a call has used several connections
 
 struct wg_tls_call {

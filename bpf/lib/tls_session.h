@@ -11,8 +11,10 @@ struct wg_tls_session {
     struct wg_conn conn;
     u64 beneath;
     u32 from_start;
-    u16 is_go;
-    u16 is_rust;
+    u8 is_go;
+    u8 is_rust;
+    u8 is_found;
+    u8 padding;
     u32 sending;   // Go's calls that have reserved places and are under way
     u32 is_freed;  // it was closed meanwhile: the last of them forgets it
 };
@@ -69,7 +71,10 @@ WG_COLD int wg_report_plain(const struct wg_tls_session* session, const struct w
     event.process_start_ns = owner->start_ns;
     event.pid = owner->pid;
     event.kernel_tgid = owner->tgid;
-    event.source = session->is_go ? WG_SOURCE_GO_TLS : session->is_rust ? WG_SOURCE_RUST_TLS : WG_SOURCE_TLS;
+    event.source = session->is_go      ? WG_SOURCE_GO_TLS
+                   : session->is_rust  ? WG_SOURCE_RUST_TLS
+                   : session->is_found ? WG_SOURCE_FOUND_TLS
+                                       : WG_SOURCE_TLS;
     event.from_start = session->from_start && session->conn.bytes[0] + session->conn.bytes[1] == 0;
     event.next[WG_SEND] = session->conn.next[WG_SEND];
     event.next[WG_RECEIVE] = session->conn.next[WG_RECEIVE];

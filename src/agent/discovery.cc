@@ -29,6 +29,10 @@ std::uint32_t counted_pid_namespace() {
     return shown == proc::kFirstPidNamespace ? 0 : static_cast<std::uint32_t>(shown);
 }
 
+bool looks_at_code(const config::Config& config) {
+    return std::ranges::find(config.ebpf.disable, "tls_fingerprint") == config.ebpf.disable.end();
+}
+
 Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::Config& config,
                      sensors::Capture& capture, metrics::SelfMetrics& self, RecordWriter* recorder)
     : capture_(capture),
@@ -36,7 +40,7 @@ Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::C
       poll_interval_(std::min<std::chrono::nanoseconds>(config.discovery.poll_interval, kMaxPoll)),
       processes_(self.gauge("waggle.processes.watched")),
       recorder_(recorder) {
-    if (capture.tls()) tls_ = std::make_unique<TlsWatch>(*capture.tls(), proc::ProcFs(), self);
+    if (capture.tls()) tls_ = std::make_unique<TlsWatch>(*capture.tls(), proc::ProcFs(), looks_at_code(config), self);
 }
 
 Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, sensors::Capture& capture,

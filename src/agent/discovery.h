@@ -29,6 +29,9 @@ std::optional<bool> threads_are_contexts(const discover::TargetTable* table, std
 // Inode of the pid namespace whose numbers /proc shows, as the kernel side takes it; 0: the host's first.
 std::uint32_t counted_pid_namespace();
 
+// Are TLS libraries without symbols looked for?
+bool looks_at_code(const config::Config& config);
+
 class Discovery {
   public:
     // The first scan is done when this returns: every selected process is a target.

@@ -161,7 +161,7 @@ Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {
     if (is_selected && !config.ebpf.tls)
         text += "TLS: switched off (ebpf.tls)\n";
     else if (is_selected)
-        for (const std::string& line : explain_tls(pid)) text += line + "\n";
+        for (const std::string& line : explain_tls(pid, looks_at_code(config))) text += line + "\n";
     return Explanation{.text = std::move(text), .is_process = true};
 }
 

@@ -33,9 +33,10 @@ std::uint64_t version() {
     std::uint64_t sum = hash("waggle", kFormat);
     for (const sensors::TlsLibrary& library : sensors::tls_libraries())
         for (const sensors::TlsFunction& row : library.functions)
-            sum = hash(fmt::format("{} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site),
-                                   row.is_result, row.is_optional),
-                       sum);
+            sum =
+                hash(fmt::format("{} {} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site),
+                                 row.is_result, row.is_optional, library.own_file),
+                     sum);
     return sum;
 }
 
@@ -78,7 +79,8 @@ bool write_all(int fd, std::string_view bytes) {
 }
 
 std::string header_of(const TlsCache::Key& key) {
-    return fmt::format("waggle-tls {:x} {} {} {}\n", version(), key.build_id, key.size, key.modified_ns);
+    return fmt::format("waggle-tls {:x} {} {} {} {}\n", version(), key.build_id, key.size, key.modified_ns,
+                       key.has_looked_at_code);
 }
 
 std::string serialise(const TlsCache::Key& key, const elf::Image& image, const TlsFile& file) {

@@ -24,6 +24,7 @@ class TlsCache {
         std::string build_id;  // in hexadecimal digits; empty: the file has none, and is not kept
         std::uint64_t size = 0;
         std::uint64_t modified_ns = 0;
+        bool has_looked_at_code = true;  // for libraries without symbols
     };
     static Key key_of(const elf::Image& image, std::uint64_t modified_ns);
 

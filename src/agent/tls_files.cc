@@ -11,6 +11,7 @@
 #include "agent/tls_cache.h"
 #include "elf/go_functions.h"
 #include "elf/image.h"
+#include "elf/own_names.h"
 #include "elf/sites.h"
 #include "elf/symbols.h"
 #include "sensors/tls_library.h"
@@ -33,6 +34,8 @@ Result<void> add_places(const elf::Image& image, const sensors::TlsFunction& row
     return ok();
 }
 
+wg_tls_site as_found(wg_tls_site site) { return static_cast<wg_tls_site>(site | WG_TLS_FOUND); }
+
 // What of the library is among the file's functions, whose names are these.
 void add_library(const elf::Image& image, const sensors::TlsLibrary& library,
                  const std::vector<elf::Function>& functions, std::span<const std::string_view> names, TlsFile& file) {
@@ -48,6 +51,8 @@ void add_library(const elf::Image& image, const sensors::TlsLibrary& library,
         }
         if (!is_here && !row.is_optional) return;
     }
+    if (library.is_by_code())
+        for (sensors::TlsPlace& place : places) place.site = as_found(place.site);
     if (failure.empty()) file.places.insert(file.places.end(), places.begin(), places.end());
     file.add(library.name, failure);
 }
@@ -58,12 +63,23 @@ std::vector<std::string_view> names_of(const sensors::TlsLibrary& library) {
     return names;
 }
 
+// One that was linked in and has no symbols left.
+void look_at_code(const elf::Image& image, TlsFile& file) {
+    for (const sensors::TlsLibrary& library : sensors::tls_libraries()) {
+        if (!library.is_by_code()) continue;
+        const std::vector<std::string_view> names = names_of(library);
+        add_library(image, library, elf::find_own_named(image, {.file = library.own_file, .names = names}), names,
+                    file);
+    }
+}
+
 // A file may have several: a Go program that links C, a program that brings two of them.
-TlsFile look_for_libraries(const elf::Image& image) {
+TlsFile look_for_libraries(const elf::Image& image, bool looks_at_code) {
     TlsFile file;
     std::vector<std::string_view> names;
     for (const sensors::TlsLibrary& library : sensors::tls_libraries()) {
         const std::vector<std::string_view> own = names_of(library);
+        if (library.is_by_code()) continue;
         if (!library.is_go) {
             for (const std::string_view name : own)
                 if (std::ranges::find(names, name) == names.end()) names.push_back(name);
@@ -75,7 +91,8 @@ TlsFile look_for_libraries(const elf::Image& image) {
     }
     const std::vector<elf::Function> functions = elf::find_functions(image, names);
     for (const sensors::TlsLibrary& library : sensors::tls_libraries())
-        if (!library.is_go) add_library(image, library, functions, names, file);
+        if (!library.is_go && !library.is_by_code()) add_library(image, library, functions, names, file);
+    if (file.library.empty() && looks_at_code) look_at_code(image, file);
     // Functions may leave by the same code.
     std::ranges::sort(file.places);
     const auto same = std::ranges::unique(file.places);
@@ -96,8 +113,14 @@ void TlsFile::add(std::string_view name, const std::string& why_not) {
     }
 }
 
-TlsFiles::TlsFiles(proc::ProcFs procfs, std::string cache_folder)
-    : procfs_(std::move(procfs)), cache_(std::make_unique<TlsCache>(std::move(cache_folder))) {}
+bool TlsFile::is_by_code() const {
+    return std::ranges::any_of(places, [](const sensors::TlsPlace& place) { return (place.site & WG_TLS_FOUND) != 0; });
+}
+
+TlsFiles::TlsFiles(proc::ProcFs procfs, std::string cache_folder, bool looks_at_code)
+    : procfs_(std::move(procfs)),
+      cache_(std::make_unique<TlsCache>(std::move(cache_folder))),
+      looks_at_code_(looks_at_code) {}
 TlsFiles::~TlsFiles() = default;
 
 // The file may have been replaced, or may be in another place than the process says: then the mapping itself
@@ -128,13 +151,14 @@ std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file) {
 TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
     const auto image = elf::Image::open("/proc/self/fd/" + std::to_string(file.get()));
     if (!image) return {};
-    const TlsCache::Key key = TlsCache::key_of(*image, modified_ns);
+    TlsCache::Key key = TlsCache::key_of(*image, modified_ns);
+    key.has_looked_at_code = looks_at_code_;
     if (auto known = cache_->find(key, *image)) {
         ++remembered_;
         return std::move(*known);
     }
     ++examined_;
-    TlsFile found = look_for_libraries(*image);
+    TlsFile found = look_for_libraries(*image, looks_at_code_);
     cache_->keep(key, *image, found);
     return found;
 }
@@ -151,9 +175,9 @@ std::vector<OpenTlsFile> TlsFiles::among(std::uint32_t pid, const std::vector<pr
     return files;
 }
 
-std::vector<std::string> explain_tls(std::uint32_t pid) {
+std::vector<std::string> explain_tls(std::uint32_t pid, bool looks_at_code) {
     std::vector<std::string> lines;
-    for (const OpenTlsFile& found : TlsFiles(proc::ProcFs()).of(pid))
+    for (const OpenTlsFile& found : TlsFiles(proc::ProcFs(), {}, looks_at_code).of(pid))
         lines.push_back(
             found.file->failure.empty()
                 ? fmt::format("TLS: read through {} ({})", found.path, found.file->library)

@@ -22,6 +22,8 @@ struct TlsFile {
     std::vector<sensors::TlsPlace> places;
     std::string failure;  // the library is there, but cannot be read
     void add(std::string_view name, const std::string& why_not);
+    // Its functions were found by their code: nothing is believed of them before it is proven.
+    bool is_by_code() const;
 };
 
 // A file of a process, open so that nobody can put another one in its place.
@@ -36,8 +38,9 @@ class TlsCache;
 
 class TlsFiles {
   public:
-    // What is found out is kept in the folder, if one is given.
-    explicit TlsFiles(proc::ProcFs procfs, std::string cache_folder = {});
+    // What is found out is kept in the folder, if one is given. Libraries without symbols are looked for by their code,
+    // or not.
+    explicit TlsFiles(proc::ProcFs procfs, std::string cache_folder = {}, bool looks_at_code = true);
     ~TlsFiles();
     // The TLS libraries among the process's files.
     std::vector<OpenTlsFile> of(std::uint32_t pid) { return among(pid, procfs_.mapped_code(pid)); }
@@ -60,11 +63,12 @@ class TlsFiles {
     proc::ProcFs procfs_;
     std::map<Key, std::shared_ptr<const TlsFile>> known_;
     std::unique_ptr<TlsCache> cache_;
+    bool looks_at_code_;
     std::uint64_t examined_ = 0;
     std::uint64_t remembered_ = 0;
 };
 
 // What waggle explain says of a process's encrypted traffic, in lines.
-std::vector<std::string> explain_tls(std::uint32_t pid);
+std::vector<std::string> explain_tls(std::uint32_t pid, bool looks_at_code);
 
 }  // namespace waggle::agent

@@ -36,11 +36,12 @@ std::string cache_folder() {
 
 }  // namespace
 
-TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, metrics::SelfMetrics& self)
+TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_at_code, metrics::SelfMetrics& self)
     : probes_(probes),
-      files_(std::move(procfs), cache_folder()),
+      files_(std::move(procfs), cache_folder(), looks_at_code),
       processes_(self.gauge("waggle.tls.processes")),
       failures_(self.counter("waggle.tls.attach.failed")),
+      fingerprints_(self.counter("waggle.tls.fingerprints")),
       examined_(self.counter("waggle.tls.files.examined")),
       remembered_(self.counter("waggle.tls.files.remembered")) {}
 
@@ -115,6 +116,7 @@ bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found) {
     else if (failure.empty()) {
         const auto done = probes_.attach(pid, found.open_path(), found.file->places);
         if (done) {
+            if (found.file->is_by_code()) fingerprints_.add(1);
             log::info("process {}: reading TLS through {} ({})", pid, found.path, found.file->library);
             return true;
         }

@@ -21,7 +21,7 @@ namespace waggle::agent {
 
 class TlsWatch {
   public:
-    TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, metrics::SelfMetrics& self);
+    TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_at_code, metrics::SelfMetrics& self);
 
     // The processes that are watched now, and a look at those whose libraries may have come since.
     void update(const std::shared_ptr<const discover::TargetTable>& table);
@@ -52,6 +52,7 @@ class TlsWatch {
     TlsUsers users_;
     metrics::SelfValue& processes_;
     metrics::SelfValue& failures_;
+    metrics::SelfValue& fingerprints_;
     metrics::SelfValue& examined_;
     metrics::SelfValue& remembered_;
     std::shared_ptr<const discover::TargetTable> table_;

@@ -98,7 +98,9 @@ constexpr std::array kRows{
         "only"),
     option<[](auto& d) -> auto& { return d.config.ebpf.disable; }>(
         "ebpf.disable", "WAGGLE_BPF_DISABLE",
-        "kinds of hooks not to use: `tp_btf`, `fentry`, `kprobe`, `io_uring`, `uprobe_multi`, `uprobe` …"),
+        "kinds of hooks not to use: `tp_btf`, `fentry`, `kprobe`, `io_uring`, `uprobe_multi`, `uprobe` …; "
+        "`tls_fingerprint`: "
+        "TLS libraries without symbols are not looked for by their code"),
     pending("ebpf.bpf_debug", "BEYLA_BPF_DEBUG", "boolean", "false", "debug output of the BPF programs", is_on),
     pending("ebpf.wakeup_len", "BEYLA_BPF_WAKEUP_LEN", "integer", "0",
             "not needed: rings are drained by timer and fill level")

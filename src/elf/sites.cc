@@ -17,9 +17,11 @@ constexpr std::size_t kMaxPart = 512;  // instructions of what a function jumps 
 constexpr std::uint64_t kMaxPartBytes = 4096;
 constexpr std::size_t kMaxPrologue = 16;    // instructions
 constexpr std::int64_t kGoStackGuard = 16;  // in runtime.g, which r14 points to
-using Arguments = std::array<ZydisRegister, 4>;
-constexpr Arguments kSystemV = {ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX, ZYDIS_REGISTER_RCX};
-constexpr Arguments kGo = {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_RBX, ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_RDI};
+using Arguments = std::array<ZydisRegister, 5>;
+constexpr Arguments kSystemV = {ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX, ZYDIS_REGISTER_RCX,
+                                ZYDIS_REGISTER_R8};
+constexpr Arguments kGo = {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_RBX, ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_RDI,
+                           ZYDIS_REGISTER_RSI};
 
 struct Instruction {
     std::uint64_t address = 0;

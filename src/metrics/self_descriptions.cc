@@ -63,6 +63,7 @@ constexpr SelfDescription kRows[] = {
     {"waggle.rules.failed", "counter", "",
      "Capture rules that found no room: their connections are captured as before."},
     {"waggle.tls.attach.failed", "counter", "", "TLS libraries of a process that could not be probed."},
+    {"waggle.tls.fingerprints", "counter", "", "Processes whose TLS library has no symbols and was found by its code."},
     {"waggle.tls.files.examined", "counter", "", "Files of processes that were looked through for TLS libraries."},
     {"waggle.tls.files.remembered", "counter", "", "Files of which the agent's cache folder told what they are."},
     {"waggle.tls.unbound", "counter", "cause",

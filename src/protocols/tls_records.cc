@@ -6,6 +6,16 @@ namespace {
 
 constexpr std::uint8_t kFirstType = 20;
 constexpr std::uint8_t kApplicationData = 23;
+constexpr std::uint8_t kChangeCipherSpec = 20;
+constexpr std::uint8_t kAlert = 21;
+constexpr std::uint8_t kHandshake = 22;
+constexpr std::uint8_t kClientHello = 1;
+constexpr std::uint8_t kServerHello = 2;
+constexpr std::size_t kMessageHeader = 4;  // of a handshake's message: its type, and its length in three bytes
+constexpr std::uint32_t kLeastHello = 38;  // version, random, and no session
+constexpr std::uint32_t kMostMessage = 1 << 17;
+constexpr std::uint16_t kAlertSize = 2;
+constexpr std::uint16_t kLeastProtected = 16;  // an empty text and its digest
 constexpr std::uint16_t kMaxRecord = 16384 + 2048;
 
 }  // namespace
@@ -18,6 +28,30 @@ std::optional<TlsRecord> read_tls_record(std::string_view bytes) {
     if (!is_version || record.type < kFirstType || record.type > kApplicationData) return std::nullopt;
     if (record.size == 0 || record.size > kMaxRecord) return std::nullopt;
     return record;
+}
+
+bool begins_tls(std::string_view bytes) {
+    const auto record = read_tls_record(bytes);
+    if (!record || bytes[2] == 0) return false;  // no SSL 3.0
+    const std::size_t next = kTlsHeader + record->size;
+    if (bytes.size() >= next + kTlsHeader && !read_tls_record(bytes.substr(next))) return false;
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
+    const bool has_message = bytes.size() >= kTlsHeader + kMessageHeader;
+    switch (record->type) {
+        case kChangeCipherSpec:
+            return record->size == 1 && (bytes.size() == kTlsHeader || byte(kTlsHeader) == 1);
+        case kAlert:
+            return record->size == kAlertSize || record->size >= kLeastProtected;
+        case kHandshake: {
+            if (!has_message || record->size < kMessageHeader) return !has_message && record->size >= kMessageHeader;
+            const std::uint32_t length = std::uint32_t{byte(6)} << 16 | byte(7) << 8 | byte(8);
+            const bool is_hello = byte(kTlsHeader) == kClientHello || byte(kTlsHeader) == kServerHello;
+            // Others begin where the agent comes in the middle of a handshake, and may be protected.
+            return !is_hello || (length >= kLeastHello && length < kMostMessage);
+        }
+        default:
+            return record->size >= kLeastProtected;
+    }
 }
 
 // What ciphers add: 17 in TLS 1.3; 16 or 24 in TLS 1.2 with an authenticated cipher; in the older ones an

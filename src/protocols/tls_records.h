@@ -23,6 +23,10 @@ inline constexpr std::size_t kTlsHeader = 5;
 // The record that begins here; nothing when none does.
 std::optional<TlsRecord> read_tls_record(std::string_view bytes);
 
+// Is this the begin of a direction that speaks TLS? More than a header's five bytes must fit, where it has come:
+// MySQL's packets of some lengths have such headers.
+bool begins_tls(std::string_view bytes);
+
 // Can a record of this size hold this much plaintext and no more?
 bool can_hold(std::uint16_t record, std::uint64_t plaintext);
 

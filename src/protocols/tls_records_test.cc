@@ -44,6 +44,31 @@ TEST(ReadTlsRecord, KnowsAHeader) {
         EXPECT_FALSE(read_tls_record(other)) << other;
 }
 
+TEST(BeginsTls, NeedsMoreThanTheHeader) {
+    const std::string hello = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s;
+    for (const std::string& text :
+         {hello, hello.substr(0, 5), "\x14\x03\x03\x00\x01\x01"s, "\x15\x03\x03\x00\x02\x02\x28"s,
+          "\x17\x03\x03\x00\x20"s, "\x16\x03\x03\x00\x28\x99\x99\x99\x99"s})
+        EXPECT_TRUE(begins_tls(text)) << ::testing::PrintToString(text);
+    for (const std::string& text :
+         {"\x16\x03\x01\x02\x00\x01\x00\x00\x01\x03"s, "\x14\x03\x03\x00\x02"s, "\x15\x03\x03\x00\x03"s,
+          "\x17\x03\x03\x00\x0f"s, "\x16\x03\x03\x00\x03\x01\x00\x00\x00"s, "GET / "s})
+        EXPECT_FALSE(begins_tls(text)) << ::testing::PrintToString(text);
+}
+
+// Its length in three bytes, the number of the packet, and the command or a character of a row.
+TEST(BeginsTls, AMySqlPacketIsNone) {
+    for (unsigned size = 1; size < 270'000; ++size)
+        for (const unsigned number : {0u, 1u, 5u})
+            for (const char command : {'\x01', '\x03', '\x16', '\x17', '\x1b'}) {
+                const std::string packet =
+                    std::string{static_cast<char>(size), static_cast<char>(size >> 8), static_cast<char>(size >> 16),
+                                static_cast<char>(number), command} +
+                    std::string(2000, ' ');
+                if (begins_tls(packet)) ADD_FAILURE() << size << ' ' << number << ' ' << int{command};
+            }
+}
+
 TEST(CanHold, KnowsWhatCiphersAdd) {
     for (const auto& [record, plaintext] : {std::pair(117, 100), {116, 100}, {124, 100}, {144, 100}})
         EXPECT_TRUE(can_hold(record, plaintext));

@@ -122,6 +122,9 @@ void Tracker::on_connection(const wg_connection_event& event) {
     slot->last_ns = event.head.time_ns;
     for (const Direction direction : kDirections)
         slot->streams.of(direction).begin_at(event.next[static_cast<std::size_t>(direction)]);
+    // By sequence numbers, which count ciphertext, no plaintext has its place: only what a library is given can be
+    // read.
+    if (event.has_kernel_tls && !slot->is_tls && !slot->session) note_tls(*slot);
     if (!slot->is_muted) set_peer(*slot, info.role == Role::Client && info.kind == WG_TCP);
 }
 
@@ -155,6 +158,7 @@ void Tracker::on_data(const wg_data_event& event, std::string_view bytes, spans:
         connection = last_ = slot.get();
         connection->info.id = event.connection;
         connection->is_plain = connection->info.is_encrypted = (event.connection & WG_PLAIN_ID) != 0;
+        connection->is_found = connection->is_plain;  // for all that is known
     }
     if (connection->is_plain && !connection->beneath) {
         take_unbound(*connection, event, bytes, batch);
@@ -320,7 +324,7 @@ void Tracker::identify(Connection& connection, Direction direction) {
             if (!stream.skip_to_next_turn()) return;
             continue;
         }
-        if (!connection.is_plain && read_tls_record(stream.bytes())) return note_tls(connection);
+        if (!connection.is_plain && begins_tls(stream.bytes())) return note_tls(connection);
         if (try_protocols(connection, direction)) return;
         if (connection.is_muted) return;
         if (stream.is_empty()) return;

@@ -156,6 +156,9 @@ class Tracker {
     // Plaintext of TLS: tracker_tls.cc.
     void on_plain(const wg_plain_event& event, spans::SpanBatch& batch);
     void bind(Connection& plain, std::uint64_t beneath, spans::SpanBatch& batch);
+    void bind_proven(Connection& plain, Direction direction, std::uint64_t socket, spans::SpanBatch& batch);
+    void prove_send(Connection& plain, const wg_data_event& event, spans::SpanBatch& batch);
+    bool is_believed(const Connection& plain) const;
     void take_unbound(Connection& plain, const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
     void follow_records(Connection& socket, const wg_data_event& event, spans::SpanBatch& batch);
     void note_tls(Connection& socket);
@@ -214,6 +217,7 @@ class Tracker {
     std::unordered_map<std::uint64_t, ThreadTls> threads_;
     std::unordered_map<std::uint32_t, std::uint64_t>
         plain_pids_;  // of which some plaintext is seen, and when they began
+    std::unordered_map<std::uint32_t, std::uint64_t> proven_pids_;  // whose library was found by its code, and is one
     std::vector<std::uint32_t> tls_seen_;
     std::size_t held_bytes_ = 0;  // the connections' weights
     bool is_shedding_ = false;

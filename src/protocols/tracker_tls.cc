@@ -2,7 +2,8 @@
 // TLS: the plaintext that a library gives or takes is a connection of its own, above a socket's. Which socket, the
 // kernel says where the library uses it itself; else (memory BIOs) the one that the same thread received from just
 // before it read, or sends to just after it wrote, when its records are as long as this plaintext makes them. Never
-// the last one that was used.
+// the last one that was used. Functions that were found by their code are believed when both directions of one
+// connection were as long as the records of its socket.
 #include <algorithm>
 
 #include "protocols/tracker_connection.h"
@@ -71,13 +72,46 @@ void Tracker::on_plain(const wg_plain_event& event, spans::SpanBatch& batch) {
     last_ = slot.get();
     slot->info.is_encrypted = true;
     slot->is_go = event.source == WG_SOURCE_GO_TLS;
+    slot->is_found = event.source == WG_SOURCE_FOUND_TLS;
+    slot->claimed = event.beneath;
     slot->info.process = {event.pid, event.process_start_ns};
     slot->last_ns = event.head.time_ns;
     for (const Direction direction : kDirections)
         slot->streams.of(direction).begin_at(event.next[static_cast<std::size_t>(direction)]);
     if (plain_pids_.size() >= kMaxThreads) plain_pids_.clear();  // those that have ended are among them
     plain_pids_[event.pid] = event.process_start_ns;
-    if (event.beneath && event.beneath != slot->beneath) bind(*slot, event.beneath, batch);
+    if (event.beneath && event.beneath != slot->beneath && is_believed(*slot)) bind(*slot, event.beneath, batch);
+}
+
+// Whether what the kernel side says of a library is so.
+bool Tracker::is_believed(const Connection& plain) const {
+    if (!plain.is_found) return true;
+    const auto proven = proven_pids_.find(plain.info.process.pid);
+    return proven != proven_pids_.end() && proven->second == plain.info.process.start_ns;
+}
+
+// What went this way is as long as the socket's records say.
+void Tracker::bind_proven(Connection& plain, Direction direction, std::uint64_t socket, spans::SpanBatch& batch) {
+    plain.proven_by[static_cast<std::size_t>(direction)] = socket;
+    if (!is_believed(plain)) {
+        if (plain.proven_by[WG_SEND] != plain.proven_by[WG_RECEIVE]) return;
+        if (proven_pids_.size() >= kMaxThreads) proven_pids_.clear();
+        const auto [pid, start_ns] = plain.info.process;
+        if (pid) proven_pids_[pid] = start_ns;
+    }
+    bind(plain, socket, batch);
+}
+
+// The library has sent the records itself, before its call returned.
+void Tracker::prove_send(Connection& plain, const wg_data_event& event, spans::SpanBatch& batch) {
+    const auto found = connections_.find(plain.claimed);
+    if (found == connections_.end() || event.size == 0) return;
+    const auto& records = found->second->records[WG_SEND].data();
+    if (records.empty()) return;
+    const std::uint64_t first = std::min<std::uint64_t>(event.size, kMaxTlsRecord);
+    const std::uint64_t last = (event.size - 1) % kMaxTlsRecord + 1;
+    if (can_hold(records.front(), first) || can_hold(records.back(), last))
+        bind_proven(plain, Direction::Send, plain.claimed, batch);
 }
 
 // The plaintext goes through this socket.
@@ -137,6 +171,7 @@ void Tracker::take_unbound(Connection& plain, const wg_data_event& event, std::s
     // A goroutine is not its thread: whose socket it is, only the kernel side can tell.
     if (plain.is_go) return;
     ThreadTls& thread = thread_of(event);
+    if (event.direction == WG_SEND && plain.is_found && plain.claimed) return prove_send(plain, event, batch);
     if (event.direction == WG_SEND) {
         auto found = std::ranges::find(thread.written, plain.info.id, &ThreadTls::Write::plain);
         if (found == thread.written.end())
@@ -154,6 +189,7 @@ void Tracker::take_unbound(Connection& plain, const wg_data_event& event, std::s
     for (const ThreadTls::Receive& received : thread.received) {
         const auto found = connections_.find(received.socket);
         if (found == connections_.end() || found->second->above) continue;
+        if (plain.is_found && plain.claimed && plain.claimed != received.socket) continue;
         const auto& records = found->second->records[WG_RECEIVE].data();
         if (std::ranges::none_of(records, [&](std::uint16_t record) { return can_hold(record, event.size); })) continue;
         if (from) return;
@@ -161,7 +197,7 @@ void Tracker::take_unbound(Connection& plain, const wg_data_event& event, std::s
     }
     if (!from) return;
     std::erase_if(thread.received, [&](const ThreadTls::Receive& received) { return received.socket == from; });
-    bind(plain, from, batch);
+    bind_proven(plain, Direction::Receive, from, batch);
 }
 
 // What the event's thread did lately.
@@ -200,7 +236,7 @@ void Tracker::follow_records(Connection& socket, const wg_data_event& event, spa
     }
     if (!writer) return;
     std::erase_if(thread.written, [&](const ThreadTls::Write& write) { return write.plain == writer; });
-    bind(*connections_.at(writer), id, batch);
+    bind_proven(*connections_.at(writer), Direction::Send, id, batch);
 }
 
 void Tracker::note_tls(Connection& socket) {

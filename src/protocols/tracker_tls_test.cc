@@ -23,7 +23,7 @@ std::string sealed(std::size_t plaintext) {
            std::string(size, '\x80');
 }
 
-const std::string kHello = std::string{22, 3, 1, 0, 100, 1} + std::string(99, '\x80');
+const std::string kHello = std::string{22, 3, 1, 0, 100, 1, 0, 0, 96} + std::string(96, '\x80');
 
 class TrackerTls : public ::testing::Test {
   protected:
@@ -265,7 +265,7 @@ TEST_F(TrackerTls, EndsWithItsSocket) {
     EXPECT_EQ(host_.batch().begin()->attributes.number(attr::http_response_body_size, 0), 13);
 }
 
-// Its first event was lost: it waits for its socket all the same.
+// Its first event was lost: it waits for its socket all the same, which both directions have to point to.
 TEST_F(TrackerTls, WithoutItsEventItIsKnownByItsId) {
     Socket& under = socket(1);
     receive(under, sealed(get(1).size()));
@@ -273,6 +273,8 @@ TEST_F(TrackerTls, WithoutItsEventItIsKnownByItsId) {
         host_.add({.id = kPlain + 1, .role = WG_ROLE_UNKNOWN, .is_connection_lost = true, .is_plain = true});
     receive(above, get(1));
     send(above, kOk);
+    EXPECT_EQ(host_.batch().size(), 0u);
+    send(under, sealed(kOk.size()));
     ASSERT_EQ(host_.batch().size(), 1u);
     EXPECT_EQ(host_.batch().begin()->attributes.text(attr::url_scheme), "https");
     EXPECT_EQ(ports().at("/1"), 40001);
@@ -402,6 +404,28 @@ TEST_F(TrackerTls, OfAConnectionInItsMiddleOnlyTheEndIsTold) {
     ASSERT_EQ(connections().size(), 1u);
     EXPECT_EQ(connections()[0]->start_ns, 0u);
     EXPECT_EQ(connections()[0]->kind, spans::SpanKind::Client);
+}
+
+// What calls move there has no place by sequence numbers, which count the records.
+TEST_F(TrackerTls, PlaintextThatTheKernelEncryptsIsNotReadFromTheSocket) {
+    Socket& under = host_.add({.id = 1, .role = WG_ROLE_SERVER, .has_kernel_tls = true});
+    receive(under, get(1));
+    send(under, kOk);
+    pass(5 * kSecond);
+    EXPECT_EQ(host_.batch().size(), 0u);
+    EXPECT_EQ(lost(Cause::Encrypted), 1u);
+    EXPECT_EQ(lost(Cause::UnknownProtocol), 0u);
+}
+
+TEST_F(TrackerTls, PlaintextThatTheKernelEncryptsIsReadFromTheLibrary) {
+    Socket& under = host_.add({.id = 1, .role = WG_ROLE_SERVER, .has_kernel_tls = true});
+    receive(under, get(1));
+    Socket& above = plain(1, 1);
+    receive(above, get(1));
+    send(above, kOk);
+    pass(5 * kSecond);
+    ASSERT_EQ(host_.batch().size(), 1u);
+    EXPECT_EQ(lost(Cause::Encrypted), 0u);
 }
 
 TEST_F(TrackerTls, RulesOfWhatIsGoneAreRemoved) {

@@ -7,13 +7,26 @@ namespace waggle::sensors {
 namespace {
 
 // Those for early data (0-RTT) go on to the _ex forms.
-constexpr std::array<TlsFunction, 6> kOpenssl = {{
+constexpr std::array<TlsFunction, 7> kOpenssl = {{
     {.symbol = "SSL_read", .site = WG_TLS_READ},
     {.symbol = "SSL_write", .site = WG_TLS_WRITE},
-    {.symbol = "SSL_read_ex", .site = WG_TLS_READ_EX, .is_optional = true},    // 1.1.1
-    {.symbol = "SSL_write_ex", .site = WG_TLS_WRITE_EX, .is_optional = true},  // 1.1.1
+    {.symbol = "SSL_read_ex", .site = WG_TLS_READ_EX, .is_optional = true},     // 1.1.1
+    {.symbol = "SSL_write_ex", .site = WG_TLS_WRITE_EX, .is_optional = true},   // 1.1.1
+    {.symbol = "SSL_sendfile", .site = WG_TLS_SEND_FILE, .is_optional = true},  // 3.0
     {.symbol = "SSL_new", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},
     {.symbol = "SSL_free", .site = WG_TLS_FREE, .is_optional = true},
+}};
+
+// The _ex forms have no name of their own there. Where the compiler has taken in what they call they are not found, and
+// the two first ones are read.
+constexpr std::array<TlsFunction, 7> kOpensslOwn = {{
+    {.symbol = "SSL_read", .site = WG_TLS_READ},
+    {.symbol = "SSL_write", .site = WG_TLS_WRITE},
+    {.symbol = ">ssl_read_internal", .site = WG_TLS_READ_EX, .is_optional = true},
+    {.symbol = ">ssl_write_internal", .site = WG_TLS_WRITE_FLAGS, .is_optional = true},
+    {.symbol = "SSL_sendfile", .site = WG_TLS_SEND_FILE, .is_optional = true},
+    {.symbol = "SSL_new", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},                      // to 3.1
+    {.symbol = "ossl_ssl_connection_new_int", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},  // 3.2
 }};
 
 // gnutls_record_send goes on to the other one.
@@ -47,10 +60,13 @@ constexpr std::array<TlsFunction, 3> kRustls = {{
     {.symbol = kRustlsDrop, .site = WG_TLS_RUST_FREE},
 }};
 
-constexpr std::array<TlsLibrary, 4> kLibraries = {{{.name = "openssl", .functions = kOpenssl},
-                                                   {.name = "gnutls", .functions = kGnutls},
-                                                   {.name = "go", .functions = kGo, .is_go = true},
-                                                   {.name = "rustls", .functions = kRustls}}};
+constexpr TlsLibrary kLibraries[] = {
+    {.name = "openssl", .functions = kOpenssl},
+    {.name = "gnutls", .functions = kGnutls},
+    {.name = "go", .functions = kGo, .is_go = true},
+    {.name = "rustls", .functions = kRustls},
+    {.name = "openssl by fingerprint", .functions = kOpensslOwn, .own_file = "ssl/ssl_lib.c"},
+};
 
 }  // namespace
 
@@ -66,6 +82,8 @@ unsigned arguments_of(wg_tls_site site) {
         case WG_TLS_READ_EX:
         case WG_TLS_WRITE_EX:
             return 4;
+        case WG_TLS_WRITE_FLAGS:
+            return 5;
         case WG_TLS_GO_READ:
         case WG_TLS_GO_WRITE:
             return 3;
@@ -76,7 +94,7 @@ unsigned arguments_of(wg_tls_site site) {
 
 bool has_result(wg_tls_site site) {
     return site <= WG_TLS_WRITE_EX || (site >= WG_TLS_GO_READ && site <= WG_TLS_GO_HANDSHAKE) ||
-           site == WG_TLS_RUST_WRITE;
+           site == WG_TLS_RUST_WRITE || site == WG_TLS_SEND_FILE || site == WG_TLS_WRITE_FLAGS;
 }
 
 wg_tls_site leave_of(wg_tls_site site) { return is_go(site) ? WG_TLS_GO_LEAVE : WG_TLS_LEAVE; }

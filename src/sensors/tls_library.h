@@ -20,6 +20,10 @@ struct TlsLibrary {
     std::string_view name;
     std::span<const TlsFunction> functions;
     bool is_go = false;  // linked into a Go program, which need not have symbols
+    // Linked into a program that has no symbols left: its functions are told by what they call themselves when they
+    // report errors in this source file (elf/own_names.h). Empty: by symbols.
+    std::string_view own_file = {};
+    bool is_by_code() const { return !own_file.empty(); }
 };
 
 std::span<const TlsLibrary> tls_libraries();

@@ -137,6 +137,13 @@ def rust_tls():
     return product, make(product, stripped, ["strip", "-o", stripped, product])
 
 
+def static_tls():
+    """With OpenSSL linked in, and no symbols."""
+    source = os.path.join(SOURCES, "tls-static")
+    product = os.path.join(OUT, "tls-static/serve")
+    return _make(source, product, ["gcc", "-O2", "-s", "-static", "-o", product, source + "/serve.c", "-lssl", "-lcrypto"])
+
+
 def from_index(package, options=()):
     """The folder with a package of Python's index in it, and what it needs: what no distribution has."""
     folder = os.path.join(ROOT, "build/tools", package.replace("==", "-"))

@@ -44,11 +44,11 @@ def packages(version, arch):
     return sorted(names, key=number, reverse=True), environment
 
 
-def download(name, environment, image):
-    """Puts the package's kernel at `image`; else returns why not."""
+def download(name, environment, folder, part="linux-binary-", patterns=("vmlinuz*",)):
+    """Puts those files of the package that match into the folder; else returns why not."""
     with tempfile.TemporaryDirectory() as work:
-        # Since 7.0 or so the image is in a package of its own.
-        own = name.replace("linux-image-", "linux-binary-")
+        # Since 7.0 or so the image and the modules are in packages of their own.
+        own = name.replace("linux-image-", part)
         has_own = subprocess.run(["apt-cache", "show", own], env=environment, capture_output=True).returncode == 0
         done = subprocess.run(["apt-get", "download", "-qq", own if has_own else name], cwd=work, env=environment,
                               capture_output=True, text=True)
@@ -56,13 +56,19 @@ def download(name, environment, image):
         if done.returncode or not found:
             return done.stderr.strip() or "nothing was downloaded"
         files = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(found[0])], stdout=subprocess.PIPE)
-        subprocess.run(["tar", "-x", "-C", work, "--wildcards", "./*/vmlinuz*"], stdin=files.stdout, check=True)
+        wanted = [f"./*/{pattern}" for pattern in patterns]
+        tar = subprocess.run(["tar", "-x", "-C", work, "--wildcards", *wanted], stdin=files.stdout, capture_output=True, text=True)
         files.stdout.close()
         files.wait()
-        image.parent.mkdir(parents=True, exist_ok=True)
-        part = image.with_suffix(".part")
-        shutil.copy(next(path for path in pathlib.Path(work).rglob("vmlinuz*")), part)
-        part.rename(image)
+        paths = [path for pattern in patterns for path in pathlib.Path(work).rglob(pattern)]
+        if not paths:
+            return tar.stderr.strip()
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            to = folder / re.sub(r"^(vmlinuz).*", r"\1", path.name)
+            part = to.with_suffix(".part")
+            shutil.copy(path, part)
+            part.rename(to)
     return ""
 
 
@@ -75,10 +81,42 @@ def find_kernel(version, arch="amd64"):
         image = CACHE / name / "vmlinuz"
         if image.exists():
             return str(image)
-        why = download(name, environment, image)
+        why = download(name, environment, image.parent)
         if not why:
             return str(image)
     sys.exit(f"kernel {version} for {arch} cannot be downloaded: {why}")
+
+
+def find_modules(version, names, arch="amd64"):
+    """Files of these modules of find_kernel's kernel and of what they depend on, unpacked, in the order to insert them. Those that
+    it has built in are left out."""
+    folder = pathlib.Path(find_kernel(version, arch)).parent
+    kept = folder / "modules"
+    if not kept.exists():
+        _, environment = packages(version, arch)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            packed = pathlib.Path(work) / "packed"
+            why = download(folder.name, environment, packed, "linux-modules-", ("kernel/crypto/*.ko*", "kernel/lib/crypto/*.ko*", "kernel/net/tls/*.ko*"))
+            if why:
+                sys.exit(f"modules of {folder.name} cannot be downloaded: {why}")
+            unpacked = pathlib.Path(work) / "modules"
+            unpacked.mkdir()
+            for path in packed.iterdir():
+                (unpacked / (path.name.split(".")[0] + ".ko")).write_bytes(unpack(path.read_bytes()))
+            unpacked.rename(kept)
+    found = []
+
+    def add(name):
+        path = kept / f"{name}.ko"
+        if not path.exists() or str(path) in found:
+            return
+        needed = re.search(rb"\0depends=([^\0]+)\0", path.read_bytes())
+        for other in needed[1].decode().split(",") if needed else []:
+            add(other.replace("_", "-") if not (kept / f"{other}.ko").exists() else other)
+        found.append(str(path))
+    for name in names:
+        add(name)
+    return found
 
 
 # ---- BTF, from the image

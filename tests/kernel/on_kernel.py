@@ -13,9 +13,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import guest  # noqa: E402
 from harness import Sink  # noqa: E402
+from kernels import find_modules  # noqa: E402
 from test_ways import FAMILIES, READS, WAYS, WRITES  # noqa: E402
 
 WAGGLE = os.environ.get("WAGGLE_BINARY", str(guest.ROOT / "build/dev/waggle"))
+# Beside the other programs: what the kernel encrypts needs modules there.
+KERNEL_TLS = os.path.join(os.path.dirname(WAYS), "kernel_tls")
+CIPHERS = ("aes_generic", "ctr", "ghash-generic", "gcm", "tls")
 COUNT = 2
 THREADS, ROUNDS = 64, 2
 # {hook: what is switched off, so that it is the best one left}
@@ -27,19 +31,23 @@ wait_for() {
 }
 metrics() { curl -s http://127.0.0.1:9464/metrics; }
 mkdir -p /var/www /sink/cgi-bin; echo hello > /var/www/file; chmod -R a+rX /var
+head -c 300000 /dev/zero > /var/www/large
+for module in /modules/*; do [ ! -e $module ] || insmod $module; done
 cat > /nginx.conf <<'END'
 worker_processes 1; error_log stderr; pid /run/nginx.pid; events { }
-http { access_log off; ssl_certificate /certificate; ssl_certificate_key /key;
+http { access_log off; ssl_certificate /certificate; ssl_certificate_key /key; sendfile on;
        server { listen 8080; listen [::]:8080; listen 8443 ssl; location = /ok { return 200 'hello'; }
-                location = /secure { return 200 'secret'; } location / { root /var/www; } } }
+                location = /secure { return 200 'secret'; } location / { root /var/www; } }
+       server { listen 8444 ssl; ssl_conf_command Options KTLS; location / { root /var/www; } } }
 END
 nginx -c /nginx.conf
 cat > /waggle.yaml <<'END'
 discovery:
   poll_interval: 1s
   services:
-    - open_ports: "8080-8081,8443"
+    - open_ports: "8080-8081,8443-8444"
     - exe_path: /ways$
+    - exe_path: /kernel_tls$
 otel_traces_export: {endpoint: "http://127.0.0.1:4318/cgi-bin/traces", protocol: http/json, compression: none, batch_timeout: 200ms}
 prometheus_export: {port: 9464}
 END
@@ -74,7 +82,7 @@ COMMANDS
 exec 3>&-
 wait_for '[ $(grep -c "done\|failed" /answers) -ge NUMBER ]'
 wait_for '[ $(grep -o traceId /spans | wc -l) -ge SPANS ]'
-metrics | grep -E '^waggle_(turns|spans|requests|events|capture|tls)' | grep -v ' 0$' | sed "s/^/METRIC $hook /"
+metrics | grep -E '^waggle_(turns|spans|requests|events|capture|tls|undecoded_connections)' | grep -v ' 0$' | sed "s/^/METRIC $hook /"
 kill -TERM $agent; wait $agent; echo "AGENT-STATUS $hook $?"
 echo "PROBES-LEFT $hook $(grep -c waggle /sys/kernel/tracing/kprobe_events)"
 sed "s/^/LOG $hook /" /log; grep failed /answers | sed "s/^/ANSWER $hook /"
@@ -83,6 +91,10 @@ sed "s/^/SPAN $hook /" /spans
 TLS = r"""
 wait_for 'metrics | grep -q "^waggle_tls_processes [2-9]"'
 curl -s -k -o /dev/null https://127.0.0.1:8443/secure
+curl -s -k https://127.0.0.1:8444/large https://127.0.0.1:8444/file https://127.0.0.1:8444/missing > /dev/null
+grep TlsTxSw /proc/net/tls_stat | sed "s/^/STATISTICS $hook /"
+kernel_tls 5 | sed "s/^/KERNEL-TLS $hook /"
+wait_for 'metrics | grep -q "^waggle_undecoded_connections_total.*kernel_tls.* 2$"'
 """
 # A service that makes a process for every connection, and a program that lives for a moment.
 LATE = r"""
@@ -99,6 +111,10 @@ def certificate(folder):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=guest", "-keyout",
                     files["key"], "-out", files["certificate"]], check=True, capture_output=True)
     return {"/" + name: path for name, path in files.items()}
+
+
+def modules(version):
+    return {f"/modules/{i}": path for i, path in enumerate(find_modules(version, CIPHERS))}
 
 
 class OnKernel:
@@ -141,7 +157,7 @@ class OnKernel:
     def turn(cls, hook):
         rows = cls.rows(hook)
         commands = "".join(f'echo "{f} {r} {w} {b} {COUNT} t{i}" >&3\n' for i, (f, r, w, b) in enumerate(rows))
-        spans = 3 + 2 * COUNT * len(rows) + 2 * THREADS * ROUNDS + cls.reads_tls(hook) + (2 + 2 * COUNT) * cls.finds_late(hook)
+        spans = 3 + 2 * COUNT * len(rows) + 2 * THREADS * ROUNDS + 4 * cls.reads_tls(hook) + (2 + 2 * COUNT) * cls.finds_late(hook)
         more = (TLS if cls.reads_tls(hook) else "") + (LATE if cls.finds_late(hook) else "")
         replaced = {"HOOK": hook, "DISABLE": cls.hooks[hook], "MORE": more, "COMMANDS": commands, "NUMBER": str(1 + len(rows)),
                     "SPANS": str(spans), "THREADS": str(THREADS), "ROUNDS": str(ROUNDS), "COUNT": str(COUNT)}
@@ -153,9 +169,13 @@ class OnKernel:
     @classmethod
     def setUpClass(cls):
         script = PREPARE + "".join(cls.turn(hook) for hook in cls.hooks)
+        programs = {cls.ways: "/usr/bin/ways", **cls.extra}
+        if cls.has_tls:
+            programs[KERNEL_TLS] = "/usr/bin/kernel_tls"
         with tempfile.TemporaryDirectory() as folder:
-            cls.log = guest.run(cls.version, script, pathlib.Path(cls.waggle), extra={cls.ways: "/usr/bin/ways", **cls.extra},
-                                files=certificate(folder), memory=2048, seconds=int(os.environ.get("WAGGLE_GUEST_SECONDS", 300)) * len(cls.hooks), arch=cls.arch, roots=cls.roots)
+            files = {**certificate(folder), **(modules(cls.version) if cls.has_tls else {})}
+            cls.log = guest.run(cls.version, script, pathlib.Path(cls.waggle), extra=programs, files=files, memory=2048,
+                                seconds=int(os.environ.get("WAGGLE_GUEST_SECONDS", 300)) * len(cls.hooks), arch=cls.arch, roots=cls.roots)
         cls.spans = {}
         for hook in cls.hooks:
             sink = Sink()
@@ -217,6 +237,21 @@ class OnKernel:
                 self.assertEqual(len(spans), 1, f"{self.version} {hook} /secure")
                 span = spans[0]
                 self.assertEqual((span.kind, span["url.scheme"], span["http.response.status_code"]), ("server", "https", 200))
+
+    def test_what_the_kernel_encrypts(self):
+        """nginx's sends go through the kernel's TLS, files by SSL_sendfile; a program's own are counted, and no span is made up."""
+        for hook in self.hooks:
+            if not self.reads_tls(hook):
+                continue
+            tail = self.tail(hook)
+            self.assertIn(f"KERNEL-TLS {hook} done\n", self.log, tail)
+            self.assertRegex(self.log, rf"STATISTICS {hook} TlsTxSw *\t[1-9]", tail)
+            spans = [span for span in self.spans[hook] if span["server.port"] == 8444]
+            self.assertEqual([(s["url.path"], s["http.response.status_code"], s["url.scheme"]) for s in spans],
+                             [("/large", 200, "https"), ("/file", 200, "https"), ("/missing", 404, "https")], tail)
+            self.assertEqual([s["http.response.body.size"] for s in spans][:2], [300000, 6], tail)
+            self.assertEqual(self.of(hook, "/kernel-tls"), [], tail)
+            self.assertRegex(self.log, rf"METRIC {hook} waggle_undecoded_connections_total.*kernel_tls.* 2\n", tail)
 
     def test_what_begins_later(self):
         for hook in self.hooks:

@@ -51,7 +51,9 @@ struct SocketOptions {
     std::uint16_t client_port = 40000;
     bool is_attached = false;         // bytes have gone by before
     bool is_connection_lost = false;  // its connection event found no room in the ring
+    bool has_kernel_tls = false;      // the kernel encrypts what it sends and receives
     bool is_go = false;               // with is_plain: a Go program's
+    bool is_found = false;            // … at functions that were found by their code
     bool is_plain = false;            // what a TLS library gives or takes: counts for itself
     std::uint64_t beneath = 0;        // its socket, where the kernel knows
 };
@@ -209,6 +211,7 @@ class Socket {
         event.role = options_.role;
         event.kind = options_.kind;
         event.from_start = options_.is_attached ? 0 : 3;
+        event.has_kernel_tls = options_.has_kernel_tls;
         for (const wg_direction direction : {WG_SEND, WG_RECEIVE}) event.next[direction] = start_of(direction);
         const std::uint8_t client[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1};
         const std::uint8_t server[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2};
@@ -228,7 +231,7 @@ class Socket {
         event.beneath = options_.beneath;
         event.pid = options_.pid;
         event.process_start_ns = options_.process_start_ns;
-        event.source = options_.is_go ? WG_SOURCE_GO_TLS : WG_SOURCE_TLS;
+        event.source = options_.is_go ? WG_SOURCE_GO_TLS : options_.is_found ? WG_SOURCE_FOUND_TLS : WG_SOURCE_TLS;
         event.from_start = !options_.is_attached;
         for (const wg_direction direction : {WG_SEND, WG_RECEIVE}) event.next[direction] = start_of(direction);
         if (!options_.is_connection_lost) records.push_back(record(event));

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""TLS libraries that are linked into programs without symbols: found by their code, believed when what goes by is as long as
+the socket's records, and only then; a program of which nothing is found is left alone."""
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from artefacts import static_tls
+from harness import Agent, Child, free_port, server_is, wait_for
+from talk import service_folder
+from test_explain import explain
+from test_tls_attach import get
+from test_tls_memory import asyncio_client
+from tls import CONNECTIONS, REQUESTS, certificate, drive, key, nginx_tls
+
+OFF = "ebpf: {disable: [tls_fingerprint]}\n"
+
+
+def serve():
+    port = free_port()
+    return Child([static_tls(), "serve", str(port), certificate(), key()]).wait_port(port), port
+
+
+def stripped_node(folder):
+    """Node keeps dynamic symbols for add-ons, the library's among them: here these have other names."""
+    program = folder + "/node"
+    subprocess.run(["strip", "-o", program, shutil.which("node")], check=True)
+    sections = subprocess.run(["readelf", "-SW", program], check=True, capture_output=True, text=True).stdout
+    at, size = (int(x, 16) for x in re.search(r" \.dynstr +STRTAB +\w+ (\w+) (\w+)", sections).groups())
+    with open(program, "r+b") as file:
+        file.seek(at)
+        names = file.read(size)
+        file.seek(at)
+        file.write(names.replace(b"SSL_", b"XYZ_"))
+    return program
+
+
+def read_by_code(agent, processes=1):
+    wait_for(lambda: agent.metric_sum("waggle_tls_fingerprints_total") == processes, "the library to be found")
+
+
+class Static(unittest.TestCase):
+    def test_server(self):
+        server, port = serve()
+        try:
+            with Agent(services=[{"pids": [server.pid]}]) as agent:
+                read_by_code(agent)
+                for number in range(10):
+                    self.assertEqual(get(port, f"/page/{number}")[0], 200)
+                spans = agent.expect_spans(10, lambda s: server_is(s, port))
+                self.assertEqual([s["url.path"] for s in spans], [f"/page/{number}" for number in range(10)])
+                for span in spans:
+                    self.assertEqual((span["http.response.status_code"], span["http.response.body.size"], span["url.scheme"],
+                                      span["tls.protocol.version"]), (200, 5, "https", "1.3"))
+                self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+                self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+            self.assertEqual(get(port, "/after")[0], 200)
+            self.assertIsNone(server.process.poll())
+        finally:
+            server.stop()
+
+    def test_client(self):
+        server, port = nginx_tls()
+        client = Child([static_tls(), "call", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            with Agent(services=[{"pids": [client.pid]}]) as agent:
+                read_by_code(agent)
+                for number in range(5):
+                    client.process.stdin.write(f"/call/{number}\n".encode())
+                    client.process.stdin.flush()
+                    self.assertEqual(client.process.stdout.readline(), b"answered\n")
+                spans = agent.expect_spans(5, lambda s: s.kind == "client")
+                self.assertEqual([s["url.full"].partition("/call")[2] for s in spans], [f"/{n}" for n in range(5)])
+                self.assertEqual([s["http.response.status_code"] for s in spans], [200] * 5)
+        finally:
+            client.stop()
+            server.stop()
+
+    def test_switched_off_it_is_counted_as_encrypted(self):
+        server, port = serve()
+        try:
+            with Agent(services=[{"pids": [server.pid]}], config=OFF) as agent:
+                get(port, "/x")
+                wait_for(lambda: agent.metric_sum("waggle_turns_lost_total", cause="encrypted") == 1, "one encrypted connection")
+                self.assertEqual(agent.metric_sum("waggle_tls_processes"), 0)
+                self.assertEqual(agent.spans(), [])
+        finally:
+            server.stop()
+
+    def test_explain(self):
+        server, _ = serve()
+        try:
+            _, lines = explain(server.pid)
+            self.assertTrue(any(re.fullmatch(r"TLS: read through /.* \(openssl by fingerprint\)", line) for line in lines), lines)
+            _, lines = explain(server.pid, config=OFF)
+            self.assertTrue(any("no library is loaded that can be read" in line for line in lines), lines)
+        finally:
+            server.stop()
+
+
+class Node(unittest.TestCase):
+    def test_every_connection_has_its_own_spans(self):
+        """On memory BIOs: whose socket it is, only the records' lengths tell."""
+        with tempfile.TemporaryDirectory(prefix="waggle-stripped-") as folder:
+            program = stripped_node(folder)
+            port = free_port()
+            server = Child([program, service_folder("tls/server.mjs"), str(port), certificate(), key()]).wait_port(port)
+            client = asyncio_client()
+            try:
+                with Agent(services=[{"pids": [server.pid]}]) as agent:
+                    read_by_code(agent)
+                    ports = drive(client, port)
+                    spans = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: server_is(s, port))
+                    for span in spans:
+                        self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]], span)
+                        self.assertEqual((span["url.scheme"], span["http.response.status_code"]), ("https", 200))
+                    self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
+            finally:
+                client.stop()
+                server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -42,6 +42,13 @@ def go_tls():
     return Child([program("vault"), "serve", str(port), certificate(), key()]).wait_port(port), port
 
 
+def node_tls():
+    from talk import service_folder
+    from tls import certificate, key
+    port = free_port()
+    return Child(["node", service_folder("tls/server.mjs"), str(port), certificate(), key()]).wait_port(port), port
+
+
 def wrk(port, seconds, connections, path="/", close=False, scheme="http"):
     argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if close:
@@ -96,6 +103,8 @@ def start_server(kind, folder):
         server, port = nginx(folder) if kind == "nginx" else nginx_tls(folder)
     elif kind == "go_tls":
         server, port = go_tls()
+    elif kind == "node_tls":
+        server, port = node_tls()
     elif kind == "redis":
         from databases import redis
         server, port = redis()

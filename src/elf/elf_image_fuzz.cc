@@ -9,6 +9,7 @@
 #include "elf/go_build_info.h"
 #include "elf/go_functions.h"
 #include "elf/image.h"
+#include "elf/own_names.h"
 
 namespace {
 
@@ -27,6 +28,10 @@ void ask(const waggle::elf::Image& image, size_t size) {
     if (const auto functions = waggle::elf::find_go_functions(image, kNames))
         for (const waggle::elf::Function& function : *functions)
             if (!image.read_address(function.address, 1)) std::abort();
+    static constexpr std::string_view kOwnNames[] = {"SSL_read", ">ssl_read_internal"};
+    for (const waggle::elf::Function& function :
+         waggle::elf::find_own_named(image, {.file = "ssl/ssl_lib.c", .names = kOwnNames}))
+        if (!image.read_address(function.address, function.size)) std::abort();
 }
 
 }  // namespace

@@ -10,8 +10,9 @@ enum wg_tls_site : __u64 {
     WG_TLS_WRITE = 2,
     WG_TLS_READ_EX = 3,
     WG_TLS_WRITE_EX = 4,
-    WG_TLS_LEAVE = 5,  // of any of the four, SEND_FILE and WRITE_FLAGS, with the result: bytes or below 1; of the _EX
-                       // forms and WRITE_FLAGS 1 or 0
+    // Of any of the four, of SEND_FILE and WRITE_FLAGS, with the result: bytes or below 1; of the _EX forms and
+    // WRITE_FLAGS 1 or 0.
+    WG_TLS_LEAVE = 5,
     WG_TLS_NEW = 6,    // a session was made: the result
     WG_TLS_FREE = 7,   // session
     WG_TLS_BEGIN = 8,  // session: no bytes have gone by, unless it is known already

@@ -138,10 +138,8 @@ std::vector<Candidate> candidates(const Image& image, const OwnNames& wanted, co
                 (is_caller(wanted.names[name->second]) ? candidate.called : candidate.names).insert(name->second);
         }
         if (instructions.empty() || size > kMaxFunction) return;
-        if (candidate.names.empty() && candidate.called.empty())
-            found.push_back(std::move(candidate));
-        else if (are_instructions(image, address, size, instructions))
-            found.push_back(std::move(candidate));
+        const bool has_name = !candidate.names.empty() || !candidate.called.empty();
+        if (!has_name || are_instructions(image, address, size, instructions)) found.push_back(std::move(candidate));
     });
     return found;
 }

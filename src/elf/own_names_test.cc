@@ -119,6 +119,42 @@ TEST(OwnNames, AFunctionOfTwoNamesIsNone) {
     EXPECT_TRUE(program.look().empty());
 }
 
+constexpr std::string_view kCalled[] = {"lib_read", ">lib_write"};
+constexpr OwnNames kCallers = {.file = "lib/main.c", .names = kCalled};
+
+std::string call(std::uint64_t at, std::uint64_t target) {
+    return "\xe8"s + bytes_of(static_cast<std::uint32_t>(target - at - 5));
+}
+
+// As SSL_read_ex is, which has no name of its own: SSL_read calls the same function, but reports errors.
+TEST(OwnNames, FindsTheOneCallerThatReportsNoErrors) {
+    Program program(kData);
+    const std::uint64_t file = program.place_of("../lib");
+    const std::uint64_t called = program.function({program.place_of("lib_write"), file});
+    const std::uint64_t read = program.function_of([&](std::uint64_t at) {
+        return lea(at, program.place_of("lib_read")) + lea(at + 7, file) + call(at + 14, called);
+    });
+    const std::uint64_t caller = program.function_of([&](std::uint64_t at) { return call(at, called); });
+    const auto found = program.look(kCallers);
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].address, read);
+    EXPECT_EQ(found[1].address, caller);
+    EXPECT_EQ(found[1].name, 1u);
+    program.function_of([&](std::uint64_t at) { return call(at, called); });
+    EXPECT_EQ(program.look(kCallers).size(), 1u);  // of two nobody knows which
+}
+
+// The compiler has taken the called function into both.
+TEST(OwnNames, WhatHasTakenInTheCalledFunctionIsWhatItIsCalled) {
+    Program program(kData);
+    const std::uint64_t file = program.place_of("../lib");
+    const std::uint64_t read = program.function({program.place_of("lib_read"), program.place_of("lib_write"), file});
+    for (int i = 0; i < 2; ++i) program.function({program.place_of("lib_write"), file});
+    const auto found = program.look(kCallers);
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].address, read);
+}
+
 TEST(OwnNames, ATableThatIsWrittenInAnotherWayIsPassedOver) {
     Program program(kData);
     program.function({program.place_of("lib_read"), program.place_of("../lib")});

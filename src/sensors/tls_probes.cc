@@ -23,6 +23,8 @@ namespace {
 
 constexpr std::string_view kMulti = "uprobe_multi";
 constexpr std::size_t kMaxClosers = 64;
+constexpr std::size_t kMaxMultiClosers =
+    4;  // of one file they stand in each other's way, and take the processors with waiting
 
 // What the socket hooks are to look for from now on. Go's calls say so themselves when the first of them comes.
 std::uint32_t kinds_of(std::span<const TlsPlace> places) {
@@ -79,12 +81,8 @@ void TlsProbes::Links::add(Links more) {
 }
 
 void TlsProbes::Links::release() {
-    in_parallel(multi.size() + single.size(), kMaxClosers, [&](std::size_t i) {
-        if (i < multi.size())
-            multi[i].reset();
-        else
-            bpf_link__destroy(single[i - multi.size()]);
-    });
+    in_parallel(multi.size(), kMaxMultiClosers, [&](std::size_t i) { multi[i].reset(); });
+    in_parallel(single.size(), kMaxClosers, [&](std::size_t i) { bpf_link__destroy(single[i]); });
     multi.clear();
     single.clear();
 }

@@ -18,6 +18,7 @@ CACHE = pathlib.Path(os.environ.get("WAGGLE_KERNEL_CACHE", pathlib.Path.home() /
 SUITES = {"5.10": ("bullseye", "bullseye-security"), "6.1": ("bookworm", "bookworm-security"),
           "6.12": ("trixie", "trixie-security"), "newest": ("trixie-backports", "sid", "experimental")}
 VERSIONS = tuple(SUITES)
+MODULE_FOLDERS = ("crypto", "lib/crypto", "net/tls")  # that tests load modules of
 
 
 def package_names(environment, version, arch):
@@ -96,7 +97,7 @@ def find_modules(version, names, arch="amd64"):
         _, environment = packages(version, arch)
         with tempfile.TemporaryDirectory(dir=folder) as work:
             packed = pathlib.Path(work) / "packed"
-            why = download(folder.name, environment, packed, "linux-modules-", ("kernel/crypto/*.ko*", "kernel/lib/crypto/*.ko*", "kernel/net/tls/*.ko*"))
+            why = download(folder.name, environment, packed, "linux-modules-", [f"kernel/{where}/*.ko*" for where in MODULE_FOLDERS])
             if why:
                 sys.exit(f"modules of {folder.name} cannot be downloaded: {why}")
             unpacked = pathlib.Path(work) / "modules"

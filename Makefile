@@ -25,8 +25,8 @@ test:                 ## sanitizer build and every test
 	@tools/check_format
 	@cmake --preset dev >/dev/null
 	@ninja -C build/dev -j $(JOBS)
-	@ctest --test-dir build/dev --output-on-failure -j 2 -R '^unit|^kernel.guest'
-	@ctest --test-dir build/dev --output-on-failure -j 2 -E '^unit|^kernel.guest'
+	@ctest --test-dir build/dev --output-on-failure -j 2 -R "^unit|^kernel.(guest|relocate)"
+	@ctest --test-dir build/dev --output-on-failure -j 2 -E "^unit|^kernel.(guest|relocate)"
 
 test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in reach, in QEMU
 	@tools/setup test

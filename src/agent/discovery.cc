@@ -86,7 +86,7 @@ void Discovery::select_in_kernel(const config::Config& config) {
             state.select_listeners = 1;
         else if (!selector.open_ports.is_empty())
             add_ports(selector.open_ports);
-        else
+        else if (selector.pids.empty())  // who has a listed pid is there already
             state.select_execs = 1;
     }
     add_ports(config.open_port);

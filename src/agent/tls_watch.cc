@@ -117,15 +117,23 @@ bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found) {
         const auto done = probes_.attach(pid, found.open_path(), found.file->places);
         if (done) {
             if (found.file->is_by_code()) fingerprints_.add(1);
-            log::info("process {}: reading TLS through {} ({})", pid, found.path, found.file->library);
+            say(log::Level::Info, pid, fmt::format("reading TLS through {} ({})", found.path, found.file->library));
             return true;
         }
         failure = done.error().message;
         users_.remove(found.file);
         failures_.add(1);
     }
-    log::warn("process {}: TLS through {} cannot be read: {}", pid, found.path, failure);
+    say(log::Level::Warn, pid, fmt::format("TLS through {} cannot be read: {}", found.path, failure));
     return false;
+}
+
+// Of the first process: a server may start one for each request.
+void TlsWatch::say(log::Level level, std::uint32_t pid, std::string text) {
+    constexpr std::size_t kMostSaid = 4096;
+    const std::string line = fmt::format("process {}: {}", pid, text);
+    const bool is_news = said_.size() < kMostSaid && said_.insert(std::move(text)).second;
+    if (log::enabled(is_news ? level : log::Level::Debug)) log::write(is_news ? level : log::Level::Debug, line);
 }
 
 void TlsWatch::look_at(std::uint32_t pid, Process& process) {

@@ -14,6 +14,7 @@
 
 #include "agent/tls_files.h"
 #include "agent/tls_users.h"
+#include "base/log.h"
 #include "discover/target.h"
 #include "metrics/self_metrics.h"
 
@@ -46,6 +47,7 @@ class TlsWatch {
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process);
     bool attach(std::uint32_t pid, const OpenTlsFile& found);
+    void say(log::Level level, std::uint32_t pid, std::string text);
 
     sensors::TlsProbes& probes_;
     TlsFiles files_;
@@ -57,6 +59,7 @@ class TlsWatch {
     metrics::SelfValue& remembered_;
     std::shared_ptr<const discover::TargetTable> table_;
     std::map<std::uint32_t, Process> by_pid_;
+    std::set<std::string> said_;  // in the log
     std::mutex asked_mutex_;
     std::set<std::uint32_t> asked_;
 };

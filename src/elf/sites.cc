@@ -93,23 +93,29 @@ class Decoder {
         const bool is_explicit =
             operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER && operands[0].reg.value == ZYDIS_REGISTER_RSP;
         const bool has_constant = operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+        std::optional<std::int64_t> change;
         switch (decoded.mnemonic) {
             case ZYDIS_MNEMONIC_PUSH:
-                return is_wide ? std::optional(-8) : std::nullopt;
+                if (is_wide) change = -8;
+                break;
             case ZYDIS_MNEMONIC_POP:
-                return is_wide && !is_explicit ? std::optional(8) : std::nullopt;
+                if (is_wide && !is_explicit) change = 8;
+                break;
             case ZYDIS_MNEMONIC_ADD:
-                return is_explicit && has_constant ? std::optional(operands[1].imm.value.s) : std::nullopt;
+                if (is_explicit && has_constant) change = operands[1].imm.value.s;
+                break;
             case ZYDIS_MNEMONIC_SUB:
-                return is_explicit && has_constant ? std::optional(-operands[1].imm.value.s) : std::nullopt;
+                if (is_explicit && has_constant) change = -operands[1].imm.value.s;
+                break;
             case ZYDIS_MNEMONIC_LEA:
-                return is_explicit && operands[1].mem.base == ZYDIS_REGISTER_RSP &&
-                               operands[1].mem.index == ZYDIS_REGISTER_NONE
-                           ? std::optional(operands[1].mem.disp.value)
-                           : std::nullopt;
+                if (is_explicit && operands[1].mem.base == ZYDIS_REGISTER_RSP &&
+                    operands[1].mem.index == ZYDIS_REGISTER_NONE)
+                    change = operands[1].mem.disp.value;
+                break;
             default:
-                return std::nullopt;
+                break;
         }
+        return change;
     }
 
     // What arch/x86/kernel/uprobes.c emulates: push of a register, relative jumps and calls, the short nop.

@@ -86,6 +86,17 @@ class Selection(unittest.TestCase):
     def test_pid(self):
         self.check({"orders"}, Agent(services=[{"pids": [self.orders.pid]}]))
 
+    def test_where_pids_are_listed_nobody_else_is_looked_at(self):
+        """Not even until user space has judged: what starts meanwhile costs nothing and is in no books."""
+        with Agent(services=[{"pids": [self.orders.pid]}]) as agent:
+            wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "its process to be watched")
+            for _ in range(100):
+                subprocess.run(["busybox", "wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{self.nginx_port}/"], check=True)
+            request(self.orders_port, path="/hello")
+            agent.expect_spans(1)
+            # Those of one connection and one exchange.
+            self.assertLess(agent.metric_sum("waggle_events_emitted_total"), 20)
+
     def test_all_conditions_of_an_entry(self):
         both = f"{self.orders_port},{self.files_port},{self.nginx_port}"
         self.check({"orders", "http.server"}, Agent(services=[{"exe_path": "python3", "open_ports": both}]))

@@ -50,7 +50,9 @@ class TlsClients(unittest.TestCase):
     def setUpClass(cls):
         cls.server, cls.port = nginx_tls("location / { return 200 'hello'; }")
         cls.children = {name: Child(argv, stdin=subprocess.PIPE, env=ENVIRONMENT.get(name)) for name, (argv, _) in CLIENTS.items()}
-        cls.agent = Agent(services=[{"open_ports": str(cls.port)}, {"pids": [child.pid for child in cls.children.values()]}])
+        # Every process is named.
+        cls.agent = Agent(services=[{"open_ports": str(cls.port)}, {"pids": [child.pid for child in cls.children.values()]}],
+                          config="log_level: DEBUG\n")
 
     @classmethod
     def tearDownClass(cls):

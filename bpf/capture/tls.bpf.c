@@ -65,7 +65,6 @@ WG_COLD int wg_tls_moved(const struct wg_tls_call* call, const struct wg_tls_key
         if (is_bound_now) session->beneath = beneath;
         if (is_bound_now || !conn->is_open || wg_was_silent(conn, now))
             conn->is_open = wg_report_plain(session, &s->owner, now);
-        wg_refresh_rules(conn, page);
         s->text.kind = call->buffer ? WG_TEXT_FLAT : WG_TEXT_NONE;
         s->text.base = call->buffer;
         s->text.skip = 0;

@@ -212,11 +212,10 @@ class OnKernel:
     def test_nginx(self):
         for hook in self.hooks:
             for path, status in (("/ok", 200), ("/file", 200), ("/missing", 404)):
-                spans = self.of(hook, path)
+                spans = [span for span in self.of(hook, path) if span["server.port"] == 8080]
                 self.assertEqual(len(spans), 1, f"{self.version} {hook} {path}")
                 span = spans[0]
                 self.assertEqual(span["http.response.status_code"], status, f"{hook} {span}\n{self.tail(hook)}")
-                self.assertEqual(span["server.port"], 8080)
 
     def test_every_way(self):
         for hook in self.hooks:

@@ -141,7 +141,7 @@ def static_tls():
     """With OpenSSL linked in, and no symbols."""
     source = os.path.join(SOURCES, "tls-static")
     product = os.path.join(OUT, "tls-static/serve")
-    return _make(source, product, ["gcc", "-O2", "-s", "-static", "-o", product, source + "/serve.c", "-lssl", "-lcrypto"])
+    return make(source, product, ["gcc", "-O2", "-s", "-static", "-o", product, source + "/serve.c", "-lssl", "-lcrypto"])
 
 
 def from_index(package, options=()):

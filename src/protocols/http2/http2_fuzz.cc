@@ -88,9 +88,9 @@ void play(std::string_view text, wg_role role, bool is_attached) {
     host.tick(now += 5'000'000);
     host.tick(now += 5'000'000);
     const Counts counts = testing::sum(host.tracker().counts());
-    const auto requests = testing::requests_in(host.batch());
-    require(counts.seen == counts.exported && counts.exported == requests.size());
-    for (const waggle::spans::Span* span : requests) require(span->end_ns >= span->start_ns);
+    const auto told = testing::requests_in(host.batch());
+    require(counts.seen == counts.exported && counts.exported == told.size());
+    for (const waggle::spans::Span* span : told) require(span->end_ns >= span->start_ns);
 }
 
 }  // namespace

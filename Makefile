@@ -3,7 +3,7 @@ ARGS ?=
 JOBS ?= $(shell nproc)
 TSAN_TESTS = base_test http_test exporters_test metrics_test agent_test
 
-.PHONY: run build build-arm64 build-fuzz build-tsan deb test test-kernels arm64 arm64-boot bench soak fuzz check-tsan format tidy demo clean
+.PHONY: run build build-fuzz build-tsan deb test test-kernels arm64 arm64-boot bench soak fuzz check-tsan format tidy demo clean
 .DEFAULT_GOAL := build
 
 run: build            ## build and run on this host: make run ARGS="--open-port 8080 --print text"
@@ -35,12 +35,10 @@ test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in re
 	@cd tests/kernel && for test in test_relocate test_guest every_kernel; do \
 	    WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/dev/waggle python3 $$test.py || exit 1; done
 
-build-arm64:
+arm64:                ## cross-build for arm64, and its unit tests under qemu-user
 	@tools/setup arm64
 	@cmake --preset arm64 >/dev/null
-	@ninja -C build/arm64 -j $(JOBS) $(ARM64)
-
-arm64: build-arm64    ## cross-build for arm64, and its unit tests under qemu-user
+	@ninja -C build/arm64 -j $(JOBS)
 	@# qemu-user knows no openat2, by which what is in a process's root is read
 	@GTEST_FILTER=-ProcFs.ReadsInsideTheRootOnly:DescribeTest.WholeResource:ProgramName.NodesPackage ctest --test-dir build/arm64 -L unit --output-on-failure -j 1
 

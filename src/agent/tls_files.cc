@@ -136,7 +136,8 @@ Fd TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
     return Fd();
 }
 
-std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file) {
+// Nothing when there is no time for it.
+std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file, std::chrono::steady_clock::time_point until) {
     struct ::stat status{};
     if (::fstat(file.get(), &status) != 0) return std::make_shared<TlsFile>();
     const Key key{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
@@ -144,7 +145,7 @@ std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file) {
                       static_cast<std::uint64_t>(status.st_mtim.tv_nsec)};
     if (known_.size() > kMaxKnown) known_.clear();
     auto& known = known_[key];
-    if (known) return known;
+    if (known || std::chrono::steady_clock::now() >= until) return known;
     return known = std::make_shared<const TlsFile>(examine(file, key.modified_ns));
 }
 
@@ -163,16 +164,21 @@ TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
     return found;
 }
 
-std::vector<OpenTlsFile> TlsFiles::among(std::uint32_t pid, const std::vector<proc::MappedCode>& all) {
-    std::vector<OpenTlsFile> files;
+TlsFiles::Found TlsFiles::among(std::uint32_t pid, const std::vector<proc::MappedCode>& all,
+                                std::chrono::steady_clock::time_point until) {
+    Found found;
     for (const proc::MappedCode& mapped : all) {
         Fd file = open(pid, mapped);
         if (!file.is_open()) continue;
-        auto known = look_into(file);
+        auto known = look_into(file, until);
+        if (!known) {
+            found.is_whole = false;
+            continue;
+        }
         if (!known->library.empty())
-            files.push_back({.fd = std::move(file), .path = mapped.path, .file = std::move(known)});
+            found.files.push_back({.fd = std::move(file), .path = mapped.path, .file = std::move(known)});
     }
-    return files;
+    return found;
 }
 
 std::vector<std::string> explain_tls(std::uint32_t pid, bool looks_at_code) {

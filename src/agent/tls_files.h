@@ -3,6 +3,7 @@
 // into each file once, however many processes map it. One thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -43,8 +44,14 @@ class TlsFiles {
     explicit TlsFiles(proc::ProcFs procfs, std::string cache_folder = {}, bool looks_at_code = true);
     ~TlsFiles();
     // The TLS libraries among the process's files.
-    std::vector<OpenTlsFile> of(std::uint32_t pid) { return among(pid, procfs_.mapped_code(pid)); }
-    std::vector<OpenTlsFile> among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped);
+    std::vector<OpenTlsFile> of(std::uint32_t pid) { return among(pid, procfs_.mapped_code(pid)).files; }
+    // … but after that time no file is looked through that is not known yet.
+    struct Found {
+        std::vector<OpenTlsFile> files;
+        bool is_whole = true;
+    };
+    Found among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped,
+                std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());
     const proc::ProcFs& procfs() const { return procfs_; }
     // Files that were looked through, and those of which the folder told.
     std::uint64_t examined() const { return examined_; }
@@ -56,7 +63,7 @@ class TlsFiles {
         friend auto operator<=>(const Key&, const Key&) = default;
     };
     Fd open(std::uint32_t pid, const proc::MappedCode& mapped) const;
-    std::shared_ptr<const TlsFile> look_into(const Fd& file);
+    std::shared_ptr<const TlsFile> look_into(const Fd& file, std::chrono::steady_clock::time_point until);
     TlsFile examine(const Fd& file, std::uint64_t modified_ns);
 
     static constexpr std::size_t kMaxKnown = 16384;

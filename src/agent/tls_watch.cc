@@ -17,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kYoung = 2s;
+constexpr auto kLook = 10ms;                            // then processes that have begun meanwhile are heard of first
 constexpr std::chrono::milliseconds kFirstPause = 5ms;  // a program that has just begun has its libraries in a few
 constexpr std::chrono::milliseconds kYoungPause = 200ms;
 constexpr std::chrono::milliseconds kMaxPause = 60'000ms;  // of a process that is asked about and has nothing new
@@ -92,7 +93,8 @@ void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table)
     const Clock::time_point now = Clock::now();
     std::int64_t attached = 0;
     for (auto& [pid, process] : by_pid_) {
-        if (now >= process.next_look && (process.is_asked || now < process.look_until)) look_at(pid, process);
+        if (now >= process.next_look && (process.is_asked || now < process.look_until))
+            look_at(pid, process, now + kLook);
         attached += !process.attached.empty();
     }
     processes_.set(attached);
@@ -103,7 +105,7 @@ void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table)
 std::chrono::milliseconds TlsWatch::until_due(std::chrono::milliseconds most) const {
     const Clock::time_point now = Clock::now();
     for (const auto& [pid, process] : by_pid_)
-        if (now < process.look_until)
+        if (process.is_asked || now < process.look_until)
             most = std::min(most, std::max(1ms, std::chrono::ceil<std::chrono::milliseconds>(process.next_look - now)));
     return most;
 }
@@ -136,15 +138,21 @@ void TlsWatch::say(log::Level level, std::uint32_t pid, std::string text) {
     if (log::enabled(is_news ? level : log::Level::Debug)) log::write(is_news ? level : log::Level::Debug, line);
 }
 
-void TlsWatch::look_at(std::uint32_t pid, Process& process) {
+void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point until) {
     const std::size_t before = process.attached.size();
     std::vector<proc::MappedCode> mapped = files_.procfs().mapped_code(pid);
     const bool is_new = mapped != process.mapped;
     process.mapped = std::move(mapped);
-    for (OpenTlsFile& found : is_new ? files_.among(pid, process.mapped) : std::vector<OpenTlsFile>()) {
-        if (process.attached.insert(found.file).second && attach(pid, found)) process.used.push_back(found.file);
-    }
+    const TlsFiles::Found found = is_new ? files_.among(pid, process.mapped, until) : TlsFiles::Found();
+    for (const OpenTlsFile& file : found.files)
+        if (process.attached.insert(file.file).second && attach(pid, file)) process.used.push_back(file.file);
     const Clock::time_point now = Clock::now();
+    if (!found.is_whole) {
+        process.mapped.clear();
+        process.next_look = now;
+        process.is_asked = true;
+        return;
+    }
     // Each look in vain makes the next one wait longer.
     process.pause = process.attached.size() > before ? kFirstPause
                                                      : std::clamp(2 * process.pause, kFirstPause,

@@ -45,7 +45,7 @@ class TlsWatch {
         bool is_asked = false;
     };
     void follow(const discover::TargetTable& table);
-    void look_at(std::uint32_t pid, Process& process);
+    void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
     bool attach(std::uint32_t pid, const OpenTlsFile& found);
     void say(log::Level level, std::uint32_t pid, std::string text);
 

@@ -88,7 +88,7 @@ void TlsRecords::follow(streams::Stream& stream, unsigned direction, std::uint64
         if (!has_body && handshake.wants_body(direction, record->type) && !stream.is_cut()) return;
         handshake.on_record(direction, record->type, bytes.substr(kTlsHeader, record->size), now_ns);
         if (record->type == kApplicationData) data_.push_back(record->size);
-        if (data_.size() > kMaxData) data_.pop_front();
+        if (data_.size() > kMaxData) data_.erase(data_.begin());
         next_ = *next_ + kTlsHeader + record->size;
     }
 }

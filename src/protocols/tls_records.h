@@ -4,9 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "protocols/tls_hello.h"
 #include "streams/stream.h"
@@ -36,13 +36,13 @@ class TlsRecords {
     // Takes what the stream has; the handshake's part of it goes there.
     void follow(streams::Stream& stream, unsigned direction, std::uint64_t now_ns, TlsHandshake& handshake);
     // Application data that came since forget_data.
-    const std::deque<std::uint16_t>& data() const { return data_; }
+    const std::vector<std::uint16_t>& data() const { return data_; }
     void forget_data() { data_.clear(); }
 
   private:
     static constexpr std::size_t kMaxData = 64;
     std::optional<std::uint64_t> next_;  // where the next header stands
-    std::deque<std::uint16_t> data_;
+    std::vector<std::uint16_t> data_;
 };
 
 }  // namespace waggle::protocols

@@ -28,7 +28,7 @@ constexpr std::size_t kMaxCalls = 128;  // of a thread, kept to find out
 constexpr std::uint64_t kLatelyNs = 1'000'000'000;
 
 // Are these calls' bytes in the records, one after the other? What comes before may be the handshake's.
-bool went_out(const std::vector<std::uint64_t>& sizes, const std::deque<std::uint16_t>& records) {
+bool went_out(const std::vector<std::uint64_t>& sizes, const std::vector<std::uint16_t>& records) {
     std::size_t at = 0;
     bool has_begun = false;
     for (std::uint64_t left : sizes)

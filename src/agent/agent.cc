@@ -45,6 +45,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kResolverWait = 500ms;  // from the start on, of the second that it may take
+constexpr auto kFirstLook = 1s;        // what is not read of TLS by then is read a little later
 
 Sizes sizes_here(const config::Config& config) {
     return sizes_for(config, static_cast<std::uint32_t>(sensors::possible_cpus()));
@@ -270,6 +271,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         tallies.append(snapshot);
     });
     pipeline.start();
+    discovery->wait_first_look(kFirstLook);
     is_ready = true;
     log::info("watching {} processes", discovery->watched());
     notify_ready();

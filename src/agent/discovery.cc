@@ -137,6 +137,10 @@ void Discovery::apply_changes() {
     watched_.store(watched, std::memory_order_relaxed);
     processes_.set(static_cast<std::int64_t>(watched));
     if (tls_) tls_->update(watcher_->table());
+    if (!has_looked_ && (!tls_ || tls_->has_looked())) {
+        has_looked_ = true;
+        first_look_.release();
+    }
     record_table();
 }
 
@@ -147,6 +151,8 @@ void Discovery::record_table() {
     recorder_->processes(*table);
     recorded_ = std::move(table);
 }
+
+void Discovery::wait_first_look(std::chrono::milliseconds most) { (void)first_look_.try_acquire_for(most); }
 
 void Discovery::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "discovery");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +43,8 @@ class Discovery {
     Discovery& operator=(const Discovery&) = delete;
 
     void stop();
+    // From one thread: until the TLS libraries of those who are watched from the start are read, but for `most`.
+    void wait_first_look(std::chrono::milliseconds most);
     // New selectors, from the next turn of the thread on.
     void reload(const config::Config& config);
     // From any thread: the process speaks TLS that nobody reads.
@@ -67,6 +70,8 @@ class Discovery {
     std::chrono::nanoseconds poll_interval_;
     std::unique_ptr<sensors::RingReader> ring_;
     std::unique_ptr<TlsWatch> tls_;  // null where TLS libraries are not watched
+    bool has_looked_ = false;
+    std::binary_semaphore first_look_{0};
     metrics::SelfValue& processes_;
     std::atomic<std::size_t> watched_{0};
     RecordWriter* recorder_;

@@ -110,6 +110,10 @@ std::chrono::milliseconds TlsWatch::until_due(std::chrono::milliseconds most) co
     return most;
 }
 
+bool TlsWatch::has_looked() const {
+    return std::ranges::none_of(by_pid_, [](const auto& entry) { return entry.second.is_asked; });
+}
+
 // True when its probes are set.
 bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found) {
     std::string failure = found.file->failure;

@@ -28,6 +28,8 @@ class TlsWatch {
     void update(const std::shared_ptr<const discover::TargetTable>& table);
     // How long until a new process is due to be looked at again, at most `most`.
     std::chrono::milliseconds until_due(std::chrono::milliseconds most) const;
+    // Has every process been looked through that was there at the last update?
+    bool has_looked() const;
     // From any thread: the process speaks TLS, and nothing of it is read.
     void ask(std::uint32_t pid);
 

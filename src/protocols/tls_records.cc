@@ -87,7 +87,10 @@ void TlsRecords::follow(streams::Stream& stream, unsigned direction, std::uint64
         const bool has_body = bytes.size() >= kTlsHeader + record->size;
         if (!has_body && handshake.wants_body(direction, record->type) && !stream.is_cut()) return;
         handshake.on_record(direction, record->type, bytes.substr(kTlsHeader, record->size), now_ns);
-        if (record->type == kApplicationData) data_.push_back(record->size);
+        if (record->type == kApplicationData)
+            data_.push_back(record->size);
+        else
+            handshake_bytes_ += kTlsHeader + record->size;
         if (data_.size() > kMaxData) data_.erase(data_.begin());
         next_ = *next_ + kTlsHeader + record->size;
     }

@@ -38,11 +38,14 @@ class TlsRecords {
     // Application data that came since forget_data.
     const std::vector<std::uint16_t>& data() const { return data_; }
     void forget_data() { data_.clear(); }
+    // Bytes of all other records, headers included.
+    std::uint64_t handshake_bytes() const { return handshake_bytes_; }
 
   private:
     static constexpr std::size_t kMaxData = 64;
     std::optional<std::uint64_t> next_;  // where the next header stands
     std::vector<std::uint16_t> data_;
+    std::uint64_t handshake_bytes_ = 0;
 };
 
 }  // namespace waggle::protocols

@@ -163,6 +163,7 @@ class Tracker {
     void follow_records(Connection& socket, const wg_data_event& event, spans::SpanBatch& batch);
     void note_tls(Connection& socket);
     ThreadTls& thread_of(const wg_data_event& event);
+    static bool is_cut_short(const Connection& socket);
     void count_encrypted(Connection& socket, spans::SpanBatch& batch);
     spans::Span& report_tls(Connection& socket, std::uint64_t start_ns, std::uint64_t end_ns, spans::SpanBatch& batch);
     void report_tls_end(Connection& socket, spans::SpanBatch& batch);

@@ -248,12 +248,22 @@ void Tracker::note_tls(Connection& socket) {
     if (known == plain_pids_.end() || known->second != start_ns) tls_seen_.push_back(pid);
 }
 
+// Closed when its client had sent nothing that could hold a request: each record is known, and is in the clear.
+bool Tracker::is_cut_short(const Connection& socket) {
+    const auto client = requests_of(socket.info.role);
+    if (!socket.is_closed || !client || !socket.handshake->facts().began_ns) return false;
+    const auto index = static_cast<std::size_t>(*client);
+    return socket.closed_bytes[index] <= socket.records[index].handshake_bytes();
+}
+
 // Nobody reads it: all that can be told of is the connection.
 void Tracker::count_encrypted(Connection& socket, spans::SpanBatch& batch) {
     if (!socket.is_tls || socket.above || socket.is_encrypted_counted) return;
     socket.is_encrypted_counted = true;
-    counts_[0].add(Cause::Encrypted);
-    if (Unreadable* row = unreadable_of(socket)) ++row->connections;
+    if (!is_cut_short(socket)) {
+        counts_[0].add(Cause::Encrypted);
+        if (Unreadable* row = unreadable_of(socket)) ++row->connections;
+    }
     const TlsFacts& facts = socket.handshake->facts();
     if (facts.began_ns) report_tls(socket, facts.began_ns, facts.ended_ns, batch);
 }

@@ -159,6 +159,34 @@ TEST_F(TrackerTls, CountsAShortConnectionAtItsEnd) {
     EXPECT_EQ(lost(Cause::Encrypted), 1u);
 }
 
+// A client that goes away before it could ask for anything.
+TEST_F(TrackerTls, AHandshakeThatIsCutShortIsNoLoss) {
+    Socket& under = socket(1);
+    receive(under, tls_record(22, client_hello({.server_name = "shop.example"})));
+    host_.report_close(under, now_ns_);
+    Socket& client = socket(2, WG_ROLE_CLIENT);
+    send(client, tls_record(22, client_hello({})));
+    receive(client, tls_record(22, server_hello({})) + tls_record(23, "certificate"));
+    host_.report_close(client, now_ns_);
+    pass(kSecond);
+    EXPECT_EQ(lost(Cause::Encrypted), 0u);
+    EXPECT_EQ(connections().size(), 4u);  // handshake and end of both
+}
+
+TEST_F(TrackerTls, WhatMayHoldARequestIsALoss) {
+    Socket& early = socket(1);
+    receive(early, tls_record(22, client_hello({.has_early_data = true})) + tls_record(23, "GET"));
+    host_.report_close(early, now_ns_);
+    Socket& missed = socket(2);
+    receive(missed, tls_record(22, client_hello({})));
+    Move lost_call = missed.moved(WG_RECEIVE, tls_record(23, "finished, and a request"), now_ns_);
+    lost_call.is_lost = true;
+    host_.report(missed, std::move(lost_call));
+    host_.report_close(missed, now_ns_);
+    pass(kSecond);
+    EXPECT_EQ(lost(Cause::Encrypted), 2u);
+}
+
 TEST_F(TrackerTls, FindsTheSocketThatTheThreadReceivedFrom) {
     for (std::uint64_t i = 1; i <= 3; ++i) receive(socket(i), kHello);
     for (std::uint64_t i = 1; i <= 3; ++i) {

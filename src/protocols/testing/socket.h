@@ -171,6 +171,7 @@ class Socket {
         event.connection = options_.id;
         event.half = is_half;
         for (int i = 0; i < 2; ++i) {
+            event.bytes[i] = gone_[i];
             event.end[i] = next_[i];
             event.end_ns[i] = end_ns_[i];
             event.turns[i] = turns_.count[i];

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "proc/pid_namespace.h"
 
@@ -13,7 +14,8 @@ namespace waggle::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kWait{100};
-// UNIX listeners and processes whose event was lost are found by looking; it costs about a millisecond.
+// UNIX listeners and processes whose event was lost are found by looking; it costs about a millisecond. Processes that
+// have just begun are looked at more often.
 constexpr std::chrono::seconds kMaxPoll{1};
 
 }  // namespace
@@ -157,6 +159,7 @@ void Discovery::wait_first_look(std::chrono::milliseconds most) { (void)first_lo
 void Discovery::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "discovery");
     auto next_look = std::chrono::steady_clock::now() + poll_interval_;
+    auto next_young = std::chrono::steady_clock::now() + kWait;
     while (!stop.stop_requested()) {
         const std::chrono::milliseconds wait = tls_ ? tls_->until_due(kWait) : kWait;
         if (ring_)
@@ -173,10 +176,14 @@ void Discovery::run(std::stop_token stop) {
                 reloaded_.reset();
             }
         }
-        if (std::chrono::steady_clock::now() >= next_look) {
+        if (const auto now = std::chrono::steady_clock::now(); now >= next_look) {
             watcher_->rescan();
             learn_kernel_numbers();
-            next_look = std::chrono::steady_clock::now() + poll_interval_;
+            next_look = now + poll_interval_;
+            next_young = now + kWait;
+        } else if (now >= next_young) {
+            watcher_->look_at_young(clock_ns(CLOCK_BOOTTIME));
+            next_young = now + kWait;
         }
         apply_changes();
     }

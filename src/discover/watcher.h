@@ -58,6 +58,8 @@ class Watcher {
     void on_listen(const wg_process_event& event);
     // Finds what no event told: new listeners, missed and vanished processes.
     void rescan();
+    // Nothing tells of UNIX listeners: looks for those of processes that began a few seconds before `boot_ns` at most.
+    void look_at_young(std::uint64_t boot_ns);
     // New selectors; on failure the old ones stay.
     Result<void> reload(const config::Config& config);
     void learn_kernel_tgid(std::uint32_t pid, std::uint32_t kernel_tgid);
@@ -97,7 +99,7 @@ class Watcher {
     void publish();
 
     void scan_process(std::uint32_t pid, std::vector<std::uint32_t>& fresh);
-    void scan_listeners();
+    void scan_listeners(const std::unordered_set<std::uint64_t>* namespaces = nullptr);
     void detect_late_languages();
 
     Verdict inherit(const Process& process, Verdict verdict);

@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint64_t kTcpScans = 60;
 // A runtime has loaded its libraries after this time.
 constexpr std::uint64_t kSettledNs = 10'000'000'000;
+// Most servers listen by then.
+constexpr std::uint64_t kYoungNs = 5'000'000'000;
 
 // It is there, and nothing can be read of it: no descriptor is left. Looking for it needs none.
 bool is_unreadable(const proc::ProcFs& procfs, std::uint32_t pid) {
@@ -35,7 +37,11 @@ void Watcher::rescan() {
         if (entry.scan != scan_ && !is_unreadable(procfs_, pid)) gone.push_back(pid);
     for (const std::uint32_t pid : gone) remove(pid);
     std::erase_if(kernel_threads_, [&](const auto& thread) { return thread.second != scan_; });
-    scan_listeners();
+    if (selectors_.needs().ports) {
+        listeners_.begin_scan(!has_events_ || scan_ % kTcpScans == 1);
+        scan_listeners();
+        listeners_.end_scan();
+    }
     // Parents before children; equal start times are settled below.
     std::ranges::sort(fresh, {}, [&](std::uint32_t pid) { return entries_.at(pid).process.start_ns; });
     for (const std::uint32_t pid : fresh) evaluate(entries_.at(pid));
@@ -73,11 +79,23 @@ void Watcher::scan_process(std::uint32_t pid, std::vector<std::uint32_t>& fresh)
     if (add(std::move(*process)) != nullptr) fresh.push_back(pid);
 }
 
-void Watcher::scan_listeners() {
-    if (!selectors_.needs().ports) return;
-    listeners_.begin_scan(!has_events_ || scan_ % kTcpScans == 1);
+void Watcher::look_at_young(std::uint64_t boot_ns) {
+    if (!selectors_.needs().unix_sockets) return;
+    std::unordered_set<std::uint64_t> namespaces;
+    for (const auto& [pid, entry] : entries_)
+        if (entry.verdict.kind == VerdictKind::NotMatched && boot_ns < entry.process.start_ns + kYoungNs)
+            namespaces.insert(entry.process.netns);
+    if (namespaces.empty()) return;
+    listeners_.begin_scan(false);
+    scan_listeners(&namespaces);
+    settle();
+}
+
+// Of all processes, or of those in these network namespaces.
+void Watcher::scan_listeners(const std::unordered_set<std::uint64_t>* namespaces) {
     std::vector<std::uint32_t> changed;
     for (auto& [pid, entry] : entries_) {
+        if (namespaces && !namespaces->contains(entry.process.netns)) continue;
         const bool is_first_look = !std::exchange(entry.has_listens, true);
         if (!listeners_.has_new(entry.process) && !is_first_look) continue;
         std::vector<Listen> listens = listeners_.of(entry.process);
@@ -90,7 +108,6 @@ void Watcher::scan_listeners() {
         entry.process.listens = std::move(listens);
         changed.push_back(pid);
     }
-    listeners_.end_scan();
     for (const std::uint32_t pid : changed) evaluate(entries_.at(pid));
 }
 

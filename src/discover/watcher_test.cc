@@ -154,6 +154,36 @@ TEST_F(WatcherTest, FindsListenersNoEventToldOf) {
     EXPECT_THAT(changes(), ElementsAre("+6*"));
 }
 
+TEST_F(WatcherTest, UnixListenersOfTheYoungAreFoundWithoutAScan) {
+    watch(services("[{any_listener: true}]"));
+    tree_.add({.pid = 5, .exe = "/usr/bin/shop"});
+    watcher_->on_exec(event(WG_EVENT_EXEC, 5));
+    changes();
+    watcher_->look_at_young(101 * kTick);
+    EXPECT_THAT(changes(), IsEmpty());
+    tree_.listen_unix(5, "/run/shop.sock", 4711);
+    watcher_->look_at_young(700 * kTick);  // it is old, and the table is not read
+    EXPECT_THAT(changes(), IsEmpty());
+    watcher_->look_at_young(560 * kTick);
+    EXPECT_THAT(changes(), ElementsAre("+5*"));
+    watcher_->look_at_young(561 * kTick);
+    watcher_->rescan();
+    EXPECT_THAT(changes(), IsEmpty());
+}
+
+// What a look at the young has read is news for the old of the namespace as well.
+TEST_F(WatcherTest, UnixListenersOfTheOldAreNotOverlooked) {
+    tree_.add({.pid = 4, .exe = "/usr/bin/old", .start_ticks = 1});
+    watch(services("[{any_listener: true}]"));
+    tree_.add({.pid = 5, .exe = "/usr/bin/shop"});
+    watcher_->on_exec(event(WG_EVENT_EXEC, 5));
+    changes();
+    tree_.listen_unix(4, "/run/old.sock", 4711);
+    watcher_->look_at_young(560 * kTick);
+    watcher_->rescan();
+    EXPECT_THAT(changes(), ElementsAre("+4*"));
+}
+
 TEST_F(WatcherTest, ListenersOfAnEndedProcessesNamespace) {
     // The first process that is asked has no table any more; the namespace's others have.
     tree_.add({.pid = 4, .exe = "/usr/bin/gone"});

@@ -3,6 +3,7 @@
 real services as children, and waiting for conditions. Nothing here sleeps for a fixed time; everything
 is ended by pid, on every exit."""
 import atexit
+import hashlib
 import http.client
 import http.server
 import json
@@ -117,6 +118,7 @@ class Sink:
         self.spans = []
         self.metrics = []
         self.lock = threading.Lock()
+        self.bodies = set()
         sink = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -127,7 +129,13 @@ class Sink:
                 if self.headers.get("Content-Encoding") == "gzip":
                     import gzip
                     body = gzip.decompress(body)
-                sink.take(json.loads(body))
+                # The same once more: the answer did not reach the agent in time.
+                digest = hashlib.sha256(body).digest()
+                with sink.lock:
+                    is_new = digest not in sink.bodies
+                    sink.bodies.add(digest)
+                if is_new:
+                    sink.take(json.loads(body))
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", "2")

@@ -67,7 +67,8 @@ class FramedTest(DatabaseTest):
             found = agent.expect_spans(len(bodies), lambda s: s.kind == kind and int(s["url.query"][2:]) > 2)
             self.assertEqual(sorted((s["url.query"], s["http.request.body.size"], s["http.response.status_code"], s["http.response.body.size"],
                                      s["waggle.unknown"], s["waggle.incomplete"]) for s in found),
-                             [(f"n={n}", size, 200, 5, None, None) for n, size in bodies.items()], kind)
+                             [(f"n={n}", size, 200, 5, None, None) for n, size in bodies.items()],
+                             f"{kind}, {agent.losses()}")
         self.check_losses(agent)
 
     def test_http2(self):

@@ -257,6 +257,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         readers.push_back(
             TRY(Reader::start({.ring = ring,
                                .tick = std::chrono::duration_cast<std::chrono::milliseconds>(config.ebpf.tick),
+                               .ring_bytes = static_cast<std::uint32_t>(config.ebpf.ring_bytes),
                                .tracker = tracker_config(config, *discovery, calls),
                                .recorder = options.recorder,
                                .service_of = service_source(*discovery),

@@ -115,6 +115,7 @@ Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow
       page_(ledger),
       tracker_(options_.tracker),
       batch_(flow.take_empty()),
+      tail_order_(options_.ring_bytes / sizeof(wg_data_event)),
       published_(std::make_unique<Published>(self)) {}
 
 Reader::~Reader() { stop(); }
@@ -128,31 +129,40 @@ void Reader::stop() {
 void Reader::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "reader");
     while (!stop.stop_requested()) {
-        ring_->wait_and_consume(options_.tick);
+        ring_->wait(options_.tick);
+        take();
         tick(monotonic_now());
     }
     // The sensors are detached: what the ring still holds is the last there is.
     std::uint64_t now = 0;
     int taken = 0;
     do {
-        taken = ring_->consume();
+        taken = take();
         tick(now = monotonic_now());
-    } while (taken == sensors::RingReader::kMost);
+    } while (taken > 0);  // … and once more, for the tails of what was the last
     tracker_.finish(now, *batch_);
     hand_on();
     publish(now);
 }
 
+// What is in the ring, and the tails that go with it.
+int Reader::take() {
+    if (!tail_order_.is_waiting() && tracker_.wants_tails()) {
+        tail_count_ = capture_.tails().read_all(tail_keys_, tails_, kMaxTails);
+        tail_order_.read();
+    }
+    const int taken = ring_->consume();
+    if (!tail_order_.take(taken)) return taken;
+    for (std::size_t i = 0; i < tail_count_; ++i) {
+        if (options_.recorder) options_.recorder->tail(ring_number(), tail_keys_[i], tails_[i]);
+        tracker_.on_tail(tail_keys_[i], tails_[i], *batch_);
+    }
+    return taken;
+}
+
 void Reader::tick(std::uint64_t now_ns) {
     capture_.beat(now_ns);
     tracker_.set_shedding(is_shedding_.load(std::memory_order_relaxed));
-    if (tracker_.wants_tails()) {
-        const std::size_t count = capture_.tails().read_all(tail_keys_, tails_, kMaxTails);
-        for (std::size_t i = 0; i < count; ++i) {
-            if (options_.recorder) options_.recorder->tail(ring_number(), tail_keys_[i], tails_[i]);
-            tracker_.on_tail(tail_keys_[i], tails_[i], *batch_);
-        }
-    }
     if (options_.recorder) options_.recorder->tick(ring_number(), now_ns);
     tracker_.on_tick(now_ns, *batch_);
     if (options_.on_tls)

@@ -17,6 +17,7 @@
 
 #include "agent/ledger.h"
 #include "agent/record.h"
+#include "agent/tail_order.h"
 #include "base/channel.h"
 #include "metrics/self_metrics.h"
 #include "protocols/tracker.h"
@@ -46,6 +47,7 @@ struct BatchFlow {
 struct ReaderOptions {
     std::size_t ring = 0;
     std::chrono::milliseconds tick{5};
+    std::uint32_t ring_bytes = 4 << 20;
     protocols::TrackerConfig tracker;
     RecordWriter* recorder = nullptr;  // sees all that the tracker sees (waggle record)
     // What the process is called, for traffic of it that nobody can read.
@@ -84,6 +86,7 @@ class Reader {
     void hand_on();
     void write_rules();
     void publish(std::uint64_t now_ns);
+    int take();
     std::uint32_t ring_number() const { return static_cast<std::uint32_t>(options_.ring); }
     void remove_tails(std::uint64_t now_ns);
     void publish_unreadable();
@@ -98,8 +101,10 @@ class Reader {
     protocols::Tracker tracker_;
     std::unique_ptr<sensors::RingReader> ring_;
     BatchPtr batch_;
+    TailOrder tail_order_;
     std::vector<wg_tail_key> tail_keys_;
     std::vector<wg_tail> tails_;
+    std::size_t tail_count_ = 0;                                               // as they were read last
     std::deque<std::pair<protocols::DoneTail, std::uint64_t>> resting_tails_;  // until when
     std::set<std::pair<std::uint64_t, std::uint32_t>> resting_keys_;
     std::vector<std::uint64_t> rule_keys_;

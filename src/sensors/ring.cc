@@ -40,11 +40,10 @@ int RingReader::consume() {
     return taken_;
 }
 
-int RingReader::wait_and_consume(std::chrono::milliseconds wait) {
-    if (taken_ == kMost) return consume();
+void RingReader::wait(std::chrono::milliseconds wait) {
+    if (taken_ == kMost) return;
     pollfd poll_fd{.fd = ring_buffer__epoll_fd(ring_), .events = POLLIN, .revents = 0};
     ::poll(&poll_fd, 1, static_cast<int>(wait.count()));
-    return consume();
 }
 
 }  // namespace waggle::sensors

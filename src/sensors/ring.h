@@ -33,8 +33,12 @@ class RingReader {
     // many they were.
     static constexpr int kMost = 4096;
     int consume();
-    // Waits until the ring asks for attention or the time is over, unless more was there the last time; then takes.
-    int wait_and_consume(std::chrono::milliseconds wait);
+    // Waits until the ring asks for attention or the time is over, unless more was there the last time.
+    void wait(std::chrono::milliseconds wait);
+    int wait_and_consume(std::chrono::milliseconds time) {
+        wait(time);
+        return consume();
+    }
 
   private:
     RingReader() = default;

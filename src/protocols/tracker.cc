@@ -246,7 +246,8 @@ void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBa
 
 void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
     Connection* connection = find(event.connection);
-    if (!connection && !event.half && refused_.erase(event.connection)) gone_rules_.push_back(event.connection);
+    if (!event.half && refused_.contains(event.connection))
+        refused_ended_.push_back({event.connection, event.head.time_ns + kLateNs});
     if (!connection) return;
     give_out(*connection, batch);
     for (const Direction direction : kDirections) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -196,6 +197,8 @@ class Tracker {
     void weigh(Connection& connection, spans::SpanBatch& batch);
     void drop_heaviest(spans::SpanBatch& batch);
     void refuse(std::uint64_t id, std::optional<Direction> requests);
+    void outlive(const Connection& connection, std::uint64_t now_ns);
+    void drop_ended(std::uint64_t now_ns);
     void stop_following(Connection& connection);
     void pass_over(const wg_data_event& event, std::string_view bytes);
     void choose_oldest(std::size_t count, std::vector<std::uint64_t>& ids) const;
@@ -224,6 +227,7 @@ class Tracker {
     bool is_shedding_ = false;
     // Connections that are only counted since then, and which of their turns are requests; none: nobody can tell.
     std::unordered_map<std::uint64_t, std::optional<Direction>> refused_;
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> refused_ended_;  // of them, and until when they are kept
     std::uint64_t last_shed_ns_ = 0;
     std::size_t unbound_bytes_ = 0;                            // of all connections
     std::vector<std::unique_ptr<DatagramSession>> datagrams_;  // as datagram_protocols()

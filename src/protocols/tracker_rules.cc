@@ -16,6 +16,7 @@ constexpr std::uint32_t kAgainBytes = 16384;  // as far as request heads are fol
 // When there is room again, those that were refused are heard from their next turn on.
 void Tracker::set_shedding(bool is_shedding) {
     if (is_shedding_ && !is_shedding) {
+        drop_ended(~std::uint64_t{0});
         wg_connection_rules rules{};
         for (wg_rule& rule : rules.by_direction) rule = {.mode = WG_RULE_HEAD, .padding = {}, .bytes = kAgainBytes};
         for (const auto& [id, requests] : refused_) rule_changes_.push_back({id, rules});
@@ -72,8 +73,23 @@ void Tracker::refuse(std::uint64_t id, std::optional<Direction> requests) {
     rule_changes_.push_back({id, rules});
 }
 
+// It has ended, and a call that is told late begins no request: who asked is known until none can come.
+void Tracker::outlive(const Connection& connection, std::uint64_t now_ns) {
+    if (!is_shedding_ || refused_.size() >= kMaxRefused) return;
+    if (refused_.try_emplace(connection.info.id, requests_of(connection.info.role)).second)
+        refused_ended_.push_back({connection.info.id, now_ns + kLateNs});
+}
+
+void Tracker::drop_ended(std::uint64_t now_ns) {
+    for (; !refused_ended_.empty() && refused_ended_.front().second <= now_ns; refused_ended_.pop_front()) {
+        const std::uint64_t id = refused_ended_.front().first;
+        if (refused_.erase(id)) gone_rules_.push_back(id);
+    }
+}
+
 // It goes on, and what goes by is counted only.
 void Tracker::stop_following(Connection& connection) {
+    if (connection.is_closed) return outlive(connection, now_ns_);
     connection.has_rules = false;  // they are to stay
     if (!connection.is_muted) refuse(connection.info.id, requests_of(connection.info.role));
     if (Connection* const above = connection.above ? find(connection.above) : nullptr) stop_following(*above);

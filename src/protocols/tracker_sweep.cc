@@ -59,7 +59,11 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
         return true;
     });
     for (const std::uint64_t id : ended_before_) end_plain(id, now_ns, batch);
-    for (const std::uint64_t id : ended_before_) forget(id, spans::Incomplete::Closed, now_ns, batch);
+    for (const std::uint64_t id : ended_before_) {
+        if (const Connection* const ended = find(id)) outlive(*ended, now_ns);
+        forget(id, spans::Incomplete::Closed, now_ns, batch);
+    }
+    drop_ended(now_ns);
     ended_before_.clear();
     ended_before_.swap(ended_);
     if (now_ns < last_sweep_ns_ + kSweepNs) return;

@@ -3,48 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/tracker_test.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {
 namespace {
-
-constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-
-class TrackerTest : public ::testing::Test {
-  protected:
-    explicit TrackerTest(TrackerConfig config = one_request_a_thread()) : host_(std::move(config)) {}
-    static TrackerConfig one_request_a_thread() {
-        TrackerConfig config;
-        config.threads_are_contexts = [](std::uint32_t) { return true; };
-        return config;
-    }
-
-    Socket& open(const SocketOptions& options = {}) { return host_.add(options); }
-
-    // A call by the socket's own process, reported at once, a millisecond after the one before.
-    void call(Socket& socket, bool is_request, std::string_view bytes, std::uint64_t thread = 0) {
-        host_.report(socket, moved(socket, is_request, bytes, thread));
-    }
-    Move moved(Socket& socket, bool is_request, std::string_view bytes, std::uint64_t thread = 0) {
-        const bool is_client = socket.options().role == WG_ROLE_CLIENT;
-        return socket.moved(is_request == is_client ? WG_SEND : WG_RECEIVE, std::string(bytes), now_ns_ += 1'000'000,
-                            thread);
-    }
-    void pass(std::uint64_t ns) { host_.tick(now_ns_ += ns); }
-    std::size_t prompt() { return host_.prompt_batch().size(); }
-    std::size_t spans() { return host_.batch().size(); }
-    const spans::Span& span(std::size_t index = 0) { return host_.batch().begin()[index]; }
-    std::int64_t status(std::size_t index = 0) {
-        return span(index).attributes.number(attr::http_response_status_code, 0);
-    }
-    const Counts& counts() { return host_.tracker().counts()[0]; }
-
-    Host host_;
-    std::uint64_t now_ns_ = 10 * kSecond;
-};
 
 TEST_F(TrackerTest, MeasuresFromTheFirstRequestByteToTheLastResponseByte) {
     Socket& socket = open();
@@ -462,67 +425,6 @@ TEST_F(NoTracesTrackerTest, NothingWaits) {
     call(server, true, kGet);
     call(server, false, kOk);
     EXPECT_EQ(prompt(), 1u);
-}
-
-class SmallTrackerTest : public TrackerTest {
-  protected:
-    SmallTrackerTest() : TrackerTest({.options = {}, .max_connections = 2, .threads_are_contexts = {}}) {}
-};
-
-TEST_F(SmallTrackerTest, EvictsTheOldestWithoutInventingAnOutcome) {
-    for (std::uint64_t id = 1; id <= 3; ++id) call(open({.id = id}), true, kGet);
-    pass(kSecond);
-    EXPECT_EQ(host_.tracker().connections(), 2u);
-    EXPECT_EQ(host_.tracker().stats().evicted, 1u);
-    ASSERT_EQ(spans(), 1u);
-    EXPECT_EQ(span().connection, 1u);
-    EXPECT_EQ(span().incomplete, spans::Incomplete::Hole);
-    EXPECT_EQ(span().status, spans::Status::Unset);
-}
-
-TEST_F(TrackerTest, CountsTheRequestsOfConnectionsThatItRefuses) {
-    host_.tracker().set_shedding(true);
-    Socket& server = open({.id = 1});
-    Socket& unknown = open({.id = 2, .is_connection_lost = true});
-    Socket& encrypted = open({.id = 3});
-    for (Socket* socket : {&server, &unknown}) {
-        call(*socket, true, kGet.substr(0, 9));  // in two parts, one turn
-        call(*socket, true, kGet.substr(9));
-        call(*socket, false, kOk);
-    }
-    call(encrypted, true, std::string_view("\x16\x03\x01\0\x02\x01\0", 7));
-    EXPECT_EQ(host_.tracker().stats().refused, 2u);
-    EXPECT_EQ(host_.tracker().stats().refused_requests, 2u);
-    // From then on the kernel side counts those of the first two.
-    std::map<std::uint64_t, wg_rule_mode> modes;
-    for (const RuleChange& change : host_.tracker().rule_changes())
-        modes[change.connection] = change.rules.by_direction[0].mode;
-    EXPECT_EQ(modes,
-              (std::map<std::uint64_t, wg_rule_mode>{{1, WG_RULE_COUNT}, {2, WG_RULE_COUNT}, {3, WG_RULE_MUTE}}));
-    EXPECT_EQ(spans(), 0u);
-    pass(kSecond);
-    host_.tracker().set_shedding(false);
-    pass(kSecond);
-    call(server, true, kGet);
-    call(server, false, kOk);
-    EXPECT_EQ(spans(), 1u);
-}
-
-TEST_F(TrackerTest, CountsTheRequestsOfConnectionsThatItForgets) {
-    for (std::uint64_t id = 1; id <= 8; ++id) {
-        call(open({.id = id}), true, kGet);
-        call(host_.socket(id), false, kOk);
-    }
-    host_.tracker().set_shedding(true);
-    pass(40 * kSecond);
-    EXPECT_EQ(host_.tracker().stats().evicted, 1u);
-    // The kernel side counts only, and what was under way before it knew is counted here.
-    ASSERT_EQ(host_.socket(1).rule(WG_RECEIVE).mode, WG_RULE_COUNT);
-    host_.socket(1).set_rules({.by_direction = {{.bytes = kRequestBytes}, {.bytes = kRequestBytes}}});
-    call(host_.socket(1), true, kGet);
-    call(host_.socket(1), false, kOk);
-    EXPECT_EQ(host_.tracker().stats().refused_requests, 1u);
-    EXPECT_EQ(spans(), 8u);
 }
 
 class TimeoutTrackerTest : public TrackerTest {

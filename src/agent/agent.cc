@@ -35,7 +35,6 @@
 #include "base/log.h"
 #include "config/load.h"
 #include "discover/selector.h"
-#include "proc/host.h"
 #include "protocols/protocol.h"
 #include "sensors/capture.h"
 
@@ -106,6 +105,10 @@ struct Current {
     std::shared_ptr<const discover::TargetTable> table() const {
         const Discovery* now = discovery;
         return now ? now->table() : nullptr;
+    }
+    std::uint64_t looked_until_ns() const {
+        const Discovery* now = discovery;
+        return now ? now->looked_until_ns() : 0;
     }
 };
 
@@ -224,9 +227,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
                    metrics::SelfMetrics& self, Ledger& ledger, BatchFlow& flow, Pipeline& pipeline, Current& current,
                    StatusSource& source, std::atomic<bool>& is_ready) {
     // The resolver may be slow: it is asked beside the loading.
-    std::optional<proc::FullHostName> host_name;
-    if (config.attributes.hostname.empty() && config.attributes.instance_id_dns)
-        host_name.emplace(proc::read_kernel().host_name);
+    const std::unique_ptr<proc::FullHostName> host_name = ask_host_name(config);
     const auto host_name_until = std::chrono::steady_clock::now() + kResolverWait;
     std::vector<sensors::SensorReport> reports;
     auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
@@ -244,9 +245,8 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
         log::warn("{}", line);
     std::optional<Heartbeat> heartbeat(std::in_place, **capture);
 
-    config::Config named = config;
-    if (host_name) named.attributes.hostname = host_name->wait(host_name_until);
-    auto discovery = TRY(Discovery::start(named, **capture, self, options.recorder));
+    auto discovery = TRY(Discovery::start(config, host_name ? host_name->wait(host_name_until) : std::string(),
+                                          **capture, self, options.recorder));
     current.discovery = discovery.get();
     KernelCounters counters(**capture, self);
     // The only reader needs no locks.
@@ -331,7 +331,9 @@ Result<void> run(const RunOptions& options) {
     BatchFlow flow(sizes_here(config).batches_waiting);
     Current current;
     Ledger ledger(self);
-    auto pipeline = TRY(Pipeline::create(config, flow, self, ledger, [&current] { return current.table(); }));
+    auto pipeline = TRY(Pipeline::create(
+        config, flow, self, ledger, [&current] { return current.table(); },
+        [&current] { return current.looked_until_ns(); }));
     std::atomic<bool> is_ready{false};
     StatusSource source;
     const std::uint64_t started = monotonic_now();

@@ -31,6 +31,11 @@ std::uint32_t counted_pid_namespace() {
     return shown == proc::kFirstPidNamespace ? 0 : static_cast<std::uint32_t>(shown);
 }
 
+std::unique_ptr<proc::FullHostName> ask_host_name(const config::Config& config) {
+    if (!config.attributes.hostname.empty() || !config.attributes.instance_id_dns) return nullptr;
+    return std::make_unique<proc::FullHostName>(proc::read_kernel().host_name);
+}
+
 bool looks_at_code(const config::Config& config) {
     return std::ranges::find(config.ebpf.disable, "tls_fingerprint") == config.ebpf.disable.end();
 }
@@ -45,10 +50,11 @@ Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::C
     if (capture.tls()) tls_ = std::make_unique<TlsWatch>(*capture.tls(), proc::ProcFs(), looks_at_code(config), self);
 }
 
-Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, sensors::Capture& capture,
-                                                    metrics::SelfMetrics& self, RecordWriter* recorder) {
+Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, std::string full_host_name,
+                                                    sensors::Capture& capture, metrics::SelfMetrics& self,
+                                                    RecordWriter* recorder) {
     const proc::ProcFs procfs;
-    auto watcher = TRY(discover::Watcher::create(config, procfs, procfs.own_pid()));
+    auto watcher = TRY(discover::Watcher::create(config, procfs, procfs.own_pid(), std::move(full_host_name)));
     std::unique_ptr<Discovery> discovery(new Discovery(std::move(watcher), config, capture, self, recorder));
     Discovery* raw = discovery.get();
     discovery->select_in_kernel(config);
@@ -160,10 +166,13 @@ void Discovery::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "discovery");
     auto next_look = std::chrono::steady_clock::now() + poll_interval_;
     auto next_young = std::chrono::steady_clock::now() + kWait;
+    std::uint64_t last_look_ns = 0;
     while (!stop.stop_requested()) {
+        const std::uint64_t began_ns = monotonic_now();
         const std::chrono::milliseconds wait = tls_ ? tls_->until_due(kWait) : kWait;
+        int taken = 0;
         if (ring_)
-            ring_->wait_and_consume(wait);
+            taken = ring_->wait_and_consume(wait);
         else
             std::this_thread::sleep_for(wait);
         {
@@ -181,11 +190,14 @@ void Discovery::run(std::stop_token stop) {
             learn_kernel_numbers();
             next_look = now + poll_interval_;
             next_young = now + kWait;
+            last_look_ns = began_ns;
         } else if (now >= next_young) {
             watcher_->look_at_young(clock_ns(CLOCK_BOOTTIME));
             next_young = now + kWait;
         }
         apply_changes();
+        // Else more stands in the ring.
+        if (taken < sensors::RingReader::kMost) looked_until_ns_.store(last_look_ns, std::memory_order_release);
     }
 }
 

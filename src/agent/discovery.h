@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "discover/watcher.h"
 #include "metrics/self_metrics.h"
+#include "proc/host.h"
 #include "sensors/capture.h"
 #include "sensors/ring.h"
 
@@ -30,14 +31,19 @@ std::optional<bool> threads_are_contexts(const discover::TargetTable* table, std
 // Inode of the pid namespace whose numbers /proc shows, as the kernel side takes it; 0: the host's first.
 std::uint32_t counted_pid_namespace();
 
+// Asks the resolver for the host's full name; null where the configuration does not want it.
+std::unique_ptr<proc::FullHostName> ask_host_name(const config::Config& config);
+
 // Are TLS libraries without symbols looked for?
 bool looks_at_code(const config::Config& config);
 
 class Discovery {
   public:
-    // The first scan is done when this returns: every selected process is a target.
-    static Result<std::unique_ptr<Discovery>> start(const config::Config& config, sensors::Capture& capture,
-                                                    metrics::SelfMetrics& self, RecordWriter* recorder = nullptr);
+    // The first scan is done when this returns: every selected process is a target. full_host_name: as
+    // discover::Watcher takes it.
+    static Result<std::unique_ptr<Discovery>> start(const config::Config& config, std::string full_host_name,
+                                                    sensors::Capture& capture, metrics::SelfMetrics& self,
+                                                    RecordWriter* recorder = nullptr);
     ~Discovery();  // stops
     Discovery(const Discovery&) = delete;
     Discovery& operator=(const Discovery&) = delete;
@@ -53,6 +59,9 @@ class Discovery {
     }
     // From any thread.
     std::shared_ptr<const discover::TargetTable> table() const { return watcher_->table(); }
+    // When it last began to read all events and to look by itself, and has finished since (monotonic): what was there
+    // before has its verdict in the table.
+    std::uint64_t looked_until_ns() const { return looked_until_ns_.load(std::memory_order_acquire); }
     std::size_t watched() const { return watched_.load(std::memory_order_relaxed); }
 
   private:
@@ -74,6 +83,7 @@ class Discovery {
     std::binary_semaphore first_look_{0};
     metrics::SelfValue& processes_;
     std::atomic<std::size_t> watched_{0};
+    std::atomic<std::uint64_t> looked_until_ns_{0};
     RecordWriter* recorder_;
     std::shared_ptr<const discover::TargetTable> recorded_;
     std::mutex reload_mutex_;

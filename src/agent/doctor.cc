@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -18,6 +20,8 @@
 
 namespace waggle::agent {
 namespace {
+
+constexpr std::chrono::seconds kResolverWait{1};
 
 // Tries them: what would load for an agent started here and now.
 std::string explain_sensors(const config::Config& config) {
@@ -149,7 +153,10 @@ Diagnosis doctor(const config::Config& config, bool as_json) {
 
 Result<Explanation> explain(const config::Config& config, std::uint32_t pid) {
     const proc::ProcFs procfs;
-    auto watcher = TRY(discover::Watcher::create(config, procfs, procfs.own_pid()));
+    const std::unique_ptr<proc::FullHostName> host_name = ask_host_name(config);
+    auto watcher = TRY(discover::Watcher::create(
+        config, procfs, procfs.own_pid(),
+        host_name ? host_name->wait(std::chrono::steady_clock::now() + kResolverWait) : std::string()));
     watcher->start();
     std::string text;
     for (const std::string& line : watcher->explain(pid)) text += line + "\n";

@@ -17,11 +17,7 @@ namespace waggle::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kWait{200};
-// A new process is watched in the kernel before user space has judged it: its first spans wait for that, longer than
-// discovery takes to find a process whose event was lost.
-constexpr std::chrono::milliseconds kHold{1500};
-constexpr std::chrono::milliseconds kHoldStep{10};
-constexpr std::size_t kMaxHeld = 64;
+constexpr std::chrono::milliseconds kUnjudgedStep{10};
 // By the trace id, so that all agents choose the same ones.
 const spans::Sampler kThin = spans::Sampler::from("traceidratio", "0.1").value();
 
@@ -36,8 +32,10 @@ Result<Pipeline::Stages> Pipeline::make_stages(const config::Config& config) {
 }
 
 Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config, BatchFlow& flow,
-                                                   metrics::SelfMetrics& self, Ledger& ledger, TableSource table) {
-    std::unique_ptr<Pipeline> pipeline(new Pipeline(config, flow, self, ledger, std::move(table)));
+                                                   metrics::SelfMetrics& self, Ledger& ledger, TableSource table,
+                                                   LookedUntil looked_until) {
+    std::unique_ptr<Pipeline> pipeline(
+        new Pipeline(config, flow, self, ledger, std::move(table), std::move(looked_until)));
     pipeline->stages_ = TRY(make_stages(config));
     pipeline->trace_delivery_ = TRY(exporters::make_trace_delivery(config, self));
     pipeline->metric_delivery_ = TRY(exporters::make_metric_delivery(config, self));
@@ -50,7 +48,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
 }
 
 Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger,
-                   TableSource table)
+                   TableSource table, LookedUntil looked_until)
     : config_(config),
       flow_(flow),
       self_(self),
@@ -59,6 +57,7 @@ Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfM
       service_(std::move(table)),
       own_telemetry_(config.discovery.exclude_otel_instrumented_services),
       unowned_(self.counter("waggle.spans.unowned")),
+      unjudged_([this](const spans::SpanBatch& batch) { return service_.knows(batch); }, std::move(looked_until)),
       started_unix_ns_(static_cast<std::int64_t>(monotonic_now()) + wall_offset_ns()),
       next_push_(std::chrono::steady_clock::now() + config.metrics.interval),
       filtered_(self.counter("waggle.spans.filtered")) {
@@ -106,15 +105,16 @@ void Pipeline::stop(std::chrono::steady_clock::time_point deadline) {
 void Pipeline::run() {
     for (;;) {
         const Ledger::Numbers handed = ledger_.handed();
-        const bool has_held = !held_.empty();
-        auto batch = flow_.full.pop_for(has_held ? kHoldStep : kWait);
-        if (!batch && !has_held && !flow_.full.is_closed()) ledger_.rest(handed, trace_delivery_ != nullptr);
+        const bool has_unjudged = !unjudged_.is_empty();
+        auto batch = flow_.full.pop_for(has_unjudged ? kUnjudgedStep : kWait);
+        if (!batch && !has_unjudged && !flow_.full.is_closed()) ledger_.rest(handed, trace_delivery_ != nullptr);
         if (batch) {
-            take_or_hold(std::move(*batch));
+            unjudged_.push(std::move(*batch), monotonic_now());
         } else if (flow_.full.is_closed()) {
-            return take_held(true);
+            while (BatchPtr last = unjudged_.take()) finish(std::move(last));
+            return;
         }
-        take_held(false);
+        while (BatchPtr judged = unjudged_.pop(monotonic_now())) finish(std::move(judged));
         if (metric_delivery_ && std::chrono::steady_clock::now() >= next_push_) {
             next_push_ = std::chrono::steady_clock::now() + config_.metrics.interval;
             push_metrics();
@@ -122,24 +122,9 @@ void Pipeline::run() {
     }
 }
 
-void Pipeline::take_or_hold(BatchPtr batch) {
-    if (held_.empty() && service_.knows(*batch)) {
-        take(*batch);
-        return flow_.give_back(std::move(batch));
-    }
-    held_.push_back({std::move(batch), std::chrono::steady_clock::now() + kHold});
-}
-
-void Pipeline::take_held(bool is_last) {
-    while (!held_.empty()) {
-        Held& oldest = held_.front();
-        const bool waits = !is_last && held_.size() <= kMaxHeld && std::chrono::steady_clock::now() < oldest.until &&
-                           !service_.knows(*oldest.batch);
-        if (waits) return;
-        take(*oldest.batch);
-        flow_.give_back(std::move(oldest.batch));
-        held_.pop_front();
-    }
+void Pipeline::finish(BatchPtr batch) {
+    take(*batch);
+    flow_.give_back(std::move(batch));
 }
 
 void Pipeline::take(spans::SpanBatch& batch) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,6 +13,7 @@
 #include "agent/ledger.h"
 #include "agent/reader.h"
 #include "agent/summary.h"
+#include "agent/unjudged.h"
 #include "config/config.h"
 #include "decorate/own_telemetry.h"
 #include "decorate/service.h"
@@ -35,7 +35,8 @@ class Pipeline {
 
     // Fails on configuration that only shows here: certificates, filters.
     static Result<std::unique_ptr<Pipeline>> create(const config::Config& config, BatchFlow& flow,
-                                                    metrics::SelfMetrics& self, Ledger& ledger, TableSource table);
+                                                    metrics::SelfMetrics& self, Ledger& ledger, TableSource table,
+                                                    LookedUntil looked_until);
     ~Pipeline();
     Pipeline(const Pipeline&) = delete;
     Pipeline& operator=(const Pipeline&) = delete;
@@ -67,10 +68,9 @@ class Pipeline {
 
   private:
     Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfMetrics& self, Ledger& ledger,
-             TableSource table);
-    void take_or_hold(BatchPtr batch);
-    void take_held(bool is_last);
+             TableSource table, LookedUntil looked_until);
     void run();
+    void finish(BatchPtr batch);
     void take(spans::SpanBatch& batch);
     bool prints() const;
     void print(const spans::SpanBatch& batch);
@@ -86,16 +86,12 @@ class Pipeline {
     decorate::Service service_;
     decorate::OwnTelemetry own_telemetry_;  // knows what it has seen: reloads leave it
     metrics::SelfValue& unowned_;           // spans of processes that nobody wants
-    std::int64_t started_unix_ns_;          // steady, whatever happens to the wall clock
+    Unjudged unjudged_;
+    std::int64_t started_unix_ns_;  // steady, whatever happens to the wall clock
     spans::ResourcePtr agent_resource_;
     std::map<std::pair<spans::ResourcePtr, OpenKind>, std::uint64_t> open_;
     std::mutex mutex_;  // open_, stages, registries, summary: between this thread, scrapes and reload
     Stages stages_;     // after service_
-    struct Held {
-        BatchPtr batch;
-        std::chrono::steady_clock::time_point until;
-    };
-    std::deque<Held> held_;  // oldest first; all behind one that waits, so that order stays
     std::unique_ptr<metrics::Registry> prometheus_;
     std::unique_ptr<metrics::Registry> otlp_;
     Summary summary_;

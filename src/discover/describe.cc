@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/strings.h"
 #include "config/values.h"
@@ -14,7 +13,6 @@ namespace {
 
 constexpr size_t kMaxCommand = 4096;
 constexpr size_t kMaxPasswd = 256 * 1024;
-constexpr std::chrono::seconds kResolverWait{1};
 
 // The service's own: they are members of Resource.
 bool is_identity(std::string_view key) {
@@ -28,7 +26,8 @@ std::string runtime_of(const std::string& language) {
 
 }  // namespace
 
-Describer::Describer(const config::Config& config, const proc::ProcFs& procfs) : procfs_(procfs), executables_(procfs) {
+Describer::Describer(const config::Config& config, const proc::ProcFs& procfs, std::string full_host_name)
+    : procfs_(procfs), executables_(procfs), full_host_name_(std::move(full_host_name)) {
     reload(config);
 }
 
@@ -36,8 +35,8 @@ void Describer::reload(const config::Config& config) {
     host_ = proc::read_host();
     if (!config.attributes.hostname.empty())
         host_.name = config.attributes.hostname;
-    else if (config.attributes.instance_id_dns)
-        host_.name = proc::FullHostName(host_.name).wait(std::chrono::steady_clock::now() + kResolverWait);
+    else if (!full_host_name_.empty())
+        host_.name = full_host_name_;
     if (!config.attributes.host_id.empty()) host_.id = config.attributes.host_id;
     agents_attributes_ = config.resource_attributes;
 }

@@ -23,7 +23,8 @@ struct Description {
 
 class Describer {
   public:
-    Describer(const config::Config& config, const proc::ProcFs& procfs);
+    // full_host_name: with its domain, as the resolver has it; empty: not asked for.
+    Describer(const config::Config& config, const proc::ProcFs& procfs, std::string full_host_name = {});
 
     void reload(const config::Config& config);
     Program program(const Process& process);
@@ -36,6 +37,7 @@ class Describer {
 
     const proc::ProcFs& procfs_;
     Executables executables_;
+    std::string full_host_name_;
     proc::Host host_;
     Pairs agents_attributes_;
 };

@@ -18,17 +18,19 @@ constexpr size_t kMaxEnded = 4096;
 }  // namespace
 
 Result<std::unique_ptr<Watcher>> Watcher::create(const config::Config& config, proc::ProcFs procfs,
-                                                 std::uint32_t own_pid) {
+                                                 std::uint32_t own_pid, std::string full_host_name) {
     Selectors selectors = TRY(Selectors::compile(config, own_pid));
-    return std::unique_ptr<Watcher>(new Watcher(config, std::move(selectors), std::move(procfs), own_pid));
+    return std::unique_ptr<Watcher>(
+        new Watcher(config, std::move(selectors), std::move(procfs), own_pid, std::move(full_host_name)));
 }
 
-Watcher::Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs, std::uint32_t own_pid)
+Watcher::Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs, std::uint32_t own_pid,
+                 std::string full_host_name)
     : procfs_(std::move(procfs)),
       own_pid_(own_pid),
       is_first_pid_namespace_(procfs_.shows_first_pid_namespace()),
       selectors_(std::move(selectors)),
-      describer_(config, procfs_),
+      describer_(config, procfs_, std::move(full_host_name)),
       listeners_(procfs_) {
     listeners_.reset(selectors_.needs().unix_sockets);
 }

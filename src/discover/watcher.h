@@ -45,9 +45,9 @@ class Watcher {
   public:
     static constexpr size_t kMaxProcesses = 65536;
 
-    // Fails when a selector does not compile.
+    // Fails when a selector does not compile. full_host_name: as Describer takes it.
     static Result<std::unique_ptr<Watcher>> create(const config::Config& config, proc::ProcFs procfs,
-                                                   std::uint32_t own_pid);
+                                                   std::uint32_t own_pid, std::string full_host_name = {});
 
     // Events tell of every exec, fork, exit and TCP listener; said before start().
     void set_has_events(bool has_events) { has_events_ = has_events; }
@@ -88,7 +88,8 @@ class Watcher {
     };
     static constexpr size_t kMaxListens = 256;  // of one process
 
-    Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs, std::uint32_t own_pid);
+    Watcher(const config::Config& config, Selectors selectors, proc::ProcFs procfs, std::uint32_t own_pid,
+            std::string full_host_name);
 
     Entry* find(std::uint32_t pid);
     Entry* add(Process process);

@@ -42,11 +42,11 @@ std::vector<std::string> words(const std::vector<Change>& changes) {
 
 class WatcherTest : public testing::Test {
   protected:
-    void watch(std::string_view yaml, bool is_first_namespace = true) {
+    void watch(std::string_view yaml, bool is_first_namespace = true, std::string full_host_name = {}) {
         tree_.add({.pid = kOwnPid, .exe = "/opt/agent"});
         tree_.link(kOwnPid, "../self", std::to_string(kOwnPid));
         tree_.link(kOwnPid, "ns/pid", is_first_namespace ? "pid:[4026531836]" : "pid:[4026532222]");
-        auto made = Watcher::create(configured(yaml), tree_.procfs(), kOwnPid);
+        auto made = Watcher::create(configured(yaml), tree_.procfs(), kOwnPid, std::move(full_host_name));
         ASSERT_TRUE(made) << made.error().message;
         watcher_ = std::move(*made);
         watcher_->start();
@@ -383,6 +383,17 @@ TEST_F(WatcherTest, ReloadJudgesAnew) {
     EXPECT_THAT(changes(), testing::IsSupersetOf({"-6", "x6", "-7"}));
     ASSERT_TRUE(watcher_->reload(configured("")));
     EXPECT_THAT(changes(), Contains("-6"));
+}
+
+TEST_F(WatcherTest, TheHostsFullNameOutlivesAReload) {
+    tree_.add({.pid = 5, .exe = "/usr/bin/shop"});
+    watch(services("[{exe_path: shop}]"), true, "bee.hive.example");
+    EXPECT_THAT(lines(5), Contains("instance: bee.hive.example:5"));
+    ASSERT_TRUE(watcher_->reload(configured(services("[{exe_path: shop, name: again}]"))));
+    EXPECT_THAT(lines(5), Contains("instance: bee.hive.example:5"));
+    ASSERT_TRUE(watcher_->reload(
+        configured("attributes: {instance_id: {override_hostname: wasp}}\n" + services("[{exe_path: shop}]"))));
+    EXPECT_THAT(lines(5), Contains("instance: wasp:5"));
 }
 
 TEST_F(WatcherTest, InAPidNamespaceOfItsOwn) {

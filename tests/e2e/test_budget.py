@@ -3,6 +3,8 @@
 """The agent stays inside memory_limit and cpu_limit, says what it does about it, and comes back when it can."""
 import os
 import subprocess
+import sys
+import time
 import unittest
 
 from artefacts import go_program
@@ -89,6 +91,21 @@ class MemoryTest(BudgetTest):
         self.load("close", 0)
         wait_for(lambda: agent.metric_sum("waggle_connections_tracked") <= self.PAIRS, "the connections to be forgotten")
 
+    def test_new_connections_as_fast_as_the_machine_makes_them(self):
+        """A request each, under the default limit. Said is how many a second; 20,000 are aimed at."""
+        agent = self.agent(self.servers, "", traces=False)
+        rounds, each, seconds = 8, 40000, 0
+        for number in range(1, rounds + 1):
+            began = time.monotonic()
+            self.load("churn", each)
+            seconds += time.monotonic() - began
+            self.check_use(agent)
+            self.wait_accounted(agent, number * each)
+            self.check_use(agent)
+        print(f"{rounds * each / seconds:.0f} new connections a second ... ", end="", file=sys.stderr)
+        # Those that ended are forgotten.
+        wait_for(lambda: agent.metric_sum("waggle_connections_tracked") <= self.PAIRS, "the connections to be forgotten", 60)
+
     def test_long_heads(self):
         """Heads that never end are followed as long as all of them together are few enough; who holds most goes first."""
         agent = self.agent(self.servers, "memory_limit: 64MiB\n", traces=False)
@@ -138,6 +155,10 @@ class MemoryTest(BudgetTest):
         self.assertIn("new connections are not followed", agent.child.output())
         self.wait_accounted(agent, sent)
         self.assertGreater(agent.metric_sum("waggle_requests_missed_total", cause="memory_limit"), 0)
+        # The peer closes at once: some answers are told after it.
+        self.load("churn", 10000)
+        sent += 10000
+        self.wait_accounted(agent, sent)
         wait_for(lambda: agent.metric_sum("waggle_connections_evicted_total") > 0, "connections to be forgotten")
         self.load("close", 0)
         wait_for(lambda: agent.metric_sum("waggle_memory_pressure") == 0, "memory to be enough again", 60)

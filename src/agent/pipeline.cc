@@ -41,8 +41,11 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     pipeline->metric_delivery_ = TRY(exporters::make_metric_delivery(config, self));
     if (config.prometheus.is_enabled())
         pipeline->prometheus_ = std::make_unique<metrics::Registry>(exporters::prometheus_registry(config));
-    if (pipeline->metric_delivery_)
-        pipeline->otlp_ = std::make_unique<metrics::Registry>(exporters::otlp_registry(config));
+    if (pipeline->metric_delivery_) {
+        const metrics::RegistryOptions options = exporters::otlp_registry(config);
+        pipeline->otlp_ = std::make_unique<metrics::Registry>(options);
+        if (options.temporality == metrics::Temporality::Delta) pipeline->deltas_.emplace();
+    }
     pipeline->wanted_ = exporters::trace_filter(config);
     return pipeline;
 }
@@ -206,6 +209,7 @@ void Pipeline::push_metrics() {
     metrics::Snapshot snapshot = otlp_->collect(monotonic_now(), wall_offset_ns());
     lock.unlock();
     append_self(snapshot);
+    if (deltas_) deltas_->apply(snapshot);
     metric_delivery_->metrics(std::move(snapshot));
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "decorate/stage.h"
 #include "discover/target.h"
 #include "exporters/all.h"
+#include "metrics/deltas.h"
 #include "metrics/registry.h"
 #include "metrics/self_metrics.h"
 
@@ -94,6 +96,7 @@ class Pipeline {
     Stages stages_;     // after service_
     std::unique_ptr<metrics::Registry> prometheus_;
     std::unique_ptr<metrics::Registry> otlp_;
+    std::optional<metrics::Deltas> deltas_;  // of the agent's own metrics, where OTLP wants deltas
     Summary summary_;
     std::unique_ptr<exporters::Delivery> trace_delivery_;
     std::unique_ptr<exporters::Delivery> metric_delivery_;

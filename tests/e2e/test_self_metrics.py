@@ -8,7 +8,7 @@ import unittest
 from harness import Agent, Sink, attributes, request, wait_for
 from services import nginx
 
-CUMULATIVE = 2
+DELTA, CUMULATIVE = 1, 2
 REQUESTS = 20
 SUFFIX = {"By": "_bytes", "s": "_seconds"}
 
@@ -63,11 +63,14 @@ class SelfMetricsTest(unittest.TestCase):
         self.addCleanup(agent.stop)
         return agent
 
-    def last(self, agent):
+    def pushes(self, agent):
         with agent.sink.lock:
             groups = list(agent.sink.metrics)
-        own = [Push(g) for g in groups if attributes(g["resource"])["service.name"] == "waggle"]
-        return own[-1] if own else None
+        return [Push(g) for g in groups if attributes(g["resource"])["service.name"] == "waggle"]
+
+    def last(self, agent):
+        pushes = self.pushes(agent)
+        return pushes[-1] if pushes else None
 
     def settled(self, agent, count):
         """The first export in which that many requests were seen and have been sent to the back end. (Readers publish once a second.)"""
@@ -113,6 +116,25 @@ class SelfMetricsTest(unittest.TestCase):
         self.assertEqual(second.metrics["waggle.memory.usage"]["unit"], "By")
         self.assertEqual(second.metrics["waggle.probe.timed.duration"]["unit"], "s")
         self.assertNotIn("unit", {k: v for k, v in second.metrics["waggle.requests.seen"].items() if v})
+
+    def test_deltas(self):
+        """Where the back end wants them: what came since the push before, and all of them together are the truth."""
+        agent = self.agent(", temporality: delta")
+        self.drive(REQUESTS)
+
+        def sent():
+            return sum(push.sum("waggle.export.sent", signal="spans") for push in self.pushes(agent))
+        wait_for(lambda: sent() >= REQUESTS, "the first requests")
+        self.drive(REQUESTS)
+        wait_for(lambda: sent() >= 2 * REQUESTS, "the others")
+        self.assertEqual(sent(), 2 * REQUESTS)
+        pushes = self.pushes(agent)
+        self.assertEqual({metric["sum"]["aggregationTemporality"] for push in pushes for metric in push.metrics.values() if "sum" in metric},
+                         {DELTA})
+        for before, after in zip(pushes, pushes[1:]):
+            (point,) = after.points("waggle.events.read")
+            (last,) = before.points("waggle.events.read")
+            self.assertEqual(point["startTimeUnixNano"], last["timeUnixNano"])
 
     def test_the_same_as_prometheus_has(self):
         agent = self.agent()

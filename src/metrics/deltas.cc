@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace waggle::metrics {
 namespace {
 
@@ -23,22 +25,25 @@ void Deltas::apply(Snapshot& snapshot) {
             if (!counts || metric.temporality == Temporality::Delta) continue;
             metric.temporality = Temporality::Delta;
             for (Point& point : metric.points)
-                subtract(point, last_[{resource.resource, key_of(metric, point)}], snapshot.wall_offset_ns);
+                subtract(metric.kind, point, last_[{resource.resource, key_of(metric, point)}],
+                         snapshot.wall_offset_ns);
         }
     std::erase_if(last_, [&](const auto& entry) { return entry.second.round != round_; });
 }
 
-void Deltas::subtract(Point& point, Last& last, std::int64_t wall_offset_ns) const {
+void Deltas::subtract(Kind kind, Point& point, Last& last, std::int64_t wall_offset_ns) const {
     Point now;
     now.start_ns = point.start_ns;
     now.time_ns = point.time_ns;
     now.value = point.value;
     now.histogram = point.histogram;
-    // Else it is new, or has begun anew since. (The same beginning moves a little with the wall clock.)
-    if (last.round != 0 && point.start_ns < last.point.time_ns) {
+    // Counters are never forgotten, and their beginning moves with the wall clock; histograms may have begun anew.
+    const bool goes_on = kind == Kind::Counter || last.point.start_ns == point.start_ns;
+    if (last.round != 0 && goes_on) {
         const HistogramPoint& before = last.point.histogram;
-        // Where the push before ended on the wall's clock, which has moved a little against ours.
-        point.start_ns = static_cast<std::uint64_t>(last.time_unix_ns - wall_offset_ns);
+        // Where the push before ended on the wall's clock, which moves against ours.
+        point.start_ns = static_cast<std::uint64_t>(
+            std::clamp<std::int64_t>(last.time_unix_ns - wall_offset_ns, 0, static_cast<std::int64_t>(point.time_ns)));
         point.value -= last.point.value;
         point.histogram.count -= before.count;
         point.histogram.sum -= before.sum;

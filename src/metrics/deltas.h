@@ -22,7 +22,7 @@ class Deltas {
         std::int64_t time_unix_ns = 0;
         std::uint64_t round = 0;
     };
-    void subtract(Point& point, Last& last, std::int64_t wall_offset_ns) const;
+    void subtract(Kind kind, Point& point, Last& last, std::int64_t wall_offset_ns) const;
 
     std::map<std::pair<spans::ResourcePtr, std::string>, Last> last_;  // by name and attributes
     std::uint64_t round_ = 0;

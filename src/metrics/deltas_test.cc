@@ -8,8 +8,6 @@
 namespace waggle::metrics {
 namespace {
 
-constexpr std::uint64_t kStarted = 10;
-
 class DeltasTest : public ::testing::Test {
   protected:
     // What is pushed at that moment.
@@ -17,7 +15,7 @@ class DeltasTest : public ::testing::Test {
         Snapshot snapshot;
         snapshot.time_ns = now_ns;
         snapshot.wall_offset_ns = wall_offset_ns_;
-        self_.append(snapshot, Profile::Otel, nullptr, kStarted + now_ns % 7);  // as the wall clock has it then
+        self_.append(snapshot, Profile::Otel, nullptr, started_ns_);
         deltas_.apply(snapshot);
         return snapshot;
     }
@@ -27,6 +25,7 @@ class DeltasTest : public ::testing::Test {
         throw std::out_of_range(std::string(name));
     }
 
+    std::uint64_t started_ns_ = 10;  // as the wall clock has it
     std::int64_t wall_offset_ns_ = 1000;
     SelfMetrics self_;
     Deltas deltas_;
@@ -38,18 +37,29 @@ TEST_F(DeltasTest, OfACounterWhatCameSinceTheLastPush) {
     Snapshot first = push(50);
     EXPECT_EQ(metric(first, "waggle.events.lost").temporality, Temporality::Delta);
     EXPECT_EQ(metric(first, "waggle.events.lost").points.at(0).value, 3);
-    EXPECT_EQ(metric(first, "waggle.events.lost").points.at(0).start_ns, kStarted + 1);
+    EXPECT_EQ(metric(first, "waggle.events.lost").points.at(0).start_ns, 10u);
     ring.add(4);
     self_.counter("waggle.events.lost", {{"cause", "hole"}}).add(1);
     wall_offset_ns_ += 2;
+    started_ns_ -= 2;
     Snapshot second = push(90);
     const auto& points = metric(second, "waggle.events.lost").points;
     ASSERT_EQ(points.size(), 2u);
     EXPECT_EQ(points[0].value, 1);  // new
-    EXPECT_EQ(points[0].start_ns, kStarted + 6);
+    EXPECT_EQ(points[0].start_ns, 8u);
     EXPECT_EQ(points[1].value, 4);
     EXPECT_EQ(points[1].start_ns + 1002, 50u + 1000);  // on the wall's clock
     EXPECT_EQ(metric(push(95), "waggle.events.lost").points.at(1).value, 0);
+}
+
+TEST_F(DeltasTest, AWallClockThatIsSetBackTellsNothingTwice) {
+    self_.counter("waggle.events.read").add(5);
+    push(50);
+    started_ns_ += 1000;
+    wall_offset_ns_ -= 1000;
+    const Snapshot second = push(90);
+    EXPECT_EQ(metric(second, "waggle.events.read").points.at(0).value, 0);
+    EXPECT_EQ(metric(second, "waggle.events.read").points.at(0).start_ns, 90u);
 }
 
 TEST_F(DeltasTest, AGaugeStaysAsItIs) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -85,6 +86,7 @@ class OpenExchanges {
     }
 
     void pop() {
+        assert(count_ > 0);
         first_ = (first_ + 1) % ring_.size();
         --count_;
     }

@@ -180,6 +180,7 @@ class FramedSession final : public Session {
 
     void read_responses(Context& context);
     bool read_response(Context& context);
+    void finish_ended(Context& context);
     std::optional<std::uint64_t> start_of(const Turn& turn) const;
     std::optional<std::uint64_t> next_turn_start() const;
     std::uint64_t known_end() const;

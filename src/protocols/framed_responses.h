@@ -11,6 +11,7 @@ template <typename Codec>
 void FramedSession<Codec>::read_responses(Context& context) {
     while (!is_over_ && !is_astray_) {
         if (place_in_responses_ != Alignment::Aligned) {
+            finish_ended(context);  // what is still to come of it ends nothing
             if (codec_.expected() == 0) place_in_responses_ = Alignment::Seeking;
             const bool goes_on = place_in_responses_ == Alignment::Seeking ? seek(context) : pass_lost(context);
             if (!goes_on) return;
@@ -20,12 +21,19 @@ void FramedSession<Codec>::read_responses(Context& context) {
         if (const auto next = next_turn_start(); next && *next < response_payload_)
             has_pipelined_ = is_pipelined_ = true;
         if (!pass_payload(responses_, response_payload_)) return;
-        for (; finishing_ > 0; --finishing_) finish(context, responses_.time_before(responses_.head()));
+        finish_ended(context);
         finish_unanswered(context);
         if (responses_.is_empty()) return;
         if (codec_.expected() == 0 && responses_.head() >= known_end()) return;
         if (!read_response(context)) return;
     }
+}
+
+// The answers that end with the payload that was passed.
+template <typename Codec>
+void FramedSession<Codec>::finish_ended(Context& context) {
+    for (; finishing_ > 0 && open_.size() > 0; --finishing_) finish(context, responses_.time_before(responses_.head()));
+    finishing_ = 0;
 }
 
 // The first place where an answer to this turn can stand, if that is known yet.
@@ -191,7 +199,7 @@ bool FramedSession<Codec>::read_response(Context& context) {
     finishing_ = std::min(effect.finished, open_.size());
     if (effect.kind != Kind::Over) return true;
     pass_payload(responses_, response_payload_);
-    for (; finishing_ > 0; --finishing_) finish(context, responses_.time_before(responses_.head()));
+    finish_ended(context);
     if (effect.why) context.counts.add(*effect.why);
     is_over_ = true;
     skip_all();

@@ -32,8 +32,9 @@ enum wg_tls_site : __u64 {
     WG_TLS_FOUND = 0x80,
 };
 
-// The probe's cookie: the site, and above it how far the stack pointer stands there below where it was at the call.
-enum { WG_TLS_DEPTH_SHIFT = 8 };
+// The probe's cookie: the site, above it how far the stack pointer stands there below where it was at the call (32
+// bits), and of a probe in every process that maps the file, that file's number; 0: the probe is in one process.
+enum { WG_TLS_DEPTH_SHIFT = 8, WG_TLS_FILE_SHIFT = 40, WG_TLS_MAX_FILES = 1024 };
 
 // Where the plaintext streams of a session stand, in a map by this key.
 struct wg_tls_key {

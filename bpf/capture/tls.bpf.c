@@ -17,6 +17,7 @@
 #include "bpf/lib/tls.h"
 #include "bpf/lib/tls_rust.h"
 #include "bpf/lib/tls_session.h"
+#include "bpf/lib/tls_stranger.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -236,7 +237,7 @@ WG_INLINE int wg_tls_made(u64 session, u32 tgid, bool is_fresh) {
 
 WG_INLINE int wg_tls_at_site(struct pt_regs* regs, u32 tgid) {
     const u64 cookie = bpf_get_attach_cookie(regs);
-    const u64 stack = wg_stack_pointer(regs) + (cookie >> WG_TLS_DEPTH_SHIFT);
+    const u64 stack = wg_stack_pointer(regs) + (u32)(cookie >> WG_TLS_DEPTH_SHIFT);
     const enum wg_tls_site site = cookie & (WG_TLS_FOUND - 1);
     // Both are read: a choice of addresses in the registers is refused.
     u64 session = wg_function_argument_1(regs);
@@ -266,7 +267,7 @@ WG_INLINE int wg_tls_at_site(struct pt_regs* regs, u32 tgid) {
 SEC("uprobe")
 int tls_site(struct pt_regs* regs) {
     const u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!wg_is_target(tgid)) return 0;
+    if (!wg_is_target(tgid)) return wg_tls_stranger(bpf_get_attach_cookie(regs) >> WG_TLS_FILE_SHIFT, tgid);
     const u64 began = wg_cost_begins(bpf_get_prandom_u32());
     wg_tls_at_site(regs, tgid);
     wg_cost_ends(began);

@@ -9,7 +9,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "agent/tls_users.h"
 #include "elf/test_elf.h"
 
 namespace waggle::agent {
@@ -127,19 +126,6 @@ TEST_F(Cache, IsBounded) {
     const auto all = std::filesystem::directory_iterator(folder_);
     EXPECT_LE(std::distance(begin(all), end(all)), static_cast<std::ptrdiff_t>(TlsCache::kMaxFiles));
     EXPECT_TRUE(cache.find({key_.build_id, key_.size, TlsCache::kMaxFiles + 9}, image_));
-}
-
-TEST(Users, AreLimitedByFile) {
-    TlsUsers users(2);
-    const auto one = std::make_shared<const TlsFile>();
-    const auto other = std::make_shared<const TlsFile>();
-    EXPECT_TRUE(users.add(one));
-    EXPECT_TRUE(users.add(one));
-    EXPECT_FALSE(users.add(one));
-    EXPECT_TRUE(users.add(other));
-    users.remove(one);
-    EXPECT_TRUE(users.add(one));
-    EXPECT_FALSE(users.add(one));
 }
 
 }  // namespace

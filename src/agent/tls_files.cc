@@ -172,7 +172,7 @@ TlsFiles::Found TlsFiles::among(std::uint32_t pid, const std::vector<proc::Mappe
         if (!file.is_open()) continue;
         auto known = look_into(file, until);
         if (!known) {
-            found.is_whole = false;
+            found.left.push_back(mapped);
             continue;
         }
         if (!known->library.empty())

@@ -48,7 +48,7 @@ class TlsFiles {
     // … but after that time no file is looked through that is not known yet.
     struct Found {
         std::vector<OpenTlsFile> files;
-        bool is_whole = true;
+        std::vector<proc::MappedCode> left;  // for which there was no time
     };
     Found among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped,
                 std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());

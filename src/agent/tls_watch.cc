@@ -40,6 +40,13 @@ std::string cache_folder() {
 TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_at_code, metrics::SelfMetrics& self)
     : probes_(probes),
       files_(std::move(procfs), cache_folder(), looks_at_code),
+      links_(probes, files_.procfs(),
+             {.is_selected = [this](std::uint32_t pid) { return by_pid_.contains(pid); },
+              .lost =
+                  [this](std::uint32_t pid, const std::string& path, const std::string& why) {
+                      say(log::Level::Warn, pid,
+                          [&] { return fmt::format("TLS through {} is not read any longer: {}", path, why); });
+                  }}),
       processes_(self.gauge("waggle.tls.processes")),
       failures_(self.counter("waggle.tls.attach.failed")),
       fingerprints_(self.counter("waggle.tls.fingerprints")),
@@ -59,8 +66,8 @@ void TlsWatch::follow(const discover::TargetTable& table) {
         const bool is_here =
             target && !target->is_ended && discover::is_same_start(target->start_ns, at->second.target->start_ns);
         if (!is_here) {
-            gone.push_back({at->first, at->second.kernel_tgid});
-            for (const auto& file : at->second.used) users_.remove(file);
+            if (!at->second.used.empty()) gone.push_back({at->first, at->second.kernel_tgid});
+            for (const auto& file : at->second.used) links_.remove(at->first, file);
         }
         at = is_here ? std::next(at) : by_pid_.erase(at);
     }
@@ -73,6 +80,7 @@ void TlsWatch::follow(const discover::TargetTable& table) {
         process.target = target;
         process.kernel_tgid = target->kernel_tgid;
         const bool is_young = has_changed || boot_now() < target->start_ns + std::chrono::nanoseconds(kYoung).count();
+        process.left.clear();
         process.look_until = is_young ? now + kYoung : now;
         process.next_look = now;
         process.pause = {};
@@ -97,12 +105,14 @@ void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table)
             look_at(pid, process, now + kLook);
         attached += !process.attached.empty();
     }
+    links_.go_on(now + kLook);
     processes_.set(attached);
     examined_.set(static_cast<std::int64_t>(files_.examined()));
     remembered_.set(static_cast<std::int64_t>(files_.remembered()));
 }
 
 std::chrono::milliseconds TlsWatch::until_due(std::chrono::milliseconds most) const {
+    if (links_.is_busy()) return std::min(most, 1ms);
     const Clock::time_point now = Clock::now();
     for (const auto& [pid, process] : by_pid_)
         if (process.is_asked || now < process.look_until)
@@ -114,45 +124,50 @@ bool TlsWatch::has_looked() const {
     return std::ranges::none_of(by_pid_, [](const auto& entry) { return entry.second.is_asked; });
 }
 
-// True when its probes are set.
-bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found) {
+// True when it is read through this file.
+bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
     std::string failure = found.file->failure;
-    if (failure.empty() && !users_.add(found.file))
-        failure = fmt::format("{} processes of this file are read, and no more", TlsUsers::kMost);
-    else if (failure.empty()) {
-        const auto done = probes_.attach(pid, found.open_path(), found.file->places);
+    if (failure.empty()) {
+        const auto done = links_.add(pid, found, until);
         if (done) {
             if (found.file->is_by_code()) fingerprints_.add(1);
-            say(log::Level::Info, pid, fmt::format("reading TLS through {} ({})", found.path, found.file->library));
+            say(log::Level::Info, pid,
+                [&] { return fmt::format("reading TLS through {} ({})", found.path, found.file->library); });
             return true;
         }
         failure = done.error().message;
-        users_.remove(found.file);
         failures_.add(1);
     }
-    say(log::Level::Warn, pid, fmt::format("TLS through {} cannot be read: {}", found.path, failure));
+    say(log::Level::Warn, pid, [&] { return fmt::format("TLS through {} cannot be read: {}", found.path, failure); });
     return false;
 }
 
 // Of the first process: a server may start one for each request.
-void TlsWatch::say(log::Level level, std::uint32_t pid, std::string text) {
+void TlsWatch::say(log::Level level, std::uint32_t pid, const std::function<std::string()>& text) {
     constexpr std::size_t kMostSaid = 4096;
-    const std::string line = fmt::format("process {}: {}", pid, text);
-    const bool is_news = said_.size() < kMostSaid && said_.insert(std::move(text)).second;
-    if (log::enabled(is_news ? level : log::Level::Debug)) log::write(is_news ? level : log::Level::Debug, line);
+    if (!log::enabled(level)) return;  // nor is debug
+    std::string what = text();
+    const std::string line = fmt::format("process {}: {}", pid, what);
+    const bool is_news = said_.size() < kMostSaid && said_.insert(std::move(what)).second;
+    if (is_news)
+        log::write(level, line);
+    else
+        log::debug("{}", line);
 }
 
 void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point until) {
     const std::size_t before = process.attached.size();
-    std::vector<proc::MappedCode> mapped = files_.procfs().mapped_code(pid);
-    const bool is_new = mapped != process.mapped;
-    process.mapped = std::move(mapped);
-    const TlsFiles::Found found = is_new ? files_.among(pid, process.mapped, until) : TlsFiles::Found();
+    if (process.left.empty()) {
+        std::vector<proc::MappedCode> mapped = files_.procfs().mapped_code(pid);
+        if (mapped != process.mapped) process.left = mapped;
+        process.mapped = std::move(mapped);
+    }
+    TlsFiles::Found found = files_.among(pid, process.left, until);
+    process.left = std::move(found.left);
     for (const OpenTlsFile& file : found.files)
-        if (process.attached.insert(file.file).second && attach(pid, file)) process.used.push_back(file.file);
+        if (process.attached.insert(file.file).second && attach(pid, file, until)) process.used.push_back(file.file);
     const Clock::time_point now = Clock::now();
-    if (!found.is_whole) {
-        process.mapped.clear();
+    if (!process.left.empty()) {
         process.next_look = now;
         process.is_asked = true;
         return;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include "agent/tls_files.h"
-#include "agent/tls_users.h"
+#include "agent/tls_links.h"
 #include "base/log.h"
 #include "discover/target.h"
 #include "metrics/self_metrics.h"
@@ -39,21 +40,22 @@ class TlsWatch {
         std::shared_ptr<const discover::Target> target;
         std::uint32_t kernel_tgid = 0;
         std::vector<proc::MappedCode> mapped;  // as it was looked at last
-        std::set<std::shared_ptr<const TlsFile>> attached;
-        std::vector<std::shared_ptr<const TlsFile>> used;  // of which users_ counts it
-        Clock::time_point look_until;  // a program that has just begun loads its libraries meanwhile
+        std::vector<proc::MappedCode> left;    // of these: not looked into yet
+        std::set<TlsLinks::FileRef> attached;
+        std::vector<TlsLinks::FileRef> used;  // of which links_ knows it
+        Clock::time_point look_until;         // a program that has just begun loads its libraries meanwhile
         Clock::time_point next_look;
         std::chrono::milliseconds pause{};
         bool is_asked = false;
     };
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
-    bool attach(std::uint32_t pid, const OpenTlsFile& found);
-    void say(log::Level level, std::uint32_t pid, std::string text);
+    bool attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
+    void say(log::Level level, std::uint32_t pid, const std::function<std::string()>& text);
 
     sensors::TlsProbes& probes_;
     TlsFiles files_;
-    TlsUsers users_;
+    TlsLinks links_;
     metrics::SelfValue& processes_;
     metrics::SelfValue& failures_;
     metrics::SelfValue& fingerprints_;

@@ -67,7 +67,8 @@ std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorRe
     }
     if (!is_multi)
         report.reasons.push_back(
-            fmt::format("by perf events, which want CAP_SYS_ADMIN: a stop takes about 80 ms for every {} probes, "
+            fmt::format("by perf events, in each process its own, which want CAP_SYS_ADMIN: a stop takes about 80 ms "
+                        "for every {} probes, "
                         "after the last export",
                         kMaxClosers));
     return std::unique_ptr<TlsProbes>(new TlsProbes(std::move(sensor), is_multi));
@@ -99,26 +100,80 @@ Result<void> TlsProbes::attach_each(std::uint32_t pid, const std::string& path, 
     return ok();
 }
 
-Result<void> TlsProbes::attach(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places) {
+Result<void> TlsProbes::attach_multi(std::uint32_t pid, std::uint32_t shared_file, const std::string& path,
+                                     std::span<const TlsPlace> places, Links& links) {
+    std::vector<std::uint64_t> offsets;
+    std::vector<std::uint64_t> cookies;
+    for (const TlsPlace& place : places) {
+        offsets.push_back(place.offset);
+        cookies.push_back(place.cookie() | static_cast<std::uint64_t>(shared_file) << WG_TLS_FILE_SHIFT);
+    }
+    Fd link(link_multi(sensor_->program_fd("tls_site"), path.c_str(), pid, offsets, cookies));
+    if (!link.is_open()) return fail_errno("uprobe_multi");
+    links.multi.push_back(std::move(link));
+    return ok();
+}
+
+void TlsProbes::expect(std::span<const TlsPlace> places) {
+    if (has_tls_) std::atomic_ref(*has_tls_).fetch_or(kinds_of(places), std::memory_order_relaxed);
+}
+
+Result<void> TlsProbes::attach(std::uint32_t pid, std::uint32_t file, const std::string& path,
+                               std::span<const TlsPlace> places) {
     std::lock_guard lock(mutex_);
     if (is_over_ || places.empty()) return ok();
-    if (has_tls_) std::atomic_ref(*has_tls_).fetch_or(kinds_of(places), std::memory_order_relaxed);
+    expect(places);
     Links fresh;
-    if (is_multi_) {
-        std::vector<std::uint64_t> offsets;
-        std::vector<std::uint64_t> cookies;
-        for (const TlsPlace& place : places) {
-            offsets.push_back(place.offset);
-            cookies.push_back(place.cookie());
-        }
-        fresh.multi.emplace_back(link_multi(sensor_->program_fd("tls_site"), path.c_str(), pid, offsets, cookies));
-        if (!fresh.multi.back().is_open()) return fail_errno("uprobe_multi");
-    } else if (auto done = attach_each(pid, path, places, fresh); !done) {
+    const auto done = is_multi_ ? attach_multi(pid, 0, path, places, fresh) : attach_each(pid, path, places, fresh);
+    if (!done) {
         fresh.release();
         return done;
     }
-    by_pid_[pid].add(std::move(fresh));
+    by_pid_[pid][file].add(std::move(fresh));
     return ok();
+}
+
+bool TlsProbes::can_share(std::uint32_t file, std::span<const TlsPlace> places) const {
+    return is_multi_ && file > 0 && file < WG_TLS_MAX_FILES &&
+           std::ranges::none_of(places, [](const TlsPlace& place) { return place.site == WG_TLS_RUST_TAKE; });
+}
+
+Result<void> TlsProbes::share(std::uint32_t file, const std::string& path, std::span<const TlsPlace> places) {
+    std::lock_guard lock(mutex_);
+    if (is_over_ || places.empty()) return ok();
+    expect(places);
+    const int strangers = sensor_->map_fd("tls_strangers");
+    const std::uint64_t none = 0;
+    const std::uint64_t agent = static_cast<std::uint64_t>(::getpid());
+    const std::uint32_t agents_place = 0;
+    map_update(strangers, &agents_place, &agent);
+    map_update(strangers, &file, &none);
+    return attach_multi(0, file, path, places, shared_[file]);
+}
+
+void TlsProbes::unshare(std::uint32_t file) {
+    std::lock_guard lock(mutex_);
+    const auto found = shared_.find(file);
+    if (found == shared_.end()) return;
+    found->second.release();
+    shared_.erase(found);
+}
+
+bool TlsProbes::has_stranger(std::uint32_t file) const {
+    std::uint64_t calls = 0;
+    return map_lookup(sensor_->map_fd("tls_strangers"), &file, &calls) == 0 && calls > 0;
+}
+
+void TlsProbes::detach_file(std::uint32_t file, std::span<const std::uint32_t> pids) {
+    std::lock_guard lock(mutex_);
+    Links links;
+    for (const std::uint32_t pid : pids) {
+        const auto process = by_pid_.find(pid);
+        if (process == by_pid_.end()) continue;
+        if (auto own = process->second.extract(file)) links.add(std::move(own.mapped()));
+        if (process->second.empty()) by_pid_.erase(process);
+    }
+    links.release();
 }
 
 void TlsProbes::detach(std::span<const Gone> gone) {
@@ -126,11 +181,11 @@ void TlsProbes::detach(std::span<const Gone> gone) {
     Links links;
     std::set<std::uint32_t> tgids;
     for (const auto& [pid, kernel_tgid] : gone) {
+        tgids.insert(kernel_tgid);
         const auto found = by_pid_.find(pid);
         if (found == by_pid_.end()) continue;
-        links.add(std::move(found->second));
+        for (auto& [file, own] : found->second) links.add(std::move(own));
         by_pid_.erase(found);
-        tgids.insert(kernel_tgid);
     }
     if (tgids.empty()) return;
     links.release();
@@ -160,7 +215,10 @@ void TlsProbes::detach_all() {
     std::lock_guard lock(mutex_);
     is_over_ = true;
     Links all;
-    for (auto& [pid, links] : by_pid_) all.add(std::move(links));
+    for (auto& [file, links] : shared_) all.add(std::move(links));
+    for (auto& [pid, files] : by_pid_)
+        for (auto& [file, links] : files) all.add(std::move(links));
+    shared_.clear();
     by_pid_.clear();
     all.release();
 }

@@ -27,23 +27,47 @@ struct TlsPlace {
     friend auto operator<=>(const TlsPlace&, const TlsPlace&) = default;
 };
 
-class TlsProbes {
+// What agent/tls_links.h wants of them. Any thread.
+class TlsLinker {
+  public:
+    virtual ~TlsLinker() = default;
+    // Probes in this process only, whatever else maps the file; `pid` as the agent numbers it, `file` as it likes.
+    virtual Result<void> attach(std::uint32_t pid, std::uint32_t file, const std::string& path,
+                                std::span<const TlsPlace> places) = 0;
+    // One link for every process that maps the file, now and later: only by uprobe_multi, and for numbers of files from
+    // 1 up to WG_TLS_MAX_FILES. A call that passes this one and one of its process is told once: the second one finds
+    // that the call has begun, or is over. Not so what rustls decrypts, which has no end.
+    virtual bool can_share(std::uint32_t file, std::span<const TlsPlace> places) const = 0;
+    virtual Result<void> share(std::uint32_t file, const std::string& path, std::span<const TlsPlace> places) = 0;
+    virtual void unshare(std::uint32_t file) = 0;
+    // Has a process that is no target run into the file's shared link?
+    virtual bool has_stranger(std::uint32_t file) const = 0;
+    // The processes' own probes on this file go; their sessions stay.
+    virtual void detach_file(std::uint32_t file, std::span<const std::uint32_t> pids) = 0;
+};
+
+class TlsProbes : public TlsLinker {
   public:
     // Null when it does not load; the report says why.
     static std::unique_ptr<TlsProbes> start(const LoadOptions& options, SensorReport& report);
-    ~TlsProbes();
+    ~TlsProbes() override;
     TlsProbes(const TlsProbes&) = delete;
     TlsProbes& operator=(const TlsProbes&) = delete;
 
     // Says which calls the socket hooks are to look for, as soon as the first probe is set. It outlives stop().
     void set_flag(std::uint32_t* has_tls) { has_tls_ = has_tls; }
-    // Probes in this process only, whatever else maps the file; `pid` as the agent numbers it. Any thread.
-    Result<void> attach(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places);
+    Result<void> attach(std::uint32_t pid, std::uint32_t file, const std::string& path,
+                        std::span<const TlsPlace> places) override;
+    bool can_share(std::uint32_t file, std::span<const TlsPlace> places) const override;
+    Result<void> share(std::uint32_t file, const std::string& path, std::span<const TlsPlace> places) override;
+    void unshare(std::uint32_t file) override;
+    bool has_stranger(std::uint32_t file) const override;
+    void detach_file(std::uint32_t file, std::span<const std::uint32_t> pids) override;
     struct Gone {
         std::uint32_t pid;
         std::uint32_t kernel_tgid;
     };
-    // Takes the processes' probes, and forgets their sessions.
+    // Takes the probes that the processes have for themselves, and forgets their sessions.
     void detach(std::span<const Gone> gone);
     // None come after. By uprobe_multi all of them go; perf events, which take longer, go with this object: until then
     // they run into a switch that is off.
@@ -63,13 +87,17 @@ class TlsProbes {
     TlsProbes(std::unique_ptr<Sensor> sensor, bool is_multi) : sensor_(std::move(sensor)), is_multi_(is_multi) {}
     Result<void> attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places,
                              Links& links);
+    Result<void> attach_multi(std::uint32_t pid, std::uint32_t shared_file, const std::string& path,
+                              std::span<const TlsPlace> places, Links& links);
+    void expect(std::span<const TlsPlace> places);
 
     std::unique_ptr<Sensor> sensor_;
     bool is_multi_;
     std::uint32_t* has_tls_ = nullptr;
     std::mutex mutex_;
     bool is_over_ = false;
-    std::map<std::uint32_t, Links> by_pid_;
+    std::map<std::uint32_t, std::map<std::uint32_t, Links>> by_pid_;  // and by file
+    std::map<std::uint32_t, Links> shared_;                           // by file
 };
 
 const SensorSpec& tls_sensor();

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 import unittest
 
+from bpf_objects import held
 from harness import Agent, Child, free_port, server_is, wait_for
 from talk import service_folder
-from test_tls_attach import get, is_probed
+from test_tls_attach import function_library, get, is_probed
 from tls import certificate, key, nginx_tls
 
 PYTHON = "/usr/bin/python3"
@@ -92,34 +93,90 @@ class Remembered(unittest.TestCase):
 
 
 class Swarm(unittest.TestCase):
+    """Of an image and a library of their own, so that nobody else on this host maps these files."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="waggle-swarm-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.program = shutil.copy(os.path.realpath(PYTHON), os.path.join(self.folder, "swarm"))
+        shutil.copy(function_library(), os.path.join(self.folder, "libssl.so.3"))
+        self.server, self.port = nginx_tls()
+        self.addCleanup(self.server.stop)
+
+    def start(self, script, *arguments, program=None):
+        child = Child([program or self.program, service_folder("tls/" + script), *map(str, arguments)],
+                      env={"PYTHONHOME": "/usr", "LD_LIBRARY_PATH": self.folder}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(child.stop)
+        return child
+
+    def swarm(self, script, count):
+        child = self.start(script, count, self.port, certificate())
+        self.assertEqual(child.process.stdout.readline(), b"ready\n")
+        return child
+
+    def tell(self, child, line="go\n"):
+        child.process.stdin.write(line.encode())
+        child.process.stdin.flush()
+
+    def agent(self):
+        return Agent(services=[{"exe_path": re.escape(self.program)}])
+
+    def links(self, agent):
+        return len(held("link", agent.child.pid))
+
     def test_five_hundred_processes_of_one_image(self):
-        folder = tempfile.mkdtemp(prefix="waggle-swarm-")
-        program = shutil.copy(os.path.realpath(PYTHON), os.path.join(folder, "swarm"))
-        server, port = nginx_tls()
-        swarm = Child([program, service_folder("tls/swarm.py"), str(PROCESSES), str(port), certificate()],
-                      env={"PYTHONHOME": "/usr"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
-            self.assertEqual(swarm.process.stdout.readline(), b"ready\n")
-            with Agent(services=[{"exe_path": re.escape(program)}]) as agent:
-                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == PROCESSES + 1, "all of them to be read", 120)
-                swarm.process.stdin.write(b"go\n")
-                swarm.process.stdin.flush()
-                self.assertEqual(swarm.process.stdout.readline(), b"done\n")
-                spans = agent.expect_spans(PROCESSES, lambda s: s.kind == "client")
-                self.assertEqual({s["url.full"] for s in spans}, {f"https://127.0.0.1:{port}/call/{number}" for number in range(PROCESSES)})
-                self.assertEqual(agent.metric_sum("waggle_requests_missed_total"), 0)
-                self.assertEqual(agent.metric_sum("waggle_tls_attach_failed_total"), 0)
-                # One image and what it maps, however many processes do.
-                self.assertLess(agent.metric_sum("waggle_tls_files_examined_total"), 100)
-                self.assertGreater(agent.metric_sum("waggle_tls_files_examined_total"), 0)
-            with open(f"/proc/{swarm.pid}/task/{swarm.pid}/children") as file:
+        swarm = self.swarm("swarm.py", PROCESSES)
+        with self.agent() as agent:
+            wait_for(lambda: agent.metric_sum("waggle_tls_processes") == PROCESSES + 1, "all of them to be read", 120)
+            # One for all of them is left, beside those of the socket hooks.
+            wait_for(lambda: self.links(agent) < PROCESSES / 5, "one link to be in the place of all", 120)
+            self.tell(swarm)
+            self.assertEqual(swarm.process.stdout.readline(), b"done\n")
+            spans = agent.expect_spans(PROCESSES, lambda s: s.kind == "client")
+            self.assertEqual({s["url.full"] for s in spans},
+                             {f"https://127.0.0.1:{self.port}/call/{number}" for number in range(PROCESSES)})
+            self.assertEqual(agent.metric_sum("waggle_requests_missed_total"), 0)
+            self.assertEqual(agent.metric_sum("waggle_tls_attach_failed_total"), 0)
+            # One image and what it maps, however many processes do.
+            self.assertLess(agent.metric_sum("waggle_tls_files_examined_total"), 100)
+            self.assertGreater(agent.metric_sum("waggle_tls_files_examined_total"), 0)
+        with open(f"/proc/{swarm.pid}/task/{swarm.pid}/children") as file:
+            children = [int(pid) for pid in file.read().split()]
+        self.assertEqual(len(children), PROCESSES)
+        wait_for(lambda: not any(is_probed(pid) for pid in children[::50]), "the probes to be gone")
+
+    def test_one_link_and_back_while_all_of_them_call(self):
+        """One link as long as nobody else maps the file; a process that is not selected gets each its own back, and is left alone."""
+        few, more = 10, 12
+        first = self.swarm("steady.py", few)
+        with self.agent() as agent:
+            wait_for(lambda: agent.metric_sum("waggle_tls_processes") == few + 1, "the first ones to be read")
+            others = self.links(agent) - (few + 1)
+            self.tell(first)
+            agent_saw = lambda pid: any(f"/steady/{pid}/" in s["url.full"] for s in agent.spans())
+            second = self.swarm("steady.py", more)
+            wait_for(lambda: agent.metric_sum("waggle_tls_processes") == few + more + 2, "the others to be read")
+            wait_for(lambda: self.links(agent) == others + 1, "one link to be in the place of all")
+            self.tell(second)
+            with open(f"/proc/{second.pid}/task/{second.pid}/children") as file:
                 children = [int(pid) for pid in file.read().split()]
-            self.assertEqual(len(children), PROCESSES)
-            wait_for(lambda: not any(is_probed(pid) for pid in children[::50]), "the probes to be gone", 120)
-        finally:
-            swarm.stop()
-            server.stop()
-            shutil.rmtree(folder)
+            wait_for(lambda: all(agent_saw(pid) for pid in children), "spans by the one link")
+            stranger = self.start("blocking_client.py", program=PYTHON)
+            self.tell(stranger, f"{self.port} {certificate()} /stranger/1\n")
+            wait_for(lambda: self.links(agent) == others + few + more + 2, "each to have its own again")
+            self.assertFalse(is_probed(stranger.pid))
+            self.tell(stranger, f"{self.port} {certificate()} /stranger/2\n")
+            stranger.process.stdin.close()
+            self.assertEqual(stranger.process.wait(20), 0)
+            wanted = set()
+            for child in (first, second):
+                out, _ = child.process.communicate(b"\n", timeout=60)
+                for pid, calls in (line.split() for line in out.decode().splitlines()):
+                    self.assertGreater(int(calls), 0)
+                    wanted |= {f"https://127.0.0.1:{self.port}/steady/{pid}/{number}" for number in range(int(calls))}
+            spans = agent.expect_spans(len(wanted), lambda s: s.kind == "client")
+            self.assertEqual({s["url.full"] for s in spans}, wanted)
+            self.assertEqual(agent.metric_sum("waggle_requests_missed_total"), 0)
 
 
 if __name__ == "__main__":

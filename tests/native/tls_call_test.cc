@@ -30,6 +30,18 @@ TEST_F(TlsCall, EndsOnce) {
     EXPECT_EQ(leave(1008), 0u);
 }
 
+// Each link of the program passes each of a call's places.
+TEST_F(TlsCall, SeenByTwoLinksEndsOnce) {
+    enter(1, 1000);
+    enter(1, 1000);
+    enter(2, 500);
+    enter(2, 500);
+    EXPECT_EQ(leave(508), 2u);
+    EXPECT_EQ(leave(508), 0u);
+    EXPECT_EQ(leave(1008), 1u);
+    EXPECT_EQ(leave(1008), 0u);
+}
+
 TEST_F(TlsCall, OneInsideAnother) {
     enter(1, 1000);
     enter(2, 500);

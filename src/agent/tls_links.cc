@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls_links.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "base/log.h"
+#include "discover/process.h"
+
+namespace waggle::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kAtOnce = 4;  // links that the kernel is asked to take away together
+constexpr std::chrono::seconds kFirstPause = 1s;
+constexpr std::chrono::seconds kMaxPause = 64s;
+constexpr std::chrono::seconds kLookAgain = 60s;  // at who has come, and has not run into the link
+
+Fd same(const Fd& file) { return Fd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)); }
+
+TlsLook look_for(const OpenTlsFile& found) {
+    struct ::stat status{};
+    struct ::statfs system{};
+    const bool is_known = ::fstat(found.fd.get(), &status) == 0 && ::fstatfs(found.fd.get(), &system) == 0;
+    const bool is_over_others = !is_known || system.f_type == OVERLAYFS_SUPER_MAGIC;
+    return {status.st_ino, is_over_others ? std::string(discover::base_name(found.path)) : std::string()};
+}
+
+}  // namespace
+
+TlsLinks::TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings, std::size_t most_own)
+    : probes_(probes),
+      procfs_(std::move(procfs)),
+      settings_(std::move(settings)),
+      most_own_(most_own),
+      sees_every_process_(procfs_.shows_first_pid_namespace()) {}
+
+TlsLinks::Users& TlsLinks::users_of(const OpenTlsFile& found) {
+    if (const auto known = by_file_.find(found.file); known != by_file_.end()) return known->second;
+    std::set<std::uint32_t> numbers;
+    for (const auto& [file, users] : by_file_) numbers.insert(users.number);
+    std::uint32_t number = 1;
+    while (numbers.contains(number)) ++number;
+    Users fresh{.number = number,
+                .file = {.fd = same(found.fd), .path = found.path, .file = found.file},
+                .look = look_for(found)};
+    return by_file_.emplace(found.file, std::move(fresh)).first->second;
+}
+
+Result<void> TlsLinks::link(Users& users, std::uint32_t pid) {
+    if (users.linked.size() >= most_own_)
+        return fail(fmt::format("{} processes of this file are read, and no more", most_own_));
+    TRY(probes_.attach(pid, users.number, users.file.open_path(), users.file.file->places));
+    users.linked.insert(pid);
+    return ok();
+}
+
+Result<void> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
+    Users& users = users_of(found);
+    if (users.way != Way::All) {
+        if (auto done = link(users, pid); !done) {
+            if (users.pids.empty()) by_file_.erase(found.file);
+            return done;
+        }
+    }
+    users.pids.insert(pid);
+    go_on_with(users, until);
+    return ok();
+}
+
+void TlsLinks::remove(std::uint32_t pid, const FileRef& file) {
+    const auto found = by_file_.find(file);
+    if (found == by_file_.end()) return;
+    Users& users = found->second;
+    users.pids.erase(pid);
+    users.linked.erase(pid);
+    if (!users.pids.empty()) return;
+    probes_.unshare(users.number);
+    by_file_.erase(found);
+}
+
+void TlsLinks::go_on(Clock::time_point until) {
+    for (auto& [file, users] : by_file_) go_on_with(users, until);
+}
+
+bool TlsLinks::is_busy() const {
+    return std::ranges::any_of(by_file_, [](const auto& entry) {
+        const Users& users = entry.second;
+        return users.look.is_going() || users.way == Way::Back || (users.way == Way::All && !users.linked.empty());
+    });
+}
+
+void TlsLinks::go_on_with(Users& users, Clock::time_point until) {
+    if (users.way == Way::Back) return go_back(users, until);
+    if (users.way == Way::All && probes_.has_stranger(users.number)) {
+        users.way = Way::Back;
+        users.pause = kMaxPause;
+        return go_back(users, until);
+    }
+    const bool is_worth_it = users.way == Way::All || users.pids.size() >= kShare;
+    if (!users.look.is_going() && is_worth_it && Clock::now() >= users.next_look && sees_every_process_ &&
+        probes_.can_share(users.number, users.file.file->places))
+        users.look.begin(procfs_);
+    if (users.look.is_going())
+        look(users, until);
+    else if (users.way == Way::All)
+        let_go_of_own(users, until);
+}
+
+void TlsLinks::look(Users& users, Clock::time_point until) {
+    const TlsLook::Answer answer = users.look.go_on(procfs_, settings_.is_selected, until);
+    if (answer == TlsLook::Answer::Going) return;
+    users.next_look = Clock::now() + kLookAgain;
+    if (answer == TlsLook::Answer::OnlySelected) {
+        if (users.way == Way::Own) share(users);
+    } else if (users.way == Way::All) {
+        users.way = Way::Back;
+    } else {
+        users.pause = std::clamp(2 * users.pause, kFirstPause, kMaxPause);
+        users.next_look = Clock::now() + users.pause;
+    }
+}
+
+// Who began during the look is looked at before the own ones go.
+void TlsLinks::share(Users& users) {
+    if (const auto done = probes_.share(users.number, users.file.open_path(), users.file.file->places); !done) {
+        log::debug("{}: no link for all of its processes: {}", users.file.path, done.error().message);
+        return;
+    }
+    users.way = Way::All;
+    users.look.begin(procfs_);
+    log::debug("{}: one link for its {} processes", users.file.path, users.pids.size());
+}
+
+void TlsLinks::let_go_of_own(Users& users, Clock::time_point until) {
+    while (!users.linked.empty()) {
+        std::vector<std::uint32_t> some;
+        for (const std::uint32_t pid : users.linked)
+            if (some.size() < kAtOnce) some.push_back(pid);
+        probes_.detach_file(users.number, some);
+        for (const std::uint32_t pid : some) users.linked.erase(pid);
+        if (Clock::now() >= until) return;
+    }
+}
+
+void TlsLinks::go_back(Users& users, Clock::time_point until) {
+    std::vector<std::uint32_t> left;
+    std::ranges::set_difference(users.pids, users.linked, std::back_inserter(left));
+    for (const std::uint32_t pid : left) {
+        if (const auto done = link(users, pid); !done) {
+            users.pids.erase(pid);
+            settings_.lost(pid, users.file.path, done.error().message);
+        }
+        if (pid != left.back() && Clock::now() >= until) return;
+    }
+    probes_.unshare(users.number);
+    users.way = Way::Own;
+    users.pause = std::clamp(2 * users.pause, kFirstPause, kMaxPause);
+    users.next_look = Clock::now() + users.pause;
+    log::debug("{}: a link for each of its {} processes", users.file.path, users.pids.size());
+}
+
+}  // namespace waggle::agent

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// TlsLinks: by which links the processes that map a TLS library are read. A link for each process at first, so that
+// nothing traps in one that is not selected. But the kernel asks every link of a file at every call, and walks
+// through all of its processes when one comes or goes: from some number on, and where every process that maps the file
+// is selected, one link for all takes their place. It goes again as soon as one that is not selected runs into it, or
+// is seen to map the file. The new ones are always set before the old ones go. Driven by TlsWatch.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "agent/tls_files.h"
+#include "agent/tls_look.h"
+
+namespace waggle::agent {
+
+class TlsLinks {
+  public:
+    using Clock = std::chrono::steady_clock;
+    using FileRef = std::shared_ptr<const TlsFile>;
+    static constexpr std::size_t kMostOwn = 1024;  // links of a file's processes
+    static constexpr std::size_t kShare = 16;      // from this many on it is worth a look
+
+    struct Settings {
+        std::function<bool(std::uint32_t)> is_selected;
+        // This process of the file is not read any longer.
+        std::function<void(std::uint32_t, const std::string& path, const std::string& why)> lost;
+    };
+    TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings, std::size_t most_own = kMostOwn);
+
+    // From here on the process is read through this file.
+    Result<void> add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
+    // It is gone; the links that it had for itself are not taken here.
+    void remove(std::uint32_t pid, const FileRef& file);
+    // Goes on with what is under way, until about then.
+    void go_on(Clock::time_point until);
+    // There is something that does not wait for a time or an event.
+    bool is_busy() const;
+
+  private:
+    enum class Way {
+        Own,   // a link for each process
+        All,   // one for all; those that are left from before go
+        Back,  // still the one for all, until each process has its own again
+    };
+    struct Users {
+        std::uint32_t number = 0;  // of the file
+        OpenTlsFile file;
+        Way way = Way::Own;
+        std::set<std::uint32_t> pids;    // of those that are read
+        std::set<std::uint32_t> linked;  // … by a link of their own
+        TlsLook look;
+        Clock::time_point next_look;
+        std::chrono::seconds pause{};
+    };
+    Users& users_of(const OpenTlsFile& found);
+    Result<void> link(Users& users, std::uint32_t pid);
+    void go_on_with(Users& users, Clock::time_point until);
+    void look(Users& users, Clock::time_point until);
+    void share(Users& users);
+    void let_go_of_own(Users& users, Clock::time_point until);
+    void go_back(Users& users, Clock::time_point until);
+
+    sensors::TlsLinker& probes_;
+    proc::ProcFs procfs_;
+    Settings settings_;
+    std::size_t most_own_;
+    bool sees_every_process_;
+    std::map<FileRef, Users> by_file_;
+};
+
+}  // namespace waggle::agent

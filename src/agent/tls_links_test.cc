@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tls_links.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "proc/test_tree.h"
+
+namespace waggle::agent {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Links as the kernel would have them, and that none was ever missing.
+struct Linker : sensors::TlsLinker {
+    Result<void> attach(std::uint32_t pid, std::uint32_t, const std::string&,
+                        std::span<const sensors::TlsPlace>) override {
+        own.insert(pid);
+        return ok();
+    }
+    bool can_share(std::uint32_t, std::span<const sensors::TlsPlace>) const override { return is_able; }
+    Result<void> share(std::uint32_t, const std::string&, std::span<const sensors::TlsPlace>) override {
+        is_shared = true;
+        stranger = false;
+        if (on_share) on_share();
+        return ok();
+    }
+    void unshare(std::uint32_t) override { is_shared = false; }
+    bool has_stranger(std::uint32_t) const override { return stranger; }
+    void detach_file(std::uint32_t, std::span<const std::uint32_t> pids) override {
+        EXPECT_TRUE(is_shared);
+        for (const std::uint32_t pid : pids) own.erase(pid);
+    }
+    std::set<std::uint32_t> own;
+    std::function<void()> on_share;
+    bool is_able = true;
+    bool is_shared = false;
+    bool stranger = false;
+};
+
+class Links : public ::testing::Test {
+  protected:
+    Links() {
+        tree_.add({.pid = 1});
+        tree_.link(1, "ns/pid", "pid:[4026531836]");
+        file_.fd = open_self();
+        struct ::stat status{};
+        ::fstat(file_.fd.get(), &status);
+        inode_ = status.st_ino;
+        file_.path = "/lib/libssl.so.3";
+        auto found = std::make_shared<TlsFile>();
+        found->library = "openssl";
+        found->places = {{.offset = 16, .site = WG_TLS_READ, .depth = 0}};
+        file_.file = std::move(found);
+    }
+    static Fd open_self() { return Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)); }
+    TlsLinks make(std::size_t most = TlsLinks::kMostOwn) {
+        return {linker_,
+                tree_.procfs(),
+                {.is_selected = [this](std::uint32_t pid) { return selected_.contains(pid); },
+                 .lost = [this](std::uint32_t pid, const std::string&, const std::string&) { lost_.insert(pid); }},
+                most};
+    }
+    void map(std::uint32_t pid, std::uint64_t inode, const std::string& path = "/lib/libssl.so.3") {
+        tree_.add({.pid = pid});
+        tree_.write(pid, "maps", "7f01-7f02 r-xp 00000000 fe:01 " + std::to_string(inode) + " " + path + "\n");
+    }
+    bool add(TlsLinks& links, std::uint32_t pid) {
+        map(pid, inode_);
+        selected_.insert(pid);
+        return links.add(pid, file_, Clock::now() + 1s).has_value();
+    }
+    void add_all(TlsLinks& links, std::uint32_t count) {
+        for (std::uint32_t pid = 100; pid < 100 + count; ++pid) EXPECT_TRUE(add(links, pid));
+    }
+    void settle(TlsLinks& links) {
+        do links.go_on(Clock::now() + 1s);
+        while (links.is_busy());
+    }
+
+    using Clock = TlsLinks::Clock;
+    proc::ProcTree tree_;
+    OpenTlsFile file_;
+    std::uint64_t inode_ = 0;
+    Linker linker_;
+    std::set<std::uint32_t> selected_;
+    std::set<std::uint32_t> lost_;
+};
+
+TEST_F(Links, FewProcessesHaveTheirOwn) {
+    TlsLinks links = make();
+    add_all(links, TlsLinks::kShare - 1);
+    settle(links);
+    EXPECT_FALSE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, SizeIs(TlsLinks::kShare - 1));
+}
+
+TEST_F(Links, ManyProcessesShareOne) {
+    TlsLinks links = make();
+    add_all(links, 200);
+    settle(links);
+    EXPECT_TRUE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, IsEmpty());
+}
+
+TEST_F(Links, NotWhereAnotherOneMapsTheFile) {
+    map(7, inode_, "/another/name");
+    TlsLinks links = make();
+    add_all(links, 40);
+    settle(links);
+    EXPECT_FALSE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, SizeIs(40));
+}
+
+TEST_F(Links, OtherFilesDoNotMatter) {
+    map(7, inode_ + 1, "/lib/another.so");
+    TlsLinks links = make();
+    add_all(links, 40);
+    settle(links);
+    EXPECT_TRUE(linker_.is_shared);
+}
+
+TEST_F(Links, NotWhereTheKernelOrTheLibraryCannot) {
+    linker_.is_able = false;
+    TlsLinks links = make();
+    add_all(links, 40);
+    settle(links);
+    EXPECT_FALSE(linker_.is_shared);
+}
+
+TEST_F(Links, NotWhereOnlySomeProcessesAreShown) {
+    tree_.link(1, "ns/pid", "pid:[4026532000]");
+    TlsLinks links = make();
+    add_all(links, 40);
+    settle(links);
+    EXPECT_FALSE(linker_.is_shared);
+}
+
+TEST_F(Links, AStrangersCallGivesEachItsOwnAgain) {
+    TlsLinks links = make();
+    add_all(links, 100);
+    settle(links);
+    linker_.stranger = true;
+    links.go_on(Clock::now());
+    EXPECT_TRUE(linker_.is_shared);  // until all have theirs
+    settle(links);
+    EXPECT_FALSE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, SizeIs(100));
+    EXPECT_THAT(lost_, IsEmpty());
+}
+
+TEST_F(Links, TheSecondLookFindsWhoBeganMeanwhile) {
+    TlsLinks links = make();
+    bool was_shared = false;
+    linker_.on_share = [&] {
+        was_shared = true;
+        map(7, inode_);
+    };
+    add_all(links, 40);
+    settle(links);
+    EXPECT_TRUE(was_shared);
+    EXPECT_FALSE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, SizeIs(40));
+}
+
+TEST_F(Links, OwnOnesHaveALimitAndASharedOneHasNone) {
+    TlsLinks links = make(30);
+    add_all(links, 50);
+    settle(links);
+    EXPECT_TRUE(linker_.is_shared);
+    linker_.stranger = true;
+    settle(links);
+    EXPECT_FALSE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, SizeIs(30));
+    EXPECT_THAT(lost_, SizeIs(20));
+    EXPECT_FALSE(add(links, 1000));
+}
+
+TEST_F(Links, TheLastOneTakesTheSharedOneAlong) {
+    TlsLinks links = make();
+    add_all(links, 20);
+    settle(links);
+    ASSERT_TRUE(linker_.is_shared);
+    for (const std::uint32_t pid : selected_) links.remove(pid, file_.file);
+    EXPECT_FALSE(linker_.is_shared);
+}
+
+}  // namespace
+}  // namespace waggle::agent

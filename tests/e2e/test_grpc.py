@@ -8,7 +8,7 @@ from collections import Counter
 
 from artefacts import cpp_grpc, from_index, go_grpc, java_grpc
 from databases import node_packages
-from harness import Agent, Child, free_port, server_is, subset
+from harness import Agent, Child, free_port, server_is, subset, wait_for
 
 SERVICES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../services")
 
@@ -25,18 +25,18 @@ CALLS = Counter({
 TOTAL = sum(CALLS.values())
 
 
-def go(*arguments):
-    return Child([go_grpc(), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def go(*arguments, env=None):
+    return Child([go_grpc(), *arguments], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def python(*arguments):
+def python(*arguments, env=None):
     return Child(["/usr/bin/python3", os.path.join(SERVICES, "python/grpc_board.py"), *arguments],
-                 env={"PYTHONPATH": from_index("grpcio==1.85.3")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                 env={"PYTHONPATH": from_index("grpcio==1.85.3"), **(env or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def node(*arguments):
+def node(*arguments, env=None):
     return Child(["node", os.path.join(SERVICES, "node/grpc_board.js"), *arguments],
-                 env={"NODE_PATH": node_packages("grpc-js", "@grpc/grpc-js@1.12.4")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                 env={"NODE_PATH": node_packages("grpc-js", "@grpc/grpc-js@1.12.4"), **(env or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def cpp(*arguments):
@@ -48,26 +48,34 @@ def java(*arguments):
                  stdout=subprocess.PIPE)
 
 
-class Grpc(unittest.TestCase):
-    def talk(self, start_server, start_client):
+class Talk(unittest.TestCase):
+    def talk(self, start_server, start_client, libraries=0):
         port = free_port()
         server = start_server("serve", str(port)).wait_port(port)
         client = start_client("call", str(port))
         try:
             self.assertEqual(client.process.stdout.readline(), b"ready\n", client.output())
             with Agent(services=[{"pids": [server.pid, client.pid]}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") >= libraries, "the TLS libraries to be read")
                 # The first call is a long one, before anybody has looked at the connection.
                 for answer, spans in ((b"begun\n", 2), (b"done\n", 2 * TOTAL)):
-                    client.process.stdin.write(b"go\n")
-                    client.process.stdin.flush()
-                    self.assertEqual(client.process.stdout.readline(), answer, client.output())
+                    self.go_on(client, answer)
                     agent.expect_spans(spans)
                 self.check(agent, port)
         finally:
-            for child in (server, client):
-                child.process.stdin.close()
-                child.process.stdout.close()
-                child.stop()
+            self.end(server, client)
+
+    def go_on(self, client, answer):
+        client.process.stdin.write(b"go\n")
+        client.process.stdin.flush()
+        self.assertEqual(client.process.stdout.readline(), answer, client.output())
+
+    @staticmethod
+    def end(*children):
+        for child in children:
+            child.process.stdin.close()
+            child.process.stdout.close()
+            child.stop()
 
     def check(self, agent, port):
         theirs = agent.expect_spans(TOTAL, lambda s: server_is(s, port))
@@ -98,6 +106,8 @@ class Grpc(unittest.TestCase):
             self.assertEqual(agent.metric_sum(name, rpc_method="depot.Board/Broken", error_type="INTERNAL"), 1)
         self.assertEqual(agent.metric_sum("http_server_request_duration_seconds_count"), 0)
 
+
+class Grpc(Talk):
     def attach(self, start_server, start_client):
         """The agent comes when the connection is there already and its tables are filled."""
         port = free_port()
@@ -124,10 +134,7 @@ class Grpc(unittest.TestCase):
             self.assertTrue([s for s in spans if s["waggle.unknown"] and s["waggle.incomplete"] == "agent_start"])
             self.assertTrue([s for s in spans if s["url.path"] == "/depot.Board/Missing"])
         finally:
-            for child in (server, client):
-                child.process.stdin.close()
-                child.process.stdout.close()
-                child.stop()
+            self.end(server, client)
 
     def test_attached_in_the_middle_go(self):
         self.attach(go, go)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gRPC service of raw bytes: "serve <port>"; "call <port>" waits for a line, makes a call, waits for another line,
-// makes one call of each kind on the same connection, and waits for the last. "load" is for bench/run.
+// makes one call of each kind on the same connection, and waits for the last. "load" is for bench/run. With TLS where
+// CERTIFICATE (and for a server KEY) names a file.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/status"
@@ -29,6 +31,24 @@ func must(err error) {
 	if err != nil {
 		panic(err)
 	}
+}
+
+func serverCredentials() credentials.TransportCredentials {
+	if os.Getenv("CERTIFICATE") == "" {
+		return insecure.NewCredentials()
+	}
+	made, err := credentials.NewServerTLSFromFile(os.Getenv("CERTIFICATE"), os.Getenv("KEY"))
+	must(err)
+	return made
+}
+
+func clientCredentials() credentials.TransportCredentials {
+	if os.Getenv("CERTIFICATE") == "" {
+		return insecure.NewCredentials()
+	}
+	made, err := credentials.NewClientTLSFromFile(os.Getenv("CERTIFICATE"), "")
+	must(err)
+	return made
 }
 
 func unary(call func([]byte) ([]byte, error)) grpc.MethodHandler {
@@ -59,7 +79,7 @@ func chat(_ any, stream grpc.ServerStream) error {
 func serve(port string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	must(err)
-	server := grpc.NewServer(grpc.ForceServerCodec(raw{}))
+	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.Creds(serverCredentials()))
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "depot.Board", HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{
@@ -78,7 +98,7 @@ func calls(port string) {
 	fmt.Println("ready")
 	lines.ReadString('\n')
 	encoding.RegisterCodec(raw{})
-	connection, err := grpc.NewClient("127.0.0.1:"+port, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient("127.0.0.1:"+port, grpc.WithTransportCredentials(clientCredentials()))
 	must(err)
 	call := func(method string, size int, limit time.Duration) {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gRPC service of raw bytes by grpc-js: "serve <port>"; "call <port>" waits for a line, makes a call, waits for another
-// line, makes one call of each kind on the same connection, and waits for the last.
+// line, makes one call of each kind on the same connection, and waits for the last. With TLS where CERTIFICATE (and for a
+// server KEY) names a file.
+const fs = require('fs');
 const grpc = require('@grpc/grpc-js');
 const readline = require('readline');
 
+const certificate = process.env.CERTIFICATE && fs.readFileSync(process.env.CERTIFICATE);
 const same = (bytes) => bytes;
 const method = (name, isStream) => ({
   path: `/depot.Board/${name}`, requestStream: isStream, responseStream: isStream,
@@ -23,14 +26,16 @@ function serve(port) {
       call.on('end', () => call.end());
     },
   });
-  server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error) => { if (error) throw error; });
+  server.bindAsync(`127.0.0.1:${port}`, certificate
+    ? grpc.ServerCredentials.createSsl(null, [{ private_key: fs.readFileSync(process.env.KEY), cert_chain: certificate }])
+    : grpc.ServerCredentials.createInsecure(), (error) => { if (error) throw error; });
 }
 
 async function calls(port) {
   const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   console.log('ready');
   await lines.next();
-  const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  const client = new grpc.Client(`127.0.0.1:${port}`, certificate ? grpc.credentials.createSsl(certificate) : grpc.credentials.createInsecure());
   const call = (name, size, limit) => new Promise((done) => client.makeUnaryRequest(
     `/depot.Board/${name}`, same, same, Buffer.alloc(size, 'x'), { deadline: Date.now() + limit }, done));
   const chat = (isCancelled) => new Promise((done) => {

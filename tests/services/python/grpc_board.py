@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gRPC service of raw bytes: "serve <port>"; "call <port>" waits for a line, makes a call, waits for another line,
-makes one call of each kind on the same connection, and waits for the last."""
+makes one call of each kind on the same connection, and waits for the last. With TLS where CERTIFICATE (and for a server KEY)
+names a file."""
+import os
 import sys
 import time
 from concurrent import futures
 
 import grpc
+
+
+def content(variable):
+    path = os.environ.get(variable)
+    return open(path, "rb").read() if path else None
 
 
 def missing(_, context):
@@ -34,7 +41,10 @@ def serve(port):
         "Slow": grpc.unary_unary_rpc_method_handler(slow),
         "Chat": grpc.stream_stream_rpc_method_handler(chat),
     })])
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    if content("CERTIFICATE"):
+        server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(content("KEY"), content("CERTIFICATE"))]))
+    else:
+        server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     server.wait_for_termination()
 
@@ -42,7 +52,9 @@ def serve(port):
 def calls(port):
     print("ready", flush=True)
     sys.stdin.readline()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    address = f"127.0.0.1:{port}"
+    is_secure = content("CERTIFICATE")
+    with grpc.secure_channel(address, grpc.ssl_channel_credentials(is_secure)) if is_secure else grpc.insecure_channel(address) as channel:
         channel.unary_unary("/depot.Board/Echo")(b"x" * 12000, timeout=20)
         print("begun", flush=True)
         sys.stdin.readline()

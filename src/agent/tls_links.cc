@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -94,7 +95,8 @@ void TlsLinks::go_on(Clock::time_point until) {
 bool TlsLinks::is_busy() const {
     return std::ranges::any_of(by_file_, [](const auto& entry) {
         const Users& users = entry.second;
-        return users.look.is_going() || users.way == Way::Back || (users.way == Way::All && !users.linked.empty());
+        return users.look.is_going() || users.way == Way::Back ||
+               (users.way == Way::All && !users.linked.empty() && !users.has_found);
     });
 }
 
@@ -111,7 +113,7 @@ void TlsLinks::go_on_with(Users& users, Clock::time_point until) {
         users.look.begin(procfs_);
     if (users.look.is_going())
         look(users, until);
-    else if (users.way == Way::All)
+    else if (users.way == Way::All && !users.has_found)
         let_go_of_own(users, until);
 }
 
@@ -119,8 +121,11 @@ void TlsLinks::look(Users& users, Clock::time_point until) {
     const TlsLook::Answer answer = users.look.go_on(procfs_, settings_.is_selected, until);
     if (answer == TlsLook::Answer::Going) return;
     users.next_look = Clock::now() + kLookAgain;
+    const bool has_found = std::exchange(users.has_found, answer == TlsLook::Answer::Strangers);
     if (answer == TlsLook::Answer::OnlySelected) {
         if (users.way == Way::Own) share(users);
+    } else if (users.way == Way::All && !has_found) {
+        users.next_look = Clock::now() + kFirstPause;
     } else if (users.way == Way::All) {
         users.way = Way::Back;
     } else {

@@ -54,6 +54,7 @@ class TlsLinks {
         std::set<std::uint32_t> pids;    // of those that are read
         std::set<std::uint32_t> linked;  // … by a link of their own
         TlsLook look;
+        bool has_found = false;  // that somebody else maps it: perhaps one that is selected and not heard of yet
         Clock::time_point next_look;
         std::chrono::seconds pause{};
     };

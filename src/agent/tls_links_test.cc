@@ -12,6 +12,7 @@ namespace waggle::agent {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::Ge;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -163,8 +164,23 @@ TEST_F(Links, TheSecondLookFindsWhoBeganMeanwhile) {
     add_all(links, 40);
     settle(links);
     EXPECT_TRUE(was_shared);
+    EXPECT_THAT(linker_.own, SizeIs(Ge(TlsLinks::kShare)));  // they stay
+    for (const auto end = Clock::now() + 30s; linker_.is_shared && Clock::now() < end;) settle(links);
     EXPECT_FALSE(linker_.is_shared);
     EXPECT_THAT(linker_.own, SizeIs(40));
+}
+
+// Of a child of a selected process it is heard later.
+TEST_F(Links, OneThatIsSelectedMeanwhileIsNoStranger) {
+    TlsLinks links = make();
+    linker_.on_share = [&] { map(7, inode_); };
+    add_all(links, 40);
+    settle(links);
+    ASSERT_FALSE(linker_.own.empty());
+    selected_.insert(7);
+    for (const auto end = Clock::now() + 30s; !linker_.own.empty() && Clock::now() < end;) settle(links);
+    EXPECT_TRUE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, IsEmpty());
 }
 
 TEST_F(Links, OwnOnesHaveALimitAndASharedOneHasNone) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/arena.h"
+#include "base/base64.h"
 #include "base/glob.h"
 #include "base/parallel.h"
 #include "base/result.h"
@@ -82,6 +83,36 @@ TEST(Arena, TakesWhatAnotherHolds) {
     to.take(from);  // gets a free block for its own
     EXPECT_EQ(from.copy("third"), "third");
     EXPECT_EQ(to.copy("fourth"), "fourth");
+}
+
+TEST(Base64, Encodes) {
+    EXPECT_EQ(base64(""), "");
+    EXPECT_EQ(base64("f"), "Zg==");
+    EXPECT_EQ(base64("fo"), "Zm8=");
+    EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+    EXPECT_EQ(base64("\xff\xfe\xfd"), "//79");
+}
+
+TEST(Base64, DecodesInAnyPieces) {
+    for (const std::string_view text : {"Zm9vYmFy", "Zm9vYmE=", "Zm9vYmE", "Zg==b28=YmFy", "", "//79"}) {
+        std::string whole;
+        EXPECT_TRUE(Base64Decoder().add(text, whole)) << text;
+        Base64Decoder decoder;
+        std::string out;
+        for (const char c : text) EXPECT_TRUE(decoder.add({&c, 1}, out)) << text;
+        EXPECT_EQ(out, whole);
+    }
+    std::string out;
+    EXPECT_TRUE(Base64Decoder().add("Zg==b28=YmFy", out));
+    EXPECT_EQ(out, "foobar");
+}
+
+TEST(Base64, SaysWhatIsNone) {
+    for (const std::string_view text : {"Zm9v!", "Zm9v=", "Z===", "Zg=x", "Zm9v\n"}) {
+        std::string out;
+        EXPECT_FALSE(Base64Decoder().add(text, out)) << text;
+        EXPECT_EQ(std::string("foo").compare(0, out.size(), out), 0) << text;
+    }
 }
 
 TEST(Secrets, UrlsLoseUserAndQuery) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
 #include "base/strings.h"
 #include "config/codecs.h"
 

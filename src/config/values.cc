@@ -192,18 +192,6 @@ std::vector<std::string> parse_list(std::string_view text) {
     return items;
 }
 
-std::string base64(std::string_view bytes) {
-    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (size_t i = 0; i < bytes.size(); i += 3) {
-        std::uint32_t group = 0;
-        for (size_t j = 0; j < 3; ++j)
-            group = group << 8 | (i + j < bytes.size() ? static_cast<std::uint8_t>(bytes[i + j]) : 0);
-        for (size_t j = 0; j < 4; ++j) text += i + j <= bytes.size() ? kAlphabet[group >> (18 - 6 * j) & 63] : '=';
-    }
-    return text;
-}
-
 std::string metric_key(std::string_view name) {
     std::string key(name);
     std::ranges::replace(key, '_', '.');

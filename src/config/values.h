@@ -44,8 +44,6 @@ KeyValues parse_key_values(std::string_view text);
 // A comma-separated list, blanks around items and empty items dropped.
 std::vector<std::string> parse_list(std::string_view text);
 
-std::string base64(std::string_view bytes);
-
 // Beyla's key for a metric named in any notation: http_server_request_duration_seconds_bucket
 // → http.server.request.duration.
 std::string metric_key(std::string_view name);

@@ -82,14 +82,6 @@ TEST(Values, DecodesOpenTelemetryPairs) {
     EXPECT_THAT(parse_key_values("a=100%,b=%zz").pairs, ElementsAre(Pair("a", "100%"), Pair("b", "%zz")));
 }
 
-TEST(Values, EncodesBase64) {
-    EXPECT_EQ(base64(""), "");
-    EXPECT_EQ(base64("f"), "Zg==");
-    EXPECT_EQ(base64("fo"), "Zm8=");
-    EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
-    EXPECT_EQ(base64("\xff\xfe\xfd"), "//79");
-}
-
 TEST(Values, NormalisesMetricNamesAsBeyla) {
     const std::pair<std::string_view, std::string_view> cases[] = {
         {"http_server_request_duration_seconds_bucket", "http.server.request.duration"},

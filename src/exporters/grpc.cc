@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <protozero/pbf_reader.hpp>
 
+#include "base/base64.h"
 #include "base/strings.h"
 #include "http/gzip.h"
+#include "spans/grpc_codes.h"
 
 namespace waggle::exporters {
 namespace {
@@ -13,44 +15,6 @@ namespace {
 constexpr std::size_t kPrefix = 5;
 constexpr std::size_t kMaxMessage = 4u << 20;
 constexpr std::size_t kMaxText = 1024;
-
-enum Code : int {
-    kCancelled = 1,
-    kUnknown = 2,
-    kDeadlineExceeded = 4,
-    kPermissionDenied = 7,
-    kResourceExhausted = 8,
-    kAborted = 10,
-    kOutOfRange = 11,
-    kUnimplemented = 12,
-    kInternal = 13,
-    kUnavailable = 14,
-    kDataLoss = 15,
-    kUnauthenticated = 16,
-};
-
-// For responses that no gRPC server wrote (grpc/doc/http-grpc-status-mapping.md).
-int code_of_http(int status) {
-    switch (status) {
-        case 200:
-            return kUnknown;
-        case 400:
-            return kInternal;
-        case 401:
-            return kUnauthenticated;
-        case 403:
-            return kPermissionDenied;
-        case 404:
-            return kUnimplemented;
-        case 429:
-        case 502:
-        case 503:
-        case 504:
-            return kUnavailable;
-        default:
-            return kUnknown;
-    }
-}
 
 std::string percent_decoded(std::string_view text) {
     std::string out;
@@ -62,24 +26,6 @@ std::string percent_decoded(std::string_view text) {
                 continue;
             }
         out += text[i];
-    }
-    return out;
-}
-
-std::string base64_decoded(std::string_view text) {
-    constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    std::uint32_t bits = 0;
-    int count = 0;
-    for (const char c : text) {
-        const std::size_t digit = kDigits.find(c);
-        if (digit == std::string_view::npos) break;  // padding or rubbish
-        bits = bits << 6 | static_cast<std::uint32_t>(digit);
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out += static_cast<char>(bits >> count & 0xff);
-        }
     }
     return out;
 }
@@ -128,7 +74,8 @@ std::optional<std::chrono::milliseconds> read_retry_info(protozero::pbf_reader a
 
 // google.rpc.Status, base64 in grpc-status-details-bin.
 std::optional<std::chrono::milliseconds> read_details(std::string_view text) {
-    const std::string data = base64_decoded(text);
+    std::string data;
+    Base64Decoder().add(text, data);
     try {  // protozero throws on damaged input
         protozero::pbf_reader status(data);
         while (status.next(3, protozero::pbf_wire_type::length_delimited))
@@ -166,7 +113,7 @@ GrpcStatus grpc_status(const http::ClientResponse& response) {
     const http::Headers& from = is_in_trailers ? response.trailers : response.headers;
     const auto code = parse_int<int>(http::find_header(from, "grpc-status"));
     if (!code)
-        return {.code = code_of_http(response.status),
+        return {.code = static_cast<int>(spans::grpc_code_of_status(response.status)),
                 .message = "no gRPC status, HTTP status " + std::to_string(response.status)};
     GrpcStatus status{.code = *code, .message = percent_decoded(http::find_header(from, "grpc-message"))};
     if (status.code != 0) status.retry_delay = read_details(http::find_header(from, "grpc-status-details-bin"));
@@ -175,14 +122,14 @@ GrpcStatus grpc_status(const http::ClientResponse& response) {
 
 bool grpc_may_retry(const GrpcStatus& status) {
     switch (status.code) {
-        case kCancelled:
-        case kDeadlineExceeded:
-        case kAborted:
-        case kOutOfRange:
-        case kUnavailable:
-        case kDataLoss:
+        case spans::kGrpcCancelled:
+        case spans::kGrpcDeadlineExceeded:
+        case spans::kGrpcAborted:
+        case spans::kGrpcOutOfRange:
+        case spans::kGrpcUnavailable:
+        case spans::kGrpcDataLoss:
             return true;
-        case kResourceExhausted:  // only where the server says that it will recover
+        case spans::kGrpcResourceExhausted:  // only where the server says that it will recover
             return status.retry_delay.has_value();
         default:
             return false;

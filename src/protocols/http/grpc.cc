@@ -13,13 +13,14 @@ namespace {
 
 constexpr std::string_view kType = "application/grpc";
 constexpr std::string_view kWebType = "application/grpc-web";
+constexpr std::string_view kWebTextType = "application/grpc-web-text";
 constexpr std::size_t kMaxTrailers = 1024;
 constexpr unsigned char kTrailersFlag = 0x80;
 
 bool is_error(unsigned code, bool is_client) {
     if (is_client) return code != 0;
-    return code == kGrpcUnknown || code == kGrpcDeadlineExceeded || code == kGrpcUnimplemented ||
-           code == kGrpcInternal || code == kGrpcUnavailable || code == kGrpcDataLoss;
+    return code == spans::kGrpcUnknown || code == spans::kGrpcDeadlineExceeded || code == spans::kGrpcUnimplemented ||
+           code == spans::kGrpcInternal || code == spans::kGrpcUnavailable || code == spans::kGrpcDataLoss;
 }
 
 // A type with what may follow its name.
@@ -33,39 +34,22 @@ bool is_type(std::string_view type, std::string_view name, std::string_view next
 
 bool is_grpc_type(std::string_view type) { return is_type(type, kType, "+;- "); }
 
-bool is_grpc_web_type(std::string_view type) { return is_type(type, kWebType, "+; "); }
+bool is_grpc_web_type(std::string_view type) { return is_type(type, kWebType, "+; ") || is_grpc_web_text(type); }
 
-unsigned parse_grpc_status(std::string_view text) { return parse_int<unsigned>(text).value_or(kGrpcUnknown); }
+bool is_grpc_web_text(std::string_view type) { return is_type(type, kWebTextType, "+; "); }
+
+unsigned parse_grpc_status(std::string_view text) { return parse_int<unsigned>(text).value_or(spans::kGrpcUnknown); }
 
 std::string_view grpc_status_text(unsigned code) {
     return code < spans::kGrpcCodes.size() ? spans::kGrpcCodes[code] : std::string_view{};
 }
 
-unsigned grpc_code_of_status(std::uint16_t status) {
-    switch (status) {
-        case 400:
-            return kGrpcInternal;
-        case 401:
-            return kGrpcUnauthenticated;
-        case 403:
-            return kGrpcPermissionDenied;
-        case 404:
-            return kGrpcUnimplemented;
-        case 429:
-        case 502:
-        case 503:
-        case 504:
-            return kGrpcUnavailable;
-        default:
-            return kGrpcUnknown;
-    }
-}
-
 void GrpcWebTrailers::clear() {
     have_ = 0;
     left_ = 0;
-    is_trailers_ = is_lost_ = false;
-    text_.clear();
+    is_trailers_ = is_lost_ = is_text_ = false;
+    decoder_ = {};
+    trailers_.clear();
 }
 
 void GrpcWebTrailers::end_head() {
@@ -77,12 +61,20 @@ void GrpcWebTrailers::end_head() {
 }
 
 void GrpcWebTrailers::add(std::string_view bytes) {
+    if (!is_text_) return read(bytes);
+    std::string decoded;
+    const bool is_base64 = decoder_.add(bytes, decoded);
+    read(decoded);
+    is_lost_ |= !is_base64;
+}
+
+void GrpcWebTrailers::read(std::string_view bytes) {
     while (!bytes.empty() && !is_lost_) {
         std::size_t size = 0;
         if (left_) {
             size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
             if (is_trailers_)
-                text_ += bytes.substr(0, std::min(size, kMaxTrailers - std::min(kMaxTrailers, text_.size())));
+                trailers_ += bytes.substr(0, std::min(size, kMaxTrailers - std::min(kMaxTrailers, trailers_.size())));
             left_ -= size;
         } else {
             size = std::min(kHead - have_, bytes.size());
@@ -96,13 +88,14 @@ void GrpcWebTrailers::add(std::string_view bytes) {
 
 void GrpcWebTrailers::skip(std::uint64_t size) {
     if (!size) return;
-    is_lost_ |= size > left_ || is_trailers_;
+    // Nobody knows where padding stood in what was base64.
+    is_lost_ |= size > left_ || is_trailers_ || is_text_;
     left_ -= std::min(left_, size);
 }
 
 std::optional<std::string_view> GrpcWebTrailers::status() const {
     if (is_lost_ || !is_trailers_) return {};
-    for (std::string_view rest = text_; !rest.empty();) {
+    for (std::string_view rest = trailers_; !rest.empty();) {
         const std::size_t end = rest.find('\n');
         if (end == std::string_view::npos && left_) return {};
         const std::string_view line = rest.substr(0, end);

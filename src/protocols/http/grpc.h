@@ -9,39 +9,27 @@
 #include <string>
 #include <string_view>
 
+#include "base/base64.h"
 #include "protocols/exchange.h"
 #include "protocols/protocol.h"
 
 namespace waggle::protocols::http {
 
-enum GrpcCode : unsigned {
-    kGrpcCancelled = 1,
-    kGrpcUnknown = 2,
-    kGrpcDeadlineExceeded = 4,
-    kGrpcPermissionDenied = 7,
-    kGrpcResourceExhausted = 8,
-    kGrpcUnimplemented = 12,
-    kGrpcInternal = 13,
-    kGrpcUnavailable = 14,
-    kGrpcDataLoss = 15,
-    kGrpcUnauthenticated = 16,
-};
-
 // By a content type; gRPC-Web's is one, too.
 bool is_grpc_type(std::string_view type);
-// … whose body is bytes: what is written in base64 is not read.
 bool is_grpc_web_type(std::string_view type);
+// … whose body is written in base64.
+bool is_grpc_web_text(std::string_view type);
 
 // What a grpc-status says.
 unsigned parse_grpc_status(std::string_view text);
 // "OK", "CANCELLED", …; empty beyond the codes there are.
 std::string_view grpc_status_text(unsigned code);
-// How clients read an HTTP status without a grpc-status (gRPC's http-grpc-status-mapping).
-unsigned grpc_code_of_status(std::uint16_t status);
-
 // Follows the messages of a gRPC-Web body to its trailers, which are the last one.
 class GrpcWebTrailers {
   public:
+    // What comes is base64.
+    void set_text() { is_text_ = true; }
     void add(std::string_view bytes);
     // Bytes that were not copied.
     void skip(std::uint64_t size);
@@ -52,6 +40,7 @@ class GrpcWebTrailers {
 
   private:
     static constexpr std::size_t kHead = 5;  // flags and length
+    void read(std::string_view bytes);
     void end_head();
 
     std::array<char, kHead> head_{};
@@ -59,7 +48,9 @@ class GrpcWebTrailers {
     std::uint64_t left_ = 0;  // of the message
     bool is_trailers_ = false;
     bool is_lost_ = false;
-    std::string text_;
+    bool is_text_ = false;
+    Base64Decoder decoder_;
+    std::string trailers_;
 };
 
 struct GrpcFacts {

@@ -8,6 +8,7 @@
 #include "protocols/http/grpc.h"
 #include "protocols/http1/http1.h"
 #include "spans/attribute_names.h"
+#include "spans/grpc_codes.h"
 
 namespace waggle::protocols::http1 {
 
@@ -129,6 +130,7 @@ void describe_grpc(const Exchange<Codec>& exchange, std::string_view version, st
         if (!response.grpc_status.is_empty()) {
             status = response.at(response.grpc_status);
         } else {
+            if (http::is_grpc_web_text(response.at(response.content_type))) trailers.set_text();
             trailers.add(body);
             status = trailers.status();
         }
@@ -136,7 +138,7 @@ void describe_grpc(const Exchange<Codec>& exchange, std::string_view version, st
             facts.code = http::parse_grpc_status(*status);
             facts.code_text = *status;
         } else if (info.role == Role::Client && response.status != 200) {
-            facts.code = http::grpc_code_of_status(response.status);
+            facts.code = spans::grpc_code_of_status(response.status);
         } else if (response.status >= 500) {
             facts.failure = "UNKNOWN";
         }

@@ -134,6 +134,8 @@ void take(ResponseHead& head, const Field& field) {
         head.product = field.slice();
     else if (equals_ignoring_case(field.name, "grpc-status"))
         head.grpc_status = field.slice();
+    else if (equals_ignoring_case(field.name, "content-type"))
+        head.content_type = field.slice();
     else
         common_field(head, field.name, field.value);
 }

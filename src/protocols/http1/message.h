@@ -33,6 +33,7 @@ struct Head {
     bool keeps_alive = false;  // Connection: keep-alive
     bool upgrades = false;     // Connection: upgrade with an Upgrade field
     std::uint64_t length = 0;  // Content-Length
+    Slice content_type;
 
     bool is_encoded = false;     // Content-Encoding
     bool wants_content = false;  // the first bytes of what follows are looked at
@@ -48,7 +49,6 @@ struct RequestHead : Head {
     Slice user_agent;
     Slice traceparent;
     Slice tracestate;
-    Slice content_type;
 };
 
 struct ResponseHead : Head {

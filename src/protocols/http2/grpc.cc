@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "protocols/http2/frames.h"
+#include "spans/grpc_codes.h"
 
 namespace waggle::protocols::http2 {
 namespace {
@@ -12,10 +13,10 @@ namespace {
 // gRPC over HTTP2, "Errors"; nothing where the mapping has none.
 std::optional<unsigned> code_of_reset(std::uint32_t error) {
     constexpr std::array<unsigned, 13> kCodes = {
-        http::kGrpcInternal,        http::kGrpcInternal, http::kGrpcInternal, http::kGrpcInternal,
-        http::kGrpcInternal,        http::kGrpcUnknown,  http::kGrpcInternal, http::kGrpcUnavailable,
-        http::kGrpcCancelled,       http::kGrpcInternal, http::kGrpcInternal, http::kGrpcResourceExhausted,
-        http::kGrpcPermissionDenied};
+        spans::kGrpcInternal,        spans::kGrpcInternal, spans::kGrpcInternal, spans::kGrpcInternal,
+        spans::kGrpcInternal,        spans::kGrpcUnknown,  spans::kGrpcInternal, spans::kGrpcUnavailable,
+        spans::kGrpcCancelled,       spans::kGrpcInternal, spans::kGrpcInternal, spans::kGrpcResourceExhausted,
+        spans::kGrpcPermissionDenied};
     if (error >= kCodes.size()) return {};
     return kCodes[error];
 }
@@ -61,11 +62,11 @@ std::optional<unsigned> grpc_status(const Exchange<Codec>& exchange, bool is_cli
     if (const auto text = sent_status(response)) return http::parse_grpc_status(*text);
     if (response.is_reset) {
         constexpr std::uint32_t kCancel = 8;
-        if (response.error == kCancel && is_past_deadline(exchange)) return http::kGrpcDeadlineExceeded;
+        if (response.error == kCancel && is_past_deadline(exchange)) return spans::kGrpcDeadlineExceeded;
         return code_of_reset(response.error);
     }
     if (is_client && exchange.has_response && response.status && response.status != 200)
-        return http::grpc_code_of_status(response.status);
+        return spans::grpc_code_of_status(response.status);
     return {};
 }
 

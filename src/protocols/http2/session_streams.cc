@@ -69,6 +69,7 @@ void Http2Session::on_response_head(const Half& half, Fields& fields, Context& c
         std::swap(response.fields, fields);
         const Fields& head = response.fields;
         response.is_web = http::is_grpc_web_type(head.text(Name::ContentType));
+        if (http::is_grpc_web_text(head.text(Name::ContentType))) response.web_trailers.set_text();
         response.wants_front = !exchange->request.front.empty() && !head.has(Name::ContentEncoding);
         if (response.fields.has_nameless()) response.why = half.why;
         return;

@@ -76,7 +76,7 @@ struct Reader::Published {
         Value connections;
         Value bytes;
     };
-    std::unordered_map<std::uint32_t, Unreadable> unreadable;  // by pid
+    std::map<protocols::UnreadableKey, Unreadable> unreadable;
     struct Unbound {
         Value events;
         Value bytes;
@@ -273,16 +273,17 @@ void Reader::publish(std::uint64_t now_ns) {
     page_.publish(tracker_, *batch_);
 }
 
-// A process is registered when something of it could not be read; the tracker bounds how many.
+// A process is registered with a port when something there could not be read; the tracker bounds how many.
 void Reader::publish_unreadable() {
-    for (const auto& [pid, counts] : tracker_.unreadable()) {
-        auto found = published_->unreadable.find(pid);
+    for (const auto& [key, counts] : tracker_.unreadable()) {
+        auto found = published_->unreadable.find(key);
         if (found == published_->unreadable.end()) {
             const metrics::SelfMetrics::Labels labels{
-                {"process.pid", std::to_string(pid)},
-                {"service.name", options_.service_of ? options_.service_of(pid) : std::string()}};
+                {"process.pid", std::to_string(key.pid)},
+                {"service.name", options_.service_of ? options_.service_of(key.pid) : std::string()},
+                {"server.port", key.server_port ? std::to_string(key.server_port) : std::string()}};
             found = published_->unreadable
-                        .emplace(pid, Published::Unreadable{{self_.counter("waggle.undecoded.connections", labels)},
+                        .emplace(key, Published::Unreadable{{self_.counter("waggle.undecoded.connections", labels)},
                                                             {self_.counter("waggle.undecoded.size", labels, "By")}})
                         .first;
         }

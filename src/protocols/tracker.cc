@@ -12,7 +12,7 @@
 namespace waggle::protocols {
 namespace {
 
-constexpr std::size_t kMaxUnreadableProcesses = 4096;
+constexpr std::size_t kMaxUnreadable = 4096;
 
 std::uint64_t tail_of(const std::uint8_t* bytes) {
     std::uint64_t tail = 0;
@@ -369,9 +369,13 @@ bool Tracker::try_protocols(Connection& connection, Direction direction) {
 
 // Null when there are too many.
 Unreadable* Tracker::unreadable_of(const Connection& connection) {
-    auto found = unreadable_.find(connection.info.process.pid);
-    if (found == unreadable_.end() && unreadable_.size() < kMaxUnreadableProcesses)
-        found = unreadable_.try_emplace(connection.info.process.pid).first;
+    const ConnectionInfo& info = connection.info;
+    std::uint16_t port = 0;
+    if (info.kind != WG_UNIX && info.role != Role::Unknown)
+        port = info.role == Role::Server ? info.tuple.local_port : info.tuple.remote_port;
+    const UnreadableKey key{info.process.pid, port};
+    auto found = unreadable_.find(key);
+    if (found == unreadable_.end() && unreadable_.size() < kMaxUnreadable) found = unreadable_.try_emplace(key).first;
     return found == unreadable_.end() ? nullptr : &found->second;
 }
 

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,7 +29,12 @@ struct RuleChange {
     wg_connection_rules rules;
 };
 
-// Traffic of one process that nobody could read.
+// Traffic that nobody could read, of one process at one port.
+struct UnreadableKey {
+    std::uint32_t pid = 0;
+    std::uint16_t server_port = 0;  // 0: a UNIX socket's, or the role is not known
+    auto operator<=>(const UnreadableKey&) const = default;
+};
 struct Unreadable {
     std::uint64_t connections = 0;
     std::uint64_t bytes = 0;
@@ -105,7 +112,7 @@ class Tracker {
     const TrackerStats& stats() const { return stats_; }
     // Counts by protocol, in the order of all().
     const std::vector<Counts>& counts() const { return counts_; }
-    const std::unordered_map<std::uint32_t, Unreadable>& unreadable() const { return unreadable_; }
+    const std::map<UnreadableKey, Unreadable>& unreadable() const { return unreadable_; }
     std::size_t connections() const { return connections_.size(); }
     // By all of them together, as last weighed.
     std::size_t held_bytes() const { return held_bytes_; }
@@ -211,7 +218,7 @@ class Tracker {
     std::vector<Connection*> waiting_list_;  // with an exchange open
     std::vector<Counts> counts_;
     TrackerStats stats_;
-    std::unordered_map<std::uint32_t, Unreadable> unreadable_;
+    std::map<UnreadableKey, Unreadable> unreadable_;
     std::vector<RuleChange> rule_changes_;
     std::vector<std::uint64_t> gone_rules_;
     std::vector<DoneTail> done_tails_;

@@ -56,7 +56,8 @@ TEST_F(TrackerTest, MutesWhatNobodyKnowsAndLooksAgainLater) {
     }
     pass(kSecond);
     EXPECT_EQ(host_.muted(), 1u);
-    EXPECT_EQ(host_.tracker().unreadable().at(100).connections, 1u);
+    EXPECT_EQ(host_.tracker().unreadable().at({100, 8080}).connections, 1u);
+    EXPECT_EQ(host_.tracker().unreadable().size(), 1u);
     EXPECT_GT(counts().of(Cause::UnknownProtocol), 0u);
     call(socket, true, kGet);
     call(socket, false, kOk);
@@ -89,6 +90,7 @@ TEST_F(TrackerTest, ForgetsAMutedUnixConnectionAtItsEnd) {
         call(socket, false, "no\r\n");
     }
     pass(kSecond);
+    EXPECT_EQ(host_.tracker().unreadable().at({100, 0}).connections, 1u);
     host_.report_end(socket, now_ns_);
     pass(5'000'000);
     pass(5'000'000);

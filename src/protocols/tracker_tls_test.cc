@@ -127,7 +127,7 @@ TEST_F(TrackerTls, CountsASocketThatNobodyReadsOnce) {
     EXPECT_EQ(host_.tracker().tls_seen(), std::vector<std::uint32_t>{100});
     pass(10 * kSecond);
     EXPECT_EQ(lost(Cause::Encrypted), 1u);
-    EXPECT_EQ(host_.tracker().unreadable().at(100).connections, 1u);
+    EXPECT_EQ(host_.tracker().unreadable().at({100, 8080}).connections, 1u);
     host_.report_close(under, now_ns_);
     pass(kSecond);
     EXPECT_EQ(lost(Cause::Encrypted), 1u);

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "protocols/framed.h"
+#include "protocols/half.h"
 #include "protocols/keyed.h"
 
 namespace waggle::protocols {
@@ -31,8 +32,8 @@ class TwoWaySession : public KeyedSession<Codec> {
 
     TwoWaySession(const ConnectionInfo& info, Streams& streams, Direction requests)
         : KeyedSession<Codec>(info),
-          requests_(half(info, streams, requests, Side::Request)),
-          responses_(half(info, streams, opposite(requests), Side::Response)) {
+          requests_(info, streams, requests, Side::Request),
+          responses_(info, streams, opposite(requests), Side::Response) {
         // Who was recognised begins with a frame.
         requests_.is_lost = false;
     }
@@ -62,16 +63,13 @@ class TwoWaySession : public KeyedSession<Codec> {
     bool is_over() const override { return is_over_; }
 
   protected:
-    struct Half {
-        streams::Stream& stream;
-        Side side;
+    struct Half : protocols::Half {
+        Half(const ConnectionInfo& info, Streams& streams, Direction direction, Side its_side)
+            : protocols::Half(streams.of(direction), its_side, !is_from_start(info, direction)),
+              is_received(direction == Direction::Receive) {}
         bool is_received;
-        bool is_lost;
-        std::uint64_t passed_to = 0;
         Key ends = 0;
 
-        bool is_answer() const { return side == Side::Response; }
-        bool is_final() const { return stream.is_cut() || stream.is_closed(); }
         std::uint64_t now_ns() const { return stream.first_ns(); }
     };
 
@@ -128,13 +126,6 @@ class TwoWaySession : public KeyedSession<Codec> {
   private:
     static constexpr std::uint64_t kNoLimit = UINT64_MAX;
 
-    static Half half(const ConnectionInfo& info, Streams& streams, Direction direction, Side side) {
-        return {.stream = streams.of(direction),
-                .side = side,
-                .is_received = direction == Direction::Receive,
-                .is_lost = !(info.from_start >> static_cast<unsigned>(direction) & 1)};
-    }
-
     void skip_all() {
         requests_.stream.skip_to(requests_.stream.end());
         responses_.stream.skip_to(responses_.stream.end());
@@ -162,9 +153,7 @@ class TwoWaySession : public KeyedSession<Codec> {
     void read(Half& half, Context& context) {
         while (!is_over_) {
             streams::Stream& stream = half.stream;
-            if (stream.head() < half.passed_to)
-                stream.skip_to(std::min(half.passed_to, std::max(stream.end(), stream.head())));
-            if (stream.head() < half.passed_to) return;
+            if (!half.pass()) return;
             if (const Key key = std::exchange(half.ends, 0)) on_whole(half, key, context);
             if (stream.is_empty() || is_late(half)) return;
             read_before(half, context);

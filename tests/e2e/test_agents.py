@@ -159,12 +159,27 @@ class Unreadable(unittest.TestCase):
         self.addCleanup(server.stop)
         with Agent(services=[{"open_ports": str(port), "name": "upper"}]) as agent:
             with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+                line = b"~ what is this?\n"
+
+                def ask():
+                    caller.sendall(line)
+                    self.assertEqual(caller.recv(100), line.upper())
                 for _ in range(3):
-                    caller.sendall(b"~ what is this?\n")
-                    self.assertEqual(caller.recv(100), b"~ WHAT IS THIS?\n")
-            labels = {"service_name": "upper", "process_pid": str(server.pid)}
-            wait_for(lambda: agent.metric_sum("waggle_undecoded_connections_total", **labels) == 1, "the connection to be counted")
-            self.assertGreaterEqual(agent.metric_sum("waggle_undecoded_size_bytes_total", **labels), 16)
+                    ask()
+                labels = {"service_name": "upper", "process_pid": str(server.pid), "server_port": str(port)}
+                wait_for(lambda: agent.metric_sum("waggle_undecoded_connections_total", **labels) == 1, "the connection to be counted")
+                self.assertGreaterEqual(agent.metric_sum("waggle_undecoded_size_bytes_total", **labels), 16)
+                # From then on the kernel side counts bytes, and tells nothing.
+                muted = lambda: agent.metric_sum("waggle_capture_muted_bytes_total")
+                wait_for(lambda: ask() or muted(), "the connection to be muted")
+                events = agent.metric_sum("waggle_events_read_total")
+                size, before = agent.metric_sum("waggle_undecoded_size_bytes_total"), muted()
+                for _ in range(100):
+                    ask()
+                wait_for(lambda: muted() - before >= 200 * len(line), "the bytes to be counted")
+                self.assertEqual(agent.metric_sum("waggle_undecoded_size_bytes_total"), size)
+                self.assertLess(agent.metric_sum("waggle_events_read_total") - events, 20)
+            self.assertEqual(agent.metric_sum("waggle_undecoded_connections_total"), 1)
             self.assertEqual(agent.spans(), [])
 
 

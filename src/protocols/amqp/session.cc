@@ -16,20 +16,12 @@ constexpr std::size_t kMaxAssemblies = kMaxChannels;
 
 Session::Session(const ConnectionInfo& info, Streams& streams, Direction requests)
     : KeyedSession(info),
-      requests_{.stream = streams.of(requests), .side = protocols::Side::Request, .assemblies = {}},
-      responses_{.stream = streams.of(opposite(requests)),
-                 .side = protocols::Side::Response,
-                 .is_lost = !(info.from_start >> static_cast<unsigned>(opposite(requests)) & 1),
-                 .assemblies = {}},
+      requests_(streams.of(requests), protocols::Side::Request, false),
+      responses_(streams.of(opposite(requests)), protocols::Side::Response, !is_from_start(info, opposite(requests))),
       is_received_(requests == Direction::Receive),
-      knows_channels_((info.from_start >> static_cast<unsigned>(requests) & 1) != 0) {}
+      knows_channels_(is_from_start(info, requests)) {}
 
 // True when nothing is left that is to be passed over.
-bool Session::Half::pass() {
-    if (stream.head() < passed_to) stream.skip_to(std::min(passed_to, std::max(stream.end(), stream.head())));
-    return stream.head() >= passed_to;
-}
-
 void Session::on_bytes(Direction, Context& context) {
     read(requests_, context);
     read(responses_, context);

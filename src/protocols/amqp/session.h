@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "protocols/amqp/frames.h"
+#include "protocols/half.h"
 #include "protocols/keyed.h"
 
 namespace waggle::protocols::amqp {
@@ -61,17 +62,10 @@ class Session final : public KeyedSession<Codec> {
         std::uint32_t piece = 0;  // size of the newest body frame
         bool has_head = false;
     };
-    struct Half {
-        streams::Stream& stream;
-        protocols::Side side;
-        std::uint64_t passed_to = 0;
-        bool is_lost = false;
+    struct Half : protocols::Half {
+        using protocols::Half::Half;
         Key ends = 0;  // the message that is whole when the frame has been passed over
         std::vector<Assembly> assemblies;
-
-        bool pass();
-        bool is_final() const { return stream.is_cut() || stream.is_closed(); }
-        bool is_answer() const { return side == protocols::Side::Response; }
     };
     struct Channel {
         std::uint16_t number = 0;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "protocols/fastcgi/records.h"
+#include "protocols/half.h"
 #include "protocols/keyed.h"
 
 namespace waggle::protocols::fastcgi {
@@ -47,16 +48,6 @@ class Session final : public KeyedSession<Codec> {
     bool wants_tails() const override;
 
   private:
-    struct Half {
-        streams::Stream& stream;
-        protocols::Side side;
-        std::uint64_t passed_to = 0;  // bytes before it are passed over
-        bool is_lost = false;         // a record may begin anywhere
-
-        bool pass();
-        bool is_final() const { return stream.is_cut() || stream.is_closed(); }
-    };
-
     void read(Half& half, Context& context);
     bool find(Half& half, Context& context);
     bool read_next(Half& half, Context& context);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brokers as children on ports and folders of their own: Kafka from Maven's archives, RabbitMQ from Debian."""
+"""Brokers as children on ports and folders of their own: Kafka from Maven's archives, RabbitMQ from Debian. And what holds for the spans
+of any of them."""
 import base64
 import os
 import shutil
@@ -8,8 +9,8 @@ import tempfile
 import uuid
 
 from artefacts import make, run
-from databases import PYTHON, TOOLS, python_packages
-from harness import ROOT, Child, free_port, wait_for
+from databases import PYTHON, TOOLS, DatabaseTest, python_packages
+from harness import ROOT, Child, free_port, subset, wait_for
 
 SOURCES = os.path.join(ROOT, "tests/services/kafka")
 SETTINGS = """process.roles=broker,controller
@@ -123,3 +124,28 @@ def mosquitto(*settings):
         file.write("\n".join([f"listener {port} 127.0.0.1", "user root", "persistence false", *(settings or ["allow_anonymous true"])]) + "\n")
         file.flush()
         return Child(["mosquitto", "-c", file.name]).wait_port(port), port
+
+
+class BrokerTest(DatabaseTest):
+    """A class names its `system`, and has the `broker` and its `port`."""
+
+    def is_told(self, span):
+        return span["messaging.system"]
+
+    def expect(self, agent, count):
+        found = agent.expect_spans(count, self.is_told)
+        for span in found:
+            subset(span, messaging__system=self.system, server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
+            self.assertEqual(span.is_error, span["error.type"] is not None)
+            self.assertNotIn("secret", str(span.attributes))
+        self.check_losses(agent)
+        return found
+
+    def expect_of_broker(self, argv, env, count):
+        """What the broker's own process tells of a client that nobody watches: never a client's."""
+        agent = self.watch(self.broker)
+        self.run_unwatched(*argv, env=env)
+        found = self.expect(agent, count)
+        self.assertEqual({s.kind for s in found}, {"server"})
+        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)
+        return found

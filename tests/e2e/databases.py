@@ -201,6 +201,11 @@ def java_client():
     return ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", folder + ":" + archives + "/*", "DatabaseClient"]
 
 
+def say_go(child):
+    child.process.stdin.write(b"go\n")
+    child.process.stdin.flush()
+
+
 class DatabaseTest(unittest.TestCase):
     maxDiff = None
 
@@ -214,23 +219,37 @@ class DatabaseTest(unittest.TestCase):
     def run_client(self, *argv, env=None, pause_after=None):
         """A client that waits for a line, watched, then set going; returns its agent. One with a pause waits for another
         line, which comes when a span of that name has been told."""
-        child = Child(list(argv), stdin=subprocess.PIPE, env=env)
-        self.addCleanup(child.stop)
+        child = self.start_client(*argv, env=env)
         agent = self.watch(child)
-        child.process.stdin.write(b"go\n")
-        child.process.stdin.flush()
+        say_go(child)
         if pause_after:
             wait_for(lambda: agent.spans(lambda s: s.name == pause_after), f"a span named {pause_after}")
-            child.process.stdin.write(b"go on\n")
-            child.process.stdin.flush()
+            say_go(child)
+        self.wait_client(child)
+        return agent
+
+    def run_unwatched(self, *argv, env=None):
+        """Such a client, of which only its server's end is seen."""
+        child = self.start_client(*argv, env=env)
+        say_go(child)
+        self.wait_client(child)
+
+    def start_client(self, *argv, env):
+        child = Child(list(argv), stdin=subprocess.PIPE, env=env)
+        self.addCleanup(child.stop)
+        return child
+
+    def wait_client(self, child):
         wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
         self.assertIsNone(child.process.poll(), child.output())
-        return agent
+
+    def check_losses(self, agent):
+        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, agent.losses())
 
     def check_metrics(self, agent, found, system):
         for operation in {s["db.operation.name"] for s in found}:
             wanted = sum(s["db.operation.name"] == operation for s in found)
             self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count", db_operation_name=operation,
                                               db_system_name=system), wanted)
-        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
-            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
+        self.check_losses(agent)

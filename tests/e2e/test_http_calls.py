@@ -30,8 +30,7 @@ class HttpCallsTest(DatabaseTest):
             subset(span, server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
             self.assertEqual(span.is_error, span["error.type"] is not None)
             self.assertNotIn("secret", str(span.attributes))
-        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
-            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, agent.losses())
+        self.check_losses(agent)
 
     def graphql(self, version, how):
         server = self.start("node", os.path.join(SOURCES, "graphql.js"), version,

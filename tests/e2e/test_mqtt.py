@@ -8,14 +8,16 @@ import tempfile
 import unittest
 
 import brokers
-from databases import PYTHON, DatabaseTest, node_packages, python_packages
-from harness import ROOT, Child, subset, wait_for
+from databases import PYTHON, node_packages, python_packages
+from harness import ROOT
 
 SOURCES = os.path.join(ROOT, "tests/services/mqtt")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-class MqttTest(DatabaseTest):
+class MqttTest(brokers.BrokerTest):
+    system = "mqtt"
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="waggle-mqtt-")
@@ -26,16 +28,6 @@ class MqttTest(DatabaseTest):
             file.write("user shop\ntopic readwrite orders/#\ntopic readwrite parcels/#\n")
         cls.broker, cls.port = brokers.mosquitto("allow_anonymous false", f"password_file {passwords}", f"acl_file {rights}")
         cls.addClassCleanup(cls.broker.stop)
-
-    def expect(self, agent, count):
-        found = agent.expect_spans(count, lambda s: s["messaging.system"])
-        for span in found:
-            subset(span, messaging__system="mqtt", server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
-            self.assertEqual(span.is_error, span["error.type"] is not None)
-            self.assertNotIn("secret", str(span.attributes))
-        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
-            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
-        return found
 
     def by_paho(self, version):
         return ((PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), str(version)),
@@ -67,17 +59,7 @@ class MqttTest(DatabaseTest):
 
     def test_broker(self):
         argv, env = self.by_paho(5)
-        agent = self.watch(self.broker)
-        client = Child(list(argv), stdin=subprocess.PIPE, env=env)
-        self.addCleanup(client.stop)
-        client.process.stdin.write(b"go\n")
-        client.process.stdin.flush()
-        wait_for(lambda: "done" in client.output() or client.process.poll(), "the client")
-        self.assertIsNone(client.process.poll(), client.output())
-        found = self.expect(agent, 10)
-        self.check_calls(found, 5)
-        self.assertEqual({s.kind for s in found}, {"server"})
-        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)
+        self.check_calls(self.expect_of_broker(argv, env, 10), 5)
 
     def test_node(self):
         """Thirty messages under way at once, answered in any order: each is told once at each end."""

@@ -3,13 +3,12 @@
 """NATS with its clients for Python, Node and Go, at both ends: messages, requests and their answers, streams, complaints; no payload
 is ever told."""
 import os
-import subprocess
 import unittest
 
 import brokers
 from artefacts import OUT, make
-from databases import PYTHON, DatabaseTest, node_packages, python_packages
-from harness import ROOT, Child, subset, wait_for
+from databases import PYTHON, node_packages, python_packages
+from harness import ROOT
 
 SOURCES = os.path.join(ROOT, "tests/services/nats")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -27,22 +26,17 @@ def go_client():
                  env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
 
 
-class NatsTest(DatabaseTest):
+class NatsTest(brokers.BrokerTest):
+    system = "nats"
+
     def setUp(self):
         self.broker = brokers.Nats()
         self.addCleanup(self.broker.stop)
         self.port = self.broker.port
 
-    def expect(self, agent, count):
+    def is_told(self, span):
         """All but what JetStream is asked of itself."""
-        found = agent.expect_spans(count, lambda s: s["messaging.system"] and not (s["messaging.destination.name"] or "").startswith(STREAMS))
-        for span in found:
-            subset(span, messaging__system="nats", server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
-            self.assertEqual(span.is_error, span["error.type"] is not None)
-            self.assertNotIn("secret", str(span.attributes))
-        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
-            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
-        return found
+        return super().is_told(span) and not (span["messaging.destination.name"] or "").startswith(STREAMS)
 
     def by_python(self):
         return (PYTHON, os.path.join(SOURCES, "client.py"), str(self.port)), {"PYTHONPATH": python_packages("nats", "nats-py==2.9.0")}
@@ -71,17 +65,7 @@ class NatsTest(DatabaseTest):
 
     def test_broker(self):
         argv, env = self.by_python()
-        agent = self.watch(self.broker)
-        client = Child(list(argv), stdin=subprocess.PIPE, env=env)
-        self.addCleanup(client.stop)
-        client.process.stdin.write(b"go\n")
-        client.process.stdin.flush()
-        wait_for(lambda: "done" in client.output() or client.process.poll(), "the client")
-        self.assertIsNone(client.process.poll(), client.output())
-        found = self.expect(agent, len(CALLS))
-        self.check_calls(found)
-        self.assertEqual({s.kind for s in found}, {"server"})
-        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)
+        self.check_calls(self.expect_of_broker(argv, env, len(CALLS)))
 
     def test_node(self):
         """Twenty requests under way at once: each is answered once."""

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """RabbitMQ with pika and amqplib, at both ends: publishes, confirmed or not, deliveries, gets and settlements; no body is told."""
 import os
-import subprocess
 import unittest
 
 import brokers
-from databases import PYTHON, DatabaseTest, node_packages, python_packages
-from harness import ROOT, Child, subset, wait_for
+from databases import PYTHON, node_packages, python_packages
+from harness import ROOT
 
 SOURCES = os.path.join(ROOT, "tests/services/rabbitmq")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -17,22 +16,14 @@ CALLS = [("publish orders:new", "send", None), ("publish packing", "send", None)
          ("publish no such exchange:new", "send", "404")]
 
 
-class RabbitmqTest(DatabaseTest):
+class RabbitmqTest(brokers.BrokerTest):
+    system = "rabbitmq"
+
     @classmethod
     def setUpClass(cls):
         cls.broker = brokers.Rabbitmq()
         cls.addClassCleanup(cls.broker.stop)
         cls.port = cls.broker.port
-
-    def expect(self, agent, count):
-        found = agent.expect_spans(count, lambda s: s["messaging.system"])
-        for span in found:
-            subset(span, messaging__system="rabbitmq", server__address="127.0.0.1", server__port=self.port, waggle__incomplete=None)
-            self.assertEqual(span.is_error, span["error.type"] is not None)
-            self.assertNotIn("secret", str(span.attributes))
-        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
-            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
-        return found
 
     def by_pika(self):
         return (PYTHON, os.path.join(SOURCES, "client.py"), str(self.port)), {"PYTHONPATH": python_packages("pika", "pika==1.3.2")}
@@ -57,17 +48,7 @@ class RabbitmqTest(DatabaseTest):
 
     def test_broker(self):
         argv, env = self.by_pika()
-        agent = self.watch(self.broker)
-        client = Child(list(argv), stdin=subprocess.PIPE, env=env)
-        self.addCleanup(client.stop)
-        client.process.stdin.write(b"go\n")
-        client.process.stdin.flush()
-        wait_for(lambda: "done" in client.output() or client.process.poll(), "the client")
-        self.assertIsNone(client.process.poll(), client.output())
-        found = self.expect(agent, len(CALLS))
-        self.check_calls(found)
-        self.assertEqual({s.kind for s in found}, {"server"})
-        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)
+        self.check_calls(self.expect_of_broker(argv, env, len(CALLS)))
 
     def test_amqplib(self):
         """Two channels on one connection, their frames mixed: each message is told once as sent and once as delivered."""

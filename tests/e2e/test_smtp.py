@@ -28,8 +28,7 @@ class SmtpTest(DatabaseTest):
             subset(span, messaging__system="smtp", messaging__operation__type="send", server__address="127.0.0.1",
                    server__port=self.port, waggle__incomplete=None)
             self.assertNotIn("secret", str(span.attributes))
-        for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
-            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
+        self.check_losses(agent)
 
     def test_smtplib(self):
         agent = self.run_client(PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), "plain")

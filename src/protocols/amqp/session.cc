@@ -21,7 +21,6 @@ Session::Session(const ConnectionInfo& info, Streams& streams, Direction request
       is_received_(requests == Direction::Receive),
       knows_channels_(is_from_start(info, requests)) {}
 
-// True when nothing is left that is to be passed over.
 void Session::on_bytes(Direction, Context& context) {
     read(requests_, context);
     read(responses_, context);

@@ -23,7 +23,6 @@ Session::Session(const ConnectionInfo& info, Streams& streams, Direction request
       responses_(streams.of(opposite(requests)), protocols::Side::Response, !is_from_start(info, opposite(requests))),
       is_received_(requests == Direction::Receive) {}
 
-// True when nothing is left that is to be passed over.
 void Session::on_bytes(Direction, Context& context) {
     read(requests_, context);
     read(responses_, context);

@@ -112,28 +112,31 @@ def erlang_module(name):
     return folder
 
 
+def cargo(name, product, *options):
+    # Cargo writes its lock file beside the manifest, which must not be the tree's.
+    source = os.path.join(SOURCES, name)
+    target = os.path.join(OUT, name)
+    copy = os.path.join(OUT, name + "-source")
+    return make(source, os.path.join(target, product),
+                ["rm", "-rf", copy], ["cp", "-r", source, copy],
+                ["cargo", "build", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target, *options], cwd=OUT)
+
+
 def rust_program():
     """From Debian's own folder of crates: no network."""
-    source = os.path.join(SOURCES, "rust")
-    target = os.path.join(OUT, "rust")
-    # Cargo writes its lock file beside the manifest, which must not be the tree's.
-    copy = os.path.join(OUT, "rust-source")
-    return make(source, os.path.join(target, "debug/parcels"),
-                 ["rm", "-rf", copy], ["cp", "-r", source, copy],
-                 ["cargo", "build", "--offline", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target,
-                  "--config", "source.crates-io.replace-with='debian'",
-                  "--config", "source.debian.directory='/usr/share/cargo/registry'"], cwd=OUT)
+    return cargo("rust", "debug/parcels", "--offline", "--config", "source.crates-io.replace-with='debian'",
+                 "--config", "source.debian.directory='/usr/share/cargo/registry'")
+
+
+def rust_openssl():
+    """Its crate links the system's library."""
+    return cargo("rust-openssl", "debug/ledger")
 
 
 def rust_tls():
     """rustls as a release build links it, with its symbols and without: the two programs."""
-    source = os.path.join(SOURCES, "rust-tls")
-    target = os.path.join(OUT, "rust-tls")
-    copy = os.path.join(OUT, "rust-tls-source")
-    product = make(source, os.path.join(target, "release/vault"),
-                    ["rm", "-rf", copy], ["cp", "-r", source, copy],
-                    ["cargo", "build", "--release", "--quiet", "--manifest-path", copy + "/Cargo.toml", "--target-dir", target])
-    stripped = os.path.join(target, "release/vault-stripped")
+    product = cargo("rust-tls", "release/vault", "--release")
+    stripped = product + "-stripped"
     return product, make(product, stripped, ["strip", "-o", stripped, product])
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """rustls in a release build with its symbols: a server by hyper and tokio, whose connections go from thread to thread, and
-a client that blocks; without symbols it is counted as encrypted."""
+a client that blocks; without symbols it is counted as encrypted. And the openssl crate over the system's library."""
 import http.client
 import subprocess
 import unittest
 
-from artefacts import rust_tls
+from artefacts import rust_openssl, rust_tls
 from harness import Agent, Child, free_port, request, server_is, wait_for
 from test_explain import explain
 from test_tls_memory import asyncio_client
@@ -20,10 +20,10 @@ def serve(program):
     return Child([program, "serve", str(port), certificate(), key()]).wait_port(port), port
 
 
-class Server(unittest.TestCase):
+class Server:
     @classmethod
     def setUpClass(cls):
-        cls.server, cls.port = serve(rust_tls()[0])
+        cls.server, cls.port = serve(cls.program())
         cls.agent = Agent(services=[{"pids": [cls.server.pid]}])
         wait_for(lambda: cls.agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
 
@@ -74,6 +74,18 @@ class Server(unittest.TestCase):
         self.assertEqual((echo["http.request.body.size"], echo["http.response.body.size"]), (BIG, BIG))
         self.check_books()
 
+    def test_explain(self):
+        _, lines = explain(self.server.pid)
+        self.assertTrue(any(line.startswith("TLS: read through ") and f"({self.LIBRARY})" in line for line in lines), lines)
+
+
+class RustlsServer(Server, unittest.TestCase):
+    LIBRARY = "rustls"
+
+    @staticmethod
+    def program():
+        return rust_tls()[0]
+
     def test_http2(self):
         done = subprocess.run(["curl", "-s", "--http2", "--cacert", certificate(), "-w", "%{http_version}\n", "-o", "/dev/null",
                                f"https://127.0.0.1:{self.port}/two/[1-10]"], check=True, capture_output=True, text=True)
@@ -83,15 +95,25 @@ class Server(unittest.TestCase):
                              ("2", 200, 5))
         self.check_books()
 
-    def test_explain(self):
-        _, lines = explain(self.server.pid)
-        self.assertTrue(any(line.startswith("TLS: read through ") and "(rustls)" in line for line in lines), lines)
+
+class OpensslServer(Server, unittest.TestCase):
+    LIBRARY = "openssl"
+
+    @staticmethod
+    def program():
+        return rust_openssl()
 
 
 class Client(unittest.TestCase):
-    def test_every_call_is_on_its_own_connection(self):
+    def test_rustls(self):
+        self.check_every_call_is_on_its_own_connection(rust_tls()[0])
+
+    def test_openssl(self):
+        self.check_every_call_is_on_its_own_connection(rust_openssl())
+
+    def check_every_call_is_on_its_own_connection(self, program):
         server, port = nginx_tls(certificate=issued())
-        client = Child([rust_tls()[0], "call"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        client = Child([program, "call"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             with Agent(services=[{"pids": [client.pid]}]) as agent:
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")

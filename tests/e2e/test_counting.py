@@ -42,20 +42,23 @@ class Counting(unittest.TestCase):
                 "missed": int(agent.metric_sum("waggle_requests_missed_total")),
                 "unanswered": int(agent.metric_sum("waggle_requests_counted_unanswered_total"))}
 
-    def expect(self, agent, counted, unknown=0):
+    def expect(self, agent, counted, unknown=0, late=0):
+        """As many answers as `late` may be told after the next request of their connections: they are missing then."""
         want = {"counted": counted, "unknown": unknown, "missed": unknown, "unanswered": 0}
+        is_it = lambda books: {**books, "unanswered": max(0, books["unanswered"] - late)} == want
         try:
-            wait_for(lambda: self.books(agent) == want, "the books")
+            wait_for(lambda: is_it(self.books(agent)), "the books")
         except AssertionError:
             self.assertEqual(self.books(agent), want, agent.child.output()[-2000:])
 
     def expect_timed(self, agent, count, port, role, open_at_end=0):
         timed = agent.metric_sum("waggle_counted_request_duration_seconds_count", server_port=str(port), waggle_role=role)
-        self.assertTrue(count - open_at_end <= timed <= count, timed)
+        self.assertLessEqual(timed, count)
+        self.assertLessEqual(count - open_at_end, timed)
         seconds = agent.metric_sum("waggle_counted_request_duration_seconds_sum", server_port=str(port), waggle_role=role)
         self.assertTrue(0 < seconds < 20, seconds)
 
-    def check_server(self, start, processes=1, unknown=False):
+    def check_server(self, start, processes=1, unknown=False, late=0):
         """`unknown`: of new connections nobody can tell who asks, as the library sees no socket."""
         server, port = start()
         self.addCleanup(server.stop)
@@ -74,9 +77,9 @@ class Counting(unittest.TestCase):
         for connection in old:
             connection.close()
         count = OLD * EACH + (0 if unknown else NEW * EACH)
-        self.expect(agent, before + count, NEW * EACH if unknown else 0)
+        self.expect(agent, before + count, NEW * EACH if unknown else 0, late)
         if before == 0:
-            self.expect_timed(agent, count, port, "server")
+            self.expect_timed(agent, count, port, "server", late)
         self.assertGreater(agent.metric_sum("waggle_probe_timed_runs_total"), 0)
 
     def check_client(self, client, unknown=False, drive=lambda client, port: drive(client, port, NEW, EACH)):
@@ -98,7 +101,8 @@ class Counting(unittest.TestCase):
         def start():
             port = free_port()
             return Child([go_tls("vault"), "serve", str(port), certificate(), key()]).wait_port(port), port
-        self.check_server(start)
+        # Another goroutine has read ahead when a write returns.
+        self.check_server(start, late=2)
 
     def test_memory_server(self):
         self.check_server(node, unknown=True)

@@ -200,7 +200,8 @@ class Package(unittest.TestCase):
         with open(UNIT) as source, open(path, "w") as to:
             to.write(source.read().replace("/usr/bin/waggle", WAGGLE))
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True, timeout=60)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        # Other packages' units are read as well.
+        self.assertEqual((done.returncode, [line for line in done.stderr.splitlines() if "waggle" in line]), (0, []), done.stderr)
         # Of 10; below 3 is "OK". What it has is what BPF and /proc need.
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=30", path], capture_output=True, text=True,
                               timeout=60)

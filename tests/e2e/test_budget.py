@@ -105,7 +105,10 @@ class MemoryTest(BudgetTest):
         print(f"{rounds * each / seconds:.0f} new connections a second ... ", end="", file=sys.stderr)
         # Those that ended are forgotten; later, where the end found no room in the ring.
         unheard = lambda: agent.metric_sum("waggle_events_lost_total", cause="ring_full_close")
-        wait_for(lambda: agent.metric_sum("waggle_connections_tracked") <= self.PAIRS + unheard(), "the connections to be forgotten", 60)
+        try:
+            wait_for(lambda: agent.metric_sum("waggle_connections_tracked") <= self.PAIRS + unheard(), "the connections to be forgotten", 200)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: { {k: v for k, v in agent.metrics().items() if v and k[0].startswith('waggle_')} }") from None
 
     def test_long_heads(self):
         """Heads that never end are followed as long as all of them together are few enough; who holds most goes first."""

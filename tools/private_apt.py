@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An apt that works in folders of its own, on the archive that this host's apt uses: packages of other suites and processors,
 while the host's sources, lists and packages stay as they are. Needs no root."""
+import fcntl
 import os
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def configure(folder, suites, arch):
         f'APT::Architecture "{arch}"; APT::Architectures {{ "{arch}"; }};\n'
         f'Dir::State "{folder}"; Dir::State::status "{folder}/status"; Dir::State::lists "{folder}/lists";\n'
         f'Dir::Cache "{folder}/cache"; Dir::Etc::sourcelist "{folder}/sources.list"; Dir::Etc::sourceparts "{folder}/sources.d";\n'
-        'Acquire::Languages "none"; Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false"; APT::Sandbox::User "root";\n'
+        'Acquire::Retries "3"; Acquire::Languages "none"; Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false"; APT::Sandbox::User "root";\n'
         '#clear APT::Update::Post-Invoke; #clear APT::Update::Post-Invoke-Success; #clear DPkg::Post-Invoke;\n')
     return dict(os.environ, APT_CONFIG=str(folder / "apt.conf"))
 
@@ -45,10 +46,13 @@ def configure(folder, suites, arch):
 def update(folder, environment):
     """Fetches the lists, at most once a day. What is there stays when that fails."""
     stamp = folder / "updated"
-    if stamp.exists() and stamp.stat().st_mtime > time.time() - DAY:
-        return
-    done = subprocess.run(["apt-get", "update", "-qq"], env=environment, capture_output=True, text=True)
-    if done.returncode == 0 and "E:" not in done.stderr:
-        stamp.touch()
-    else:
-        print(f"the archive's lists cannot be fetched: {done.stderr.strip()}", file=sys.stderr)
+    # Tests that run beside one another share the folder, and the second apt-get would not wait for the first one's locks.
+    with open(folder / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.stat().st_mtime > time.time() - DAY:
+            return
+        done = subprocess.run(["apt-get", "update", "-qq"], env=environment, capture_output=True, text=True)
+        if done.returncode == 0 and "E:" not in done.stderr:
+            stamp.touch()
+        else:
+            print(f"the archive's lists cannot be fetched: {done.stderr.strip()}", file=sys.stderr)

@@ -67,9 +67,9 @@ def download(name, environment, folder, part="linux-binary-", patterns=("vmlinuz
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
             to = folder / re.sub(r"^(vmlinuz).*", r"\1", path.name)
-            part = to.with_suffix(".part")
-            shutil.copy(path, part)
-            part.rename(to)
+            whole = to.with_suffix(f".{os.getpid()}")  # another test may be at the same file
+            shutil.copy(path, whole)
+            whole.rename(to)
     return ""
 
 

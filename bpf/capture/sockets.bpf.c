@@ -61,7 +61,7 @@ SEC("tp_btf/sk_data_ready")
 int BPF_PROG(arrival, struct sock* sk) {
     u8 kind;
     if (!wg_is_stream(sk, &kind) || kind != WG_TCP || sk->__sk_common.skc_state == TCP_LISTEN_ ||
-        wg_role_of(sk, kind) != WG_ROLE_SERVER)
+        (!wg_conn_find(sk) && wg_role_of(sk, kind) != WG_ROLE_SERVER))
         return 0;
     struct wg_conn* conn = wg_conn_create(sk);
     if (conn && !conn->arrived_ns) conn->arrived_ns = bpf_ktime_get_ns();

@@ -41,6 +41,7 @@ enum {
     TCP_CLOSE_ = 7,
     TCP_LAST_ACK_ = 9,
     TCP_CLOSE_WAIT_ = 8,
+    TCP_SYN_RECV_ = 3,
     TCP_LISTEN_ = 10,
 };
 enum { RCV_SHUTDOWN_ = 1 };

@@ -37,10 +37,10 @@ struct {
     __type(value, struct wg_state);
 } state SEC(".maps");
 
-WG_INLINE void wg_count(enum wg_counter counter, u64 amount) {
-    const u32 key = counter;
-    u64* value = bpf_map_lookup_elem(&counters, &key);
+WG_COLD int wg_count(u32 counter, u64 amount) {
+    u64* value = bpf_map_lookup_elem(&counters, &counter);
     if (value) *value += amount;
+    return 0;
 }
 
 WG_INLINE struct wg_state* wg_get_state(void) {

@@ -42,6 +42,7 @@ struct wg_conn {
     u8 has_early;       // the last receive was told before its call returned (lib/unblocked.h)
     u8 is_carrier;      // its bytes are another connection's, plaintext above it: its turns are no requests
     u8 unsided;         // the role is not known: the counter of what has come in and was passed over; 0: none
+    u8 is_accepted;     // by a listener whose backlog does not tell
     u16 plain_port;     // of plaintext: the server's port of the socket beneath
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");
@@ -78,8 +79,8 @@ WG_INLINE bool wg_is_stream(struct sock* sk, u8* kind) {
     return protocol == IPPROTO_TCP_ || protocol == IPPROTO_MPTCP_;
 }
 
-// An accepted TCP socket keeps its listener's backlog, a client has 0. A UNIX socket that was
-// accepted carries the listener's address; where both ends or none are bound nothing is known.
+// An accepted TCP socket keeps its listener's backlog, a client has 0 (a listener may have it, too: wg_accepted). A UNIX
+// socket that was accepted carries the listener's address; where both ends or none are bound nothing is known.
 WG_INLINE u8 wg_role_of(struct sock* sk, u8 kind) {
     if (kind == WG_UNIX) {
         const bool is_bound = BPF_CORE_READ((struct unix_sock*)sk, addr) != 0;
@@ -216,17 +217,6 @@ WG_COLD int wg_flush_pending(struct wg_conn* conn) {
         bpf_map_delete_elem(&pending, &key);
     }
     return 0;
-}
-
-// False when it cannot wait: no completions are watched, or the map is full.
-WG_INLINE bool wg_keep_pending(struct wg_conn* conn, const struct wg_data_event* event, u64 wanted,
-                               const struct wg_state* page) {
-    if (!page->has_io_uring) return false;
-    const struct wg_tail_key key = {.connection = conn->id, .direction = event->direction};
-    struct wg_pending waiting = {.event = *event, .wanted = wanted, .ring = conn->ring};
-    if (bpf_map_update_elem(&pending, &key, &waiting, BPF_ANY)) return false;
-    conn->has_pending[event->direction & 1] = 1;
-    return true;
 }
 
 // How long what is read now has waited; starts anew for what is left.

@@ -64,7 +64,7 @@ __noinline u32 wg_copy_text_at(u32 slot, u64 at, u64 want) {
         before = text->at;
     }
     text->skip = skip + at - before;
-    const u32 copied = wg_text_copy(text, want, s->data);
+    const u32 copied = wg_copy_text(slot, want);
     text->skip = skip;
     return copied;
 }

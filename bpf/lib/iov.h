@@ -137,36 +137,50 @@ WG_INLINE u32 wg_text_copy_more(const struct wg_text* text, u64 copied, u64 want
     return c.copied;
 }
 
+struct wg_copy_vectors {
+    const struct wg_text* text;
+    u64 skip;
+    u64 copied;
+    u64 want;
+    u8* to;
+    u64 is_failed;
+};
+
+static long wg_copy_vector(u64 index, struct wg_copy_vectors* c) {
+    if (index >= c->text->count || c->copied >= c->want) return 1;
+    const struct wg_vector* vector = &c->text->vectors[index & (WG_VECTORS - 1)];
+    const u64 skip = c->skip;
+    u64 size = vector->size;
+    if (skip >= size) {
+        c->skip = skip - size;
+        return 0;
+    }
+    size -= skip;
+    c->skip = 0;
+    if (size > c->want - c->copied) size = c->want - c->copied;
+    size = WG_BOUND(size, WG_TEXT_MAX);
+    // copied is below want here; the mask is what verifiers before 6.4 understand.
+    u64 at = c->copied;
+    asm volatile("" : "+r"(at));
+    at &= WG_TEXT_MAX - 1;
+    if (bpf_probe_read_user(c->to + at, size, (void*)(vector->base + skip))) {
+        c->is_failed = 1;
+        return 1;
+    }
+    c->copied = at + size;
+    return 0;
+}
+
 // Copies the first `want` bytes to `to` (room for 2 * WG_TEXT_MAX) and returns how many it got.
 WG_INLINE u32 wg_text_copy(const struct wg_text* text, u64 want, u8* to) {
     want = WG_BOUND(want, WG_TEXT_MAX);
     if (!want) return 0;
     if (WG_IS_FLAT(text)) return bpf_probe_read_user(to, want, (void*)(text->base + text->skip)) ? 0 : want;
     if (text->kind != WG_TEXT_VECTORS) return 0;
-    u64 copied = 0;
-    u64 skip = text->skip;
-    for (u32 i = 0; i < WG_VECTORS; i++) {
-        if (i >= text->count || copied >= want) break;
-        u64 base = text->vectors[i].base;
-        u64 size = text->vectors[i].size;
-        if (skip >= size) {
-            skip -= size;
-            continue;
-        }
-        base += skip;
-        size -= skip;
-        skip = 0;
-        if (size > want - copied) size = want - copied;
-        size = WG_BOUND(size, WG_TEXT_MAX);
-        // copied is below want here; the mask is what verifiers before 6.4 understand.
-        u64 at = copied;
-        asm volatile("" : "+r"(at));
-        at &= WG_TEXT_MAX - 1;
-        if (bpf_probe_read_user(to + at, size, (void*)base)) return copied;
-        copied = at + size;
-    }
-    if (text->more && copied < want && !skip) return wg_text_copy_more(text, copied, want, to);
-    return copied;
+    struct wg_copy_vectors c = {.text = text, .skip = text->skip, .want = want, .to = to};
+    WG_LOOP(WG_VECTORS, wg_copy_vector, c);
+    if (text->more && c.copied < want && !c.skip && !c.is_failed) return wg_text_copy_more(text, c.copied, want, to);
+    return c.copied;
 }
 
 struct wg_seek {

@@ -18,7 +18,7 @@ WG_INLINE enum wg_counter wg_obstacle(const struct wg_state* page, u64 now) {
 // been written (receive) or read (send: by the time of the report).
 WG_INLINE u64 wg_position(struct wg_conn* conn, struct sock* sk, enum wg_direction direction, u32 size,
                           const struct wg_send* send, u64* order) {
-    if (direction == WG_SEND && send) {  // told by tcp_sendmsg_locked
+    if (direction == WG_SEND && wg_is_told(send)) {  // told by tcp_sendmsg_locked
         *order = conn->next[WG_RECEIVE];
         return wg_unwrap(conn->next[WG_SEND], send->sequence);
     }

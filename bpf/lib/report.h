@@ -86,7 +86,7 @@ WG_COLD int wg_note_owner(struct wg_conn* conn, u32 tgid, u32 target_generation)
 WG_INLINE u8 wg_begin(struct wg_conn* conn, struct sock* sk, u32 tgid, u8 kind, enum wg_direction direction, u32 size) {
     conn->id = wg_conn_new_id(sk);
     conn->kind = kind;
-    conn->role = wg_role_of(sk, kind);
+    conn->role = conn->is_accepted ? WG_ROLE_SERVER : wg_role_of(sk, kind);
     conn->ring = settings.ring_count > 1 ? tgid % settings.ring_count : 0;
     u64 moved[2] = {};
     moved[direction] = size;
@@ -118,7 +118,7 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
     u64 order;
     bool is_new_turn;
     const u64 position = wg_advance(conn, sk, direction, size, send, &order, &is_new_turn);
-    const u64 last = send ? send->last_ns : now;
+    const u64 last = wg_is_told(send) ? send->last_ns : now;
     conn->end_ns[direction] = last;
     const u32 queue_us = direction == WG_RECEIVE && settings.has_queue_time ? wg_take_queue_time(conn, now) : 0;
     if (WG_UNLIKELY(conn->rule[direction].mode == WG_RULE_MUTE)) {
@@ -148,7 +148,7 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
     event->connection = conn->id;
     event->position = position;
     event->order = order;
-    event->first_ns = send ? send->first_ns : 0;
+    event->first_ns = wg_is_told(send) ? send->first_ns : 0;
     event->context = wg_current_thread(task);
     event->process_start_ns = s->owner.start_ns;
     event->size = size;
@@ -233,7 +233,7 @@ WG_INLINE void wg_report(struct sock* sk, struct wg_scratch* s, u32 slot, struct
 #endif
 }
 
-// Bytes of sk were moved; `conn` is its own or NULL, `send` what is known of a send's beginning or NULL.
+// Bytes of sk were moved; `conn` is its own or NULL, `send` what is known of a send's beginning.
 WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction direction, s64 result, u32 flags,
                       struct msghdr* message, struct task_struct* task, const struct wg_send* send) {
     const struct wg_state* page = wg_get_state();
@@ -244,7 +244,7 @@ WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction d
     u8 kind = conn ? conn->kind : 0;
     if (WG_UNLIKELY(!kind) && !wg_is_stream(sk, &kind)) return;
     // Where a hook has said when the send began, no other look at the clock is needed.
-    const u64 now = send ? send->last_ns : bpf_ktime_get_ns();
+    const u64 now = wg_is_told(send) ? send->last_ns : bpf_ktime_get_ns();
     enum wg_counter cause = wg_obstacle(page, now);
     if (WG_UNLIKELY(!conn)) conn = wg_conn_create(sk);
     if (WG_UNLIKELY(!conn)) {
@@ -289,7 +289,7 @@ WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction d
         conn->is_carrier = 1;
 #endif
     if (WG_UNLIKELY(is_counting || conn->request_ns))
-        wg_keep_tally(conn, sk, direction, turns_before, is_counting, send ? send->first_ns : now, now);
+        wg_keep_tally(conn, sk, direction, turns_before, is_counting, wg_is_told(send) ? send->first_ns : now, now);
 }
 
 // A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
@@ -303,11 +303,11 @@ WG_INLINE int wg_moved(struct sock* sk, enum wg_direction direction, s64 result,
     if (direction == WG_RECEIVE && wg_was_told(conn, sk)) return 0;
     struct task_struct* task = wg_current_task();
     const u32 thread = wg_current_thread(task);
-    const struct wg_send* send =
-        direction == WG_SEND && conn ? wg_send_of(&conn->send, conn->is_crowded, thread) : NULL;
-    if (direction == WG_RECEIVE || result > 0) wg_see(sk, conn, direction, result, flags, message, task, send);
+    struct wg_send send = {};
+    if (direction == WG_SEND && conn) wg_copy_send(&send, &conn->send, conn->is_crowded, thread);
+    if (direction == WG_RECEIVE || result > 0) wg_see(sk, conn, direction, result, flags, message, task, &send);
     // Whatever became of it, also one that found no room: the next one's beginning is its own.
-    if (send) wg_send_ends(&conn->send, conn->is_crowded, thread);
+    if (wg_is_told(&send)) wg_send_ends(&conn->send, conn->is_crowded, thread);
     return 0;
 }
 

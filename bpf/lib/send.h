@@ -42,6 +42,18 @@ WG_INLINE void wg_send_ends(struct wg_send* send, bool is_crowded, u32 thread) {
     if (send->thread == thread) send->first_ns = 0;
 }
 
+// A copy of it, if there is one: the verifier would follow each of the places that it may stand at, and none, through
+// all that comes. Only objects with WG_CAST are told of sends.
+WG_INLINE void wg_copy_send(struct wg_send* to, struct wg_send* own, bool is_crowded, u32 thread) {
+#ifdef WG_CAST
+    const struct wg_send* found = wg_send_of(own, is_crowded, thread);
+    if (found) *to = *found;
+#endif
+}
+
+// Is anything known of the send? NULL and an empty one: no.
+WG_INLINE bool wg_is_told(const struct wg_send* send) { return send && send->first_ns; }
+
 #ifdef WG_CAST
 
 WG_INLINE void wg_send_begins(struct wg_send* send, u32 thread, u32 sequence, const struct msghdr* message, u64 now) {

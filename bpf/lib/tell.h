@@ -49,6 +49,19 @@ WG_INLINE bool wg_take(struct wg_scratch* s, u32 slot, struct wg_conn* conn, str
 }
 #endif
 
+// The slot's event. 0 when it cannot wait: no completions are watched, or the map is full.
+WG_COLD int wg_keep_pending(struct wg_conn* conn, u32 slot, u64 wanted) {
+    const struct wg_scratch* s = wg_scratch_at(slot);
+    const struct wg_state* page = wg_get_state();
+    if (!conn || !s || !page || !page->has_io_uring) return 0;
+    const struct wg_data_event* event = &s->event;
+    const struct wg_tail_key key = {.connection = conn->id, .direction = event->direction};
+    struct wg_pending waiting = {.event = *event, .wanted = wanted, .ring = conn->ring};
+    if (bpf_map_update_elem(&pending, &key, &waiting, BPF_ANY)) return 0;
+    conn->has_pending[event->direction & 1] = 1;
+    return 1;
+}
+
 // Copies what the rule lets through of the bytes that s->event tells of, and reports them. With has_text, s->text says
 // where they are; else `send` or the registers. `frames`: by the framing that the rule names, or NULL.
 WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 wanted, bool has_text,
@@ -61,7 +74,7 @@ WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 
     bool is_io_uring = false;
     s->captured = 0;
 #ifndef WG_PLAIN
-    if (!has_text && send) has_text = wg_text_from_send(&s->text, send);
+    if (!has_text && wg_is_told(send)) has_text = wg_text_from_send(&s->text, send);
 #endif
     if (has_text) {
         s->captured = wg_copy(s, slot, wanted);
@@ -84,7 +97,7 @@ WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 
         return 0;
     }
     if (is_new_turn && WG_UNLIKELY(conn->has_tail[direction])) wg_take_tail(conn, slot);
-    if (WG_UNLIKELY(is_io_uring) && wg_keep_pending(conn, event, wanted, page)) return 0;
+    if (WG_UNLIKELY(is_io_uring) && wg_keep_pending(conn, slot, wanted)) return 0;
     u64 captured = s->captured;
 #ifdef WG_CAST
     if (frames && wanted && s->text.kind != WG_TEXT_NONE) return wg_report_frames(conn, frames, slot);

@@ -39,21 +39,20 @@ struct wg_rust_table {
 WG_INLINE u64 wg_distance(u64 a, u64 b) { return a > b ? a - b : b - a; }
 
 // A session moves, what its ciphers keep on the heap does not.
-WG_INLINE bool wg_is_rust_box(const struct wg_rust_box* box) {
-    struct wg_rust_table table;
-    if (box->value < WG_RUST_LOW || box->table < WG_RUST_LOW || box->value & 7 || box->table & 7) return false;
+__noinline int wg_is_rust_box(u64 value, u64 table) {
+    struct wg_rust_table head;
+    if (value < WG_RUST_LOW || table < WG_RUST_LOW || value & 7 || table & 7) return false;
     // Values that stand in the image are everybody's.
     struct task_struct* task = wg_current_task();
     const u64 image = BPF_CORE_READ(task, mm, start_code);
     const u64 heap = BPF_CORE_READ(task, mm, start_brk);
-    const bool is_main = box->table >= image && box->table < heap;
-    if (is_main ? box->value >= image && box->value < heap : wg_distance(box->value, box->table) < WG_RUST_MAX_IMAGE)
+    const bool is_main = table >= image && table < heap;
+    if (is_main ? value >= image && value < heap : wg_distance(value, table) < WG_RUST_MAX_IMAGE) return false;
+    if (bpf_probe_read_user(&head, sizeof(head), (void*)table)) return false;
+    if (!head.size || head.size > 65536 || !head.alignment || head.alignment > 64 ||
+        head.alignment & (head.alignment - 1))
         return false;
-    if (bpf_probe_read_user(&table, sizeof(table), (void*)box->table)) return false;
-    if (!table.size || table.size > 65536 || !table.alignment || table.alignment > 64 ||
-        table.alignment & (table.alignment - 1))
-        return false;
-    return !table.drop || wg_distance(table.drop, box->table) < WG_RUST_MAX_IMAGE * 8ull;
+    return !head.drop || wg_distance(head.drop, table) < WG_RUST_MAX_IMAGE * 8ull;
 }
 
 struct wg_rust_search {
@@ -64,7 +63,7 @@ struct wg_rust_search {
 static long wg_rust_look(u64 index, struct wg_rust_search* search) {
     struct wg_rust_box box;
     if (bpf_probe_read_user(&box, sizeof(box), (void*)(search->session + 8 * index))) return 1;
-    if (!wg_is_rust_box(&box)) return 0;
+    if (!wg_is_rust_box(box.value, box.table)) return 0;
     search->found = index + 1;
     return 1;
 }
@@ -72,7 +71,8 @@ static long wg_rust_look(u64 index, struct wg_rust_search* search) {
 __noinline u64 wg_rust_identity(u64 session, u32 tgid) {
     struct wg_rust_box box;
     const u32* known = bpf_map_lookup_elem(&rust_offsets, &tgid);
-    if (known && !bpf_probe_read_user(&box, sizeof(box), (void*)(session + 8 * *known)) && wg_is_rust_box(&box))
+    if (known && !bpf_probe_read_user(&box, sizeof(box), (void*)(session + 8 * *known)) &&
+        wg_is_rust_box(box.value, box.table))
         return box.value;
     struct wg_rust_search search = {.session = session};
     WG_LOOP(WG_RUST_STATE_WORDS, wg_rust_look, search);

@@ -79,8 +79,8 @@ WG_INLINE bool wg_is_stream(struct sock* sk, u8* kind) {
     return protocol == IPPROTO_TCP_ || protocol == IPPROTO_MPTCP_;
 }
 
-// An accepted TCP socket keeps its listener's backlog, a client has 0 (a listener may have it, too: wg_accepted). A UNIX
-// socket that was accepted carries the listener's address; where both ends or none are bound nothing is known.
+// An accepted TCP socket keeps its listener's backlog, a client has 0 (a listener may have it, too: wg_accepted). A
+// UNIX socket that was accepted carries the listener's address; where both ends or none are bound nothing is known.
 WG_INLINE u8 wg_role_of(struct sock* sk, u8 kind) {
     if (kind == WG_UNIX) {
         const bool is_bound = BPF_CORE_READ((struct unix_sock*)sk, addr) != 0;

@@ -47,6 +47,15 @@ while True:
     connection.close()
 """
 
+NO_BACKLOG = COMMON + r"""
+listener = listen(int(sys.argv[1]))
+listener.listen(0)
+while True:
+    connection, _ = listener.accept()
+    while serve_one(connection, b"first come"): pass
+    connection.close()
+"""
+
 PRE_FORK = COMMON + r"""
 listener = listen(int(sys.argv[1]))
 for _ in range(4):
@@ -173,6 +182,14 @@ class Identity(unittest.TestCase):
 
     def test_listening_socket_inherited_from_an_older_server(self):
         self.check_forks(PRE_FORK, is_older=True)
+
+    def test_a_listener_without_backlog(self):
+        """Its connections say nothing of having been accepted, as clients' do."""
+        self.server("single", NO_BACKLOG)
+        with Agent(services=[{"open_ports": str(self.port)}]) as agent:
+            self.ask(3)
+            self.ask(2, self.connection())
+            self.seen(agent, 5)
 
     def test_connection_used_by_parent_and_child_in_turn(self):
         self.server("turns", FORK_IN_THE_MIDDLE)

@@ -245,14 +245,29 @@ WG_INLINE struct task_struct* wg_current_task(void) {
 #endif
 }
 
-// Calls step(index, &state) up to `most` times, until it returns 1. From 5.17 on (objects with WG_CAST, or WG_HAS_LOOP)
-// the verifier looks at the step once, before at each turn.
+// 5.17
+WG_INLINE bool wg_has_loop(void) { return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop); }
+
+// Calls step(index, &state) up to `most` times, until it returns 1. From 5.17 on the verifier looks at the step once,
+// before at each turn. Objects with WG_CAST or WG_HAS_LOOP are for later kernels only; those of WG_PLAIN also for 5.10,
+// which knows no functions as arguments.
+#define WG_EACH_TURN(most, step, state)                                          \
+    do {                                                                         \
+        for (u32 turn_ = 0; turn_ < (most) && !step(turn_, &(state)); turn_++) { \
+        }                                                                        \
+    } while (0)
 #if defined(WG_CAST) || defined(WG_HAS_LOOP)
 #define WG_LOOP(most, step, state) bpf_loop(most, step, &(state), 0)
+#elif !defined(WG_PLAIN)
+#define WG_LOOP(most, step, state)             \
+    do {                                       \
+        if (wg_has_loop())                     \
+            bpf_loop(most, step, &(state), 0); \
+        else                                   \
+            WG_EACH_TURN(most, step, state);   \
+    } while (0)
 #else
-#define WG_LOOP(most, step, state)                                           \
-    for (u32 turn_ = 0; turn_ < (most) && !step(turn_, &(state)); turn_++) { \
-    }
+#define WG_LOOP WG_EACH_TURN
 #endif
 
 // Keeps the compiler from forgetting a bound that the verifier has to see.

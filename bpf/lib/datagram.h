@@ -2,7 +2,7 @@
 // Datagrams: the messages of UDP sockets that have a known port (settings.datagram_ports) at an end, each whole up to
 // WG_DATAGRAM_BYTES. Other UDP sockets are turned away by their ports; one without a peer, by the address that each
 // send names. Where a message that such a socket has received came from, only the message's own header tells, which
-// tracepoints do not have. Only for objects with WG_CAST.
+// tracepoints do not have. Not for WG_PLAIN.
 #pragma once
 
 #include "bpf/abi/datagrams.h"
@@ -12,7 +12,7 @@
 #include "bpf/lib/scratch.h"
 #include "bpf/lib/task.h"
 
-#ifndef WG_CAST
+#ifdef WG_PLAIN
 
 WG_INLINE bool wg_maybe_datagram(struct sock* sk, enum wg_direction direction, s64 result, u32 flags,
                                  struct msghdr* message) {
@@ -82,12 +82,12 @@ WG_INLINE u64 wg_datagram_name(struct msghdr* message, struct pt_regs* regs, u32
 }
 
 // A send on a socket without a peer. Of several messages the first one tells.
-__noinline u32 wg_names_datagram_port(u64 message) {
+WG_INLINE bool wg_names_datagram_port(struct msghdr* message) {
     struct wg_address address = {};
     struct task_struct* task = bpf_get_current_task_btf();
     struct pt_regs* regs = (struct pt_regs*)bpf_task_pt_regs(task);
-    if (!message && wg_is_compat(task)) return 0;
-    const u64 name = wg_datagram_name((struct msghdr*)message, regs, 0);
+    if (!message && wg_is_compat(task)) return false;
+    const u64 name = wg_datagram_name(message, regs, 0);
     return wg_read_address(&address, name, message != 0) && wg_is_datagram_port(bpf_ntohs_(address.port));
 }
 
@@ -201,7 +201,7 @@ WG_INLINE void wg_datagram(struct sock* sk, enum wg_direction direction, s64 res
         if (result <= 0) return;
         const u16 remote = bpf_ntohs_(sk->__sk_common.skc_dport);
         if (!wg_is_datagram_port(sk->__sk_common.skc_num) && !wg_is_datagram_port(remote)) {
-            if (remote || direction != WG_SEND || !wg_names_datagram_port((u64)message)) return;
+            if (remote || direction != WG_SEND || !wg_names_datagram_port(message)) return;
         }
         socket = bpf_sk_storage_get(&datagram_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
         if (!socket) {

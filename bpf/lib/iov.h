@@ -102,72 +102,52 @@ WG_INLINE void wg_text_from_registers(struct wg_text* text, struct task_struct* 
 }
 #endif
 
-struct wg_copy_more {
-    u64 user;  // where the next vector stands
-    u64 more;
-    u64 copied;
-    u64 want;
-    u8* to;
-};
-
-static long wg_copy_next(u64 index, struct wg_copy_more* c) {
-    struct wg_vector next;
-    if (!c->more || c->copied >= c->want || bpf_probe_read_user(&next, sizeof(next), (void*)c->user)) return 1;
-    u64 size = next.size;
-    if (size > c->want - c->copied) size = c->want - c->copied;
-    size = WG_BOUND(size, WG_TEXT_MAX);
-    u64 at = c->copied;
-    asm volatile("" : "+r"(at));
-    at &= WG_TEXT_MAX - 1;
-    if (bpf_probe_read_user(c->to + at, size, (void*)next.base)) return 1;
-    c->copied = at + size;
-    c->user += sizeof(struct wg_vector);
-    c->more--;
-    return 0;
-}
-
-// Goes on with vectors that were not fetched with the first ones: some programs give every field one of its own.
-WG_INLINE u32 wg_text_copy_more(const struct wg_text* text, u64 copied, u64 want, u8* to) {
-    struct wg_copy_more c = {.user = text->user_vectors + WG_VECTORS * sizeof(struct wg_vector),
-                             .more = text->more,
-                             .copied = copied,
-                             .want = want,
-                             .to = to};
-    WG_LOOP(240, wg_copy_next, c);
-    return c.copied;
-}
-
-struct wg_copy_vectors {
+// A copy under way: of the vectors that were fetched, then of those after them.
+struct wg_copying {
     const struct wg_text* text;
     u64 skip;
     u64 copied;
     u64 want;
+    u64 user;  // where the next vector stands that was not fetched
+    u64 more;  // how many there are of those; 0 also after a failure
     u8* to;
-    u64 is_failed;
 };
 
-static long wg_copy_vector(u64 index, struct wg_copy_vectors* c) {
-    if (index >= c->text->count || c->copied >= c->want) return 1;
-    const struct wg_vector* vector = &c->text->vectors[index & (WG_VECTORS - 1)];
-    const u64 skip = c->skip;
-    u64 size = vector->size;
-    if (skip >= size) {
-        c->skip = skip - size;
-        return 0;
-    }
-    size -= skip;
-    c->skip = 0;
+// Copies a vector's bytes from `skip` on. False: unreadable.
+WG_INLINE bool wg_copy_piece(struct wg_copying* c, u64 base, u64 size) {
     if (size > c->want - c->copied) size = c->want - c->copied;
     size = WG_BOUND(size, WG_TEXT_MAX);
     // copied is below want here; the mask is what verifiers before 6.4 understand.
     u64 at = c->copied;
     asm volatile("" : "+r"(at));
     at &= WG_TEXT_MAX - 1;
-    if (bpf_probe_read_user(c->to + at, size, (void*)(vector->base + skip))) {
-        c->is_failed = 1;
-        return 1;
-    }
+    if (bpf_probe_read_user(c->to + at, size, (void*)base)) return false;
     c->copied = at + size;
+    return true;
+}
+
+static long wg_copy_fetched(u64 index, struct wg_copying* c) {
+    if (index >= c->text->count || c->copied >= c->want) return 1;
+    const struct wg_vector* vector = &c->text->vectors[index & (WG_VECTORS - 1)];
+    const u64 skip = c->skip;
+    const u64 size = vector->size;
+    if (skip >= size) {
+        c->skip = skip - size;
+        return 0;
+    }
+    c->skip = 0;
+    if (wg_copy_piece(c, vector->base + skip, size - skip)) return 0;
+    c->more = 0;
+    return 1;
+}
+
+// Some programs give every field a vector of its own.
+static long wg_copy_next(u64 index, struct wg_copying* c) {
+    struct wg_vector next;
+    if (!c->more || c->copied >= c->want || bpf_probe_read_user(&next, sizeof(next), (void*)c->user)) return 1;
+    if (!wg_copy_piece(c, next.base, next.size)) return 1;
+    c->user += sizeof(struct wg_vector);
+    c->more--;
     return 0;
 }
 
@@ -177,9 +157,14 @@ WG_INLINE u32 wg_text_copy(const struct wg_text* text, u64 want, u8* to) {
     if (!want) return 0;
     if (WG_IS_FLAT(text)) return bpf_probe_read_user(to, want, (void*)(text->base + text->skip)) ? 0 : want;
     if (text->kind != WG_TEXT_VECTORS) return 0;
-    struct wg_copy_vectors c = {.text = text, .skip = text->skip, .want = want, .to = to};
-    WG_LOOP(WG_VECTORS, wg_copy_vector, c);
-    if (text->more && c.copied < want && !c.skip && !c.is_failed) return wg_text_copy_more(text, c.copied, want, to);
+    struct wg_copying c = {.text = text,
+                           .skip = text->skip,
+                           .want = want,
+                           .user = text->user_vectors + WG_VECTORS * sizeof(struct wg_vector),
+                           .more = text->more,
+                           .to = to};
+    WG_LOOP(WG_VECTORS, wg_copy_fetched, c);
+    if (c.more && c.copied < want && !c.skip) WG_LOOP(240, wg_copy_next, c);
     return c.copied;
 }
 

@@ -135,7 +135,7 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
 #ifndef WG_UPROBES
     struct wg_frames* frames = NULL;
 #endif
-#ifdef WG_CAST
+#ifdef WG_FRAMES
     if (conn->rule[direction].mode == WG_RULE_FRAMED && !page->max_bytes)
         frames = wg_follow_frames(sk, direction, position, size, is_new_turn, &wanted);
 #endif

@@ -86,7 +86,7 @@ WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 
         if (direction == WG_RECEIVE) wg_take_saved(slot, wanted);
 #endif
     }
-#ifdef WG_CAST
+#ifdef WG_FRAMES
     if (frames && !wanted) {
         frames->left -= size;
         frames->position += size;
@@ -99,7 +99,7 @@ WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 
     if (is_new_turn && WG_UNLIKELY(conn->has_tail[direction])) wg_take_tail(conn, slot);
     if (WG_UNLIKELY(is_io_uring) && wg_keep_pending(conn, slot, wanted)) return 0;
     u64 captured = s->captured;
-#ifdef WG_CAST
+#ifdef WG_FRAMES
     if (frames && wanted && s->text.kind != WG_TEXT_NONE) return wg_report_frames(conn, frames, slot);
 #endif
     if (WG_UNLIKELY(s->text.kind == WG_TEXT_NONE)) {

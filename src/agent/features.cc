@@ -56,17 +56,17 @@ const std::vector<Feature>& features() {
         {.name = "DNS over UDP",
          .needs = {"CAP_BPF", "CAP_PERFMON"},
          .sensor = "sockets",
-         .hook = "tp_btf",
+         .needs_typed_hook = true,
          .lost = "names that are asked for over UDP are not seen; those over TCP are",
-         .condition = "kernels before 6.3 have no hook for it"},
+         .condition = "kernels before 5.15 have no hook for it"},
         {.name = "every message of long calls",
          .needs = {"CAP_BPF", "CAP_PERFMON"},
          .sensor = "sockets",
-         .hook = "tp_btf",
+         .needs_typed_hook = true,
          .lost = "of a call that moves several messages of a database or queue its first 16 KiB are copied: messages "
                  "behind that "
                  "are lost turns",
-         .condition = "kernels before 6.3 have no hook for it"},
+         .condition = "kernels before 5.17 have no hook for it"},
         {.name = "encrypted requests",
          .needs = {"CAP_BPF", "CAP_PERFMON"},
          .sensor = "tls",
@@ -138,8 +138,8 @@ std::vector<FeatureState> judge(const Surroundings& around, const CapabilitySet&
             if (feature.sensor.empty()) return false;
             if (report.state == sensors::SensorState::Unavailable)
                 return report.name == feature.sensor || report.name == "sockets";
-            state.is_hook_missing |=
-                report.name == feature.sensor && !feature.hook.empty() && report.chosen != feature.hook;
+            state.is_hook_missing |= feature.needs_typed_hook && report.name == feature.sensor &&
+                                     report.chosen != "tp_btf" && report.chosen != "fentry";
             return false;
         });
     }

@@ -29,7 +29,7 @@ struct Feature {
     std::string_view name;
     std::vector<std::string_view> needs;  // capabilities, all of them
     std::string_view sensor;              // what must be attached as well; empty: nothing
-    std::string_view hook = {};           // … and by what; empty: any
+    bool needs_typed_hook = false;        // … by `tp_btf` or `fentry`
     std::string_view lost;                // "so" what, without it
     std::string_view condition;           // for the document: when it is wanted; empty: always
     bool (*is_wanted)(const Surroundings&) = nullptr;

@@ -105,7 +105,7 @@ TEST_F(Features, AFeatureNeedsItsSensor) {
 
 TEST_F(Features, WhatTheHookCannotDoIsSaidAndNothingIsMissing) {
     std::vector<sensors::SensorReport> reports = {
-        {.name = "sockets", .state = sensors::SensorState::Degraded, .chosen = "fentry"}};
+        {.name = "sockets", .state = sensors::SensorState::Degraded, .chosen = "fentry_plain"}};
     around_.sensors = reports;
     const CapabilitySet all(~std::uint64_t{0});
     auto states = judge(around_, all);

@@ -173,7 +173,7 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
     capture->tallies_ = sensor.map<wg_tally_key, wg_tally>("tallies");
     capture->counters_fd_ = sensor.map_fd("counters");
-    if (const int framings = is_by_tracepoint ? sensor.map_fd("framings") : -1; framings >= 0)
+    if (const int framings = sensor.map_fd("framings"); framings >= 0)
         for (std::uint32_t i = 0; i < options.framings.size(); ++i)
             if (const int error = map_update(framings, &i, &options.framings[i]); error)
                 return fail_errno("telling framings", -error);

@@ -18,7 +18,7 @@ from test_ways import FAMILIES, READS, WAYS, WRITES  # noqa: E402
 
 WAGGLE = os.environ.get("WAGGLE_BINARY", str(guest.ROOT / "build/dev/waggle"))
 # Beside the other programs: what the kernel encrypts needs modules there.
-KERNEL_TLS = os.path.join(os.path.dirname(WAYS), "kernel_tls")
+KERNEL_TLS, TALKERS = (os.path.join(os.path.dirname(WAYS), name) for name in ("kernel_tls", "talkers"))
 CIPHERS = ("aes_generic", "ctr", "ghash-generic", "gcm", "tls")
 COUNT = 2
 THREADS, ROUNDS = 64, 2
@@ -48,6 +48,7 @@ discovery:
     - open_ports: "8080-8081,8443-8444"
     - exe_path: /ways$
     - exe_path: /kernel_tls$
+    - exe_path: /talkers$
 otel_traces_export: {endpoint: "http://127.0.0.1:4318/cgi-bin/traces", protocol: http/json, compression: none, batch_timeout: 200ms}
 prometheus_export: {port: 9464}
 END
@@ -96,6 +97,12 @@ grep TlsTxSw /proc/net/tls_stat | sed "s/^/STATISTICS $hook /"
 kernel_tls 5 | sed "s/^/KERNEL-TLS $hook /"
 wait_for 'metrics | grep -q "^waggle_undecoded_connections_total.*kernel_tls.* 2$"'
 """
+# What the plain object does not have: datagrams, and several messages of a database in one long call.
+TALKS = r"""
+for talk in names messages; do talkers $talk | sed "s/^/TALKERS $hook $talk /"; done
+"""
+NAMES = {"plain.test": "NOERROR", "apart.test": "NOERROR", "several.test": "NOERROR", "missing.test": "NXDOMAIN"}
+STATEMENTS = ["SELECT ?"] * 2 + [f"SELECT a FROM r{round_}_{i}" for round_ in range(3) for i in range(bool(round_), 3)]
 # A service that makes a process for every connection, and a program that lives for a moment.
 LATE = r"""
 httpd -f -p 8081 -h /var/www & late=$!
@@ -154,11 +161,16 @@ class OnKernel:
         return cls.has_tls and hook in ("tp_btf", "fentry")
 
     @classmethod
+    def talks(cls, hook):
+        return cls.reads_tls(hook) and cls.finds_late(hook)
+
+    @classmethod
     def turn(cls, hook):
         rows = cls.rows(hook)
         commands = "".join(f'echo "{f} {r} {w} {b} {COUNT} t{i}" >&3\n' for i, (f, r, w, b) in enumerate(rows))
         spans = 3 + 2 * COUNT * len(rows) + 2 * THREADS * ROUNDS + 4 * cls.reads_tls(hook) + (2 + 2 * COUNT) * cls.finds_late(hook)
-        more = (TLS if cls.reads_tls(hook) else "") + (LATE if cls.finds_late(hook) else "")
+        spans += 2 * (len(NAMES) + len(STATEMENTS)) * cls.talks(hook)
+        more = TLS * cls.reads_tls(hook) + LATE * cls.finds_late(hook) + TALKS * cls.talks(hook)
         replaced = {"HOOK": hook, "DISABLE": cls.hooks[hook], "MORE": more, "COMMANDS": commands, "NUMBER": str(1 + len(rows)),
                     "SPANS": str(spans), "THREADS": str(THREADS), "ROUNDS": str(ROUNDS), "COUNT": str(COUNT)}
         text = TURN
@@ -171,7 +183,7 @@ class OnKernel:
         script = PREPARE + "".join(cls.turn(hook) for hook in cls.hooks)
         programs = {cls.ways: "/usr/bin/ways", **cls.extra}
         if cls.has_tls:
-            programs[KERNEL_TLS] = "/usr/bin/kernel_tls"
+            programs.update({KERNEL_TLS: "/usr/bin/kernel_tls", TALKERS: "/usr/bin/talkers"})
         with tempfile.TemporaryDirectory() as folder:
             files = {**certificate(folder), **(modules(cls.version) if cls.has_tls else {})}
             cls.log = guest.run(cls.version, script, pathlib.Path(cls.waggle), extra=programs, files=files, memory=2048,
@@ -251,6 +263,19 @@ class OnKernel:
             self.assertEqual([s["http.response.body.size"] for s in spans][:2], [300000, 6], tail)
             self.assertEqual(self.of(hook, "/kernel-tls"), [], tail)
             self.assertRegex(self.log, rf"METRIC {hook} waggle_undecoded_connections_total.*kernel_tls.* 2\n", tail)
+
+    def test_datagrams_and_messages_in_long_calls(self):
+        for hook in self.hooks:
+            if not self.talks(hook):
+                continue
+            for talk in ("names", "messages"):
+                self.assertIn(f"TALKERS {hook} {talk} done\n", self.log, self.tail(hook))
+            for kind in ("client", "server"):
+                spans = [span for span in self.spans[hook] if span.kind == kind]
+                self.assertEqual({s["dns.question.name"]: s["waggle.dns.response_code"] for s in spans if s["dns.question.name"]}, NAMES,
+                                 f"{hook} {kind}\n{self.tail(hook)}")
+                self.assertEqual(sorted(s["db.query.text"] for s in spans if s["db.query.text"]), sorted(STATEMENTS),
+                                 f"{hook} {kind}\n{self.tail(hook)}")
 
     def test_what_begins_later(self):
         for hook in self.hooks:

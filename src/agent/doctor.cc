@@ -121,8 +121,7 @@ std::string as_text(const Findings& findings) {
         if (!state.is_wanted || state.is_available()) continue;
         if (!state.missing.empty()) text += fmt::format("    missing: {}\n", fmt::join(state.missing, ", "));
         if (state.is_sensor_missing) text += fmt::format("    the sensor {} is not available\n", state.feature->sensor);
-        if (state.is_hook_missing)
-            text += fmt::format("    only by tp_btf or fentry: {}\n", state.feature->condition);
+        if (state.is_hook_missing) text += fmt::format("    only by tp_btf or fentry: {}\n", state.feature->condition);
         text += fmt::format("    without it {}\n", state.feature->lost);
     }
     if (!missing_capabilities(findings.states).empty())

@@ -209,6 +209,7 @@ class Agent:
     def __init__(self, *arguments, services=None, config="", sink=None, env=None, traces=True, prometheus=True, wait=True,
                  command=(WAGGLE,), subcommand=("run",)):
         self.sink = sink or Sink()
+        self.expected = set()  # ids of the spans that a test has asked for
         self.prometheus_port = free_port() if prometheus else None
         self.folder = tempfile.mkdtemp(prefix="waggle-e2e-")
         path = os.path.join(self.folder, "waggle.yaml")
@@ -271,7 +272,7 @@ class Agent:
             return sorted((s for s in self.sink.spans if where(s)), key=lambda s: s.start)
 
     def expect_spans(self, count, where=lambda span: True, deadline=DEADLINE):
-        """Exactly count spans: waits until they are there, and looks once more after a marker's time."""
+        """Exactly count spans, as soon as so many are there; what comes later is expect_no_more's."""
         try:
             wait_for(lambda: len(self.spans(where)) >= count, f"{count} spans", deadline)
         except AssertionError as error:
@@ -280,7 +281,16 @@ class Agent:
                                  f"{self.child.output()[-3000:]}") from None
         found = self.spans(where)
         assert len(found) == count, f"{count} spans wanted, {len(found)} found: {found[:20]}"
+        self.expected |= {span.span_id for span in found}
         return found
+
+    def expect_no_more(self):
+        """Once the agent has stopped, which sends what is left: each span was asked for, and came once."""
+        assert self.child.process.poll() is not None
+        found = self.spans()
+        more = [span for span in found if span.span_id not in self.expected]
+        assert not more, f"{len(more)} spans that nobody wanted: {more[:20]}"
+        assert len(found) == len({span.span_id for span in found}), "some spans came twice"
 
     def stop(self, sig=signal.SIGTERM):
         status = self.child.stop(sig, wait=20)

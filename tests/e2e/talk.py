@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The standard talk with an HTTP server, and all that the agent must show of it: every server of tests/services
 answers the same, so that a server is one line of a table (test_python.py and its neighbours)."""
+import atexit
 import http.client
 import os
+import tempfile
 import unittest
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -142,6 +145,7 @@ class ServerTest(unittest.TestCase):
         cls.agent.sink.stop()
         for server in cls.SERVERS:
             server.child.stop()
+        cls.agent.expect_no_more()
 
     def check_server(self, server):
         turns = talk(server.port)
@@ -180,18 +184,36 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(len({s.resource["service.instance.id"] for s in spans}), 1)
 
     def check_metrics(self, server, turns):
-        """What was counted is what was said, by method, path and status."""
-        told = {}
-        for (name, labels), value in self.agent.metrics().items():
+        check_increments(self, self.agent, "server", server.service, [
+            (turn, {"http_request_method": turn.method, "http_route": turn.path, "http_response_status_code": str(turn.status)})
+            for turn in turns])
+
+
+def check_increments(test, agent, side, job, labelled):
+    """What was counted of a job is what was said: exchanges and the sizes of bodies, by the labels given with each turn."""
+    scrape = agent.metrics()
+    keys = labelled[0][1].keys()
+
+    def told(instrument):
+        found = Counter()
+        for (name, labels), value in scrape.items():
             labels = dict(labels)
-            if name == "http_server_request_duration_seconds_count" and labels["job"] == server.service:
-                key = (labels["http_request_method"], labels["http_route"], labels["http_response_status_code"])
-                told[key] = told.get(key, 0) + value
-        said = {}
-        for turn in turns:
-            key = (turn.method, turn.path, str(turn.status))
-            said[key] = said.get(key, 0) + 1
-        self.assertEqual(told, said)
+            if name == f"http_{side}_{instrument}" and labels["job"] == job:
+                found[tuple(labels[key] for key in keys)] += value
+        return dict(found)
+
+    def said(value):
+        found = Counter()
+        for turn, labels in labelled:
+            if value(turn) is not None:
+                found[tuple(labels.values())] += value(turn)
+        return dict(found)
+
+    test.assertEqual(told("request_duration_seconds_count"), said(lambda turn: 1))
+    for instrument, size in (("request_body_size_bytes", lambda turn: len(turn.body or b"")),
+                             ("response_body_size_bytes", lambda turn: turn.response if turn.is_size_told else None)):
+        test.assertEqual(told(instrument + "_sum"), said(size), instrument)
+        test.assertEqual(told(instrument + "_count"), said(lambda turn: None if size(turn) is None else 1), instrument)
 
 
 def talks(*servers):
@@ -208,3 +230,11 @@ def talks(*servers):
 
 def service_folder(*names):
     return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "services", *names)
+
+
+def body_file(size):
+    """The lines of curl's configuration are too short for a body."""
+    with tempfile.NamedTemporaryFile(prefix="waggle-body-", delete=False) as file:
+        file.write(b"b" * size)
+    atexit.register(os.unlink, file.name)
+    return file.name

@@ -43,6 +43,7 @@ EnableSendfile On
         cls.agent.stop()
         cls.agent.sink.stop()
         cls.server.stop()
+        cls.agent.expect_no_more()
 
     def ask(self, path, method="GET", headers=None):
         """The one span of the request, with the status and the size that the client saw."""

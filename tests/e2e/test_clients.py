@@ -2,16 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients of a watched server: their own spans, and the server's joined to them. They wait for their input, so that
 the agent knows them before they speak."""
-import atexit
-import os
 import subprocess
-import tempfile
 import unittest
 from dataclasses import dataclass
 
 from artefacts import go_program, java_class
 from harness import Agent, Child, wait_for
-from talk import TALK, Server, expected_client, expected_server, service_folder, steady
+from talk import TALK, Server, body_file, check_increments, expected_client, expected_server, service_folder, steady
 
 PYTHON = "/usr/bin/python3"
 
@@ -22,14 +19,6 @@ def lines(port, turns):
 
 def addresses(port, turns):
     return "".join(f"http://127.0.0.1:{port}{turn.target}\n" for turn in turns)
-
-
-def body_file(size):
-    """The lines of curl's configuration are too short for a body."""
-    with tempfile.NamedTemporaryFile(prefix="waggle-body-", delete=False) as file:
-        file.write(b"b" * size)
-    atexit.register(os.unlink, file.name)
-    return file.name
 
 
 def curl_config(port, turns):
@@ -83,6 +72,7 @@ class Clients(unittest.TestCase):
         cls.agent.sink.stop()
         for child in (*cls.children.values(), cls.server.child):
             child.stop()
+        cls.agent.expect_no_more()
 
     def check_client(self, name):
         client, child, port = CLIENTS[name], self.children[name], self.server.port
@@ -103,8 +93,9 @@ class Clients(unittest.TestCase):
         self.assertEqual(len({s.trace_id for s in calls}), len(calls))
         self.assertEqual({(s.service, s.resource["telemetry.sdk.language"], s.resource["service.instance.id"].split(":")[1])
                           for s in calls}, {(client.service, client.language, str(child.pid))})
-        self.assertEqual(self.agent.metric_sum("http_client_request_duration_seconds_count", job=client.service),
-                         len(client.turns))
+        check_increments(self, self.agent, "client", client.service, [
+            (turn, {"http_request_method": turn.method, "http_response_status_code": str(turn.status), "server_port": str(port)})
+            for turn in client.turns])
 
 
 for each in CLIENTS:

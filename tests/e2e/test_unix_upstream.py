@@ -33,6 +33,7 @@ class UnixUpstream(ServerTest):
         cls.agent.sink.stop()
         cls.front.child.stop()
         cls.back.stop()
+        cls.agent.expect_no_more()
 
     def over_unix(self, expected):
         """The attributes of an exchange on the UNIX socket, given those that it would have on TCP."""

@@ -12,6 +12,7 @@
 //   add_content(request, bytes), add_content(request, response, bytes), if it has them: what contents begin with
 //   kLeastRequest: no request is shorter
 //   open_attributes(request) → what the gauge of open exchanges says of it
+//   may_withhold(request), goes_on(response), after_answer(bytes, is_final, body), if a body may wait for leave
 #pragma once
 
 #include <algorithm>
@@ -83,6 +84,10 @@ class InOrderSession final : public Session {
 
   private:
     using Open = Exchange<Codec>;
+    static constexpr bool kMayWithhold = requires(const Codec::Request& request) { Codec::may_withhold(request); };
+    // Of the request that is being read, as far as is known: its body is there or on its way; waits for leave; was
+    // answered while it waited, and the client may send it all the same.
+    enum class Withheld : std::uint8_t { No, Waits, Answered };
 
     void skip_all() {
         requests_.skip_to(requests_.end());
@@ -106,6 +111,7 @@ class InOrderSession final : public Session {
             finish(context, std::max(open_.front().end_ns, open_.front().request_end_ns));
         }
         reading_body_ = is_aligned_ = false;
+        withheld_ = Withheld::No;
         needs_turn_ = true;
         is_astray_ = true;
         skip_all();
@@ -128,6 +134,7 @@ class InOrderSession final : public Session {
     void read_requests(Context& context) {
         for (;;) {
             if (is_over_ || is_astray_) return;
+            if (withheld_ != Withheld::No && !settle_withheld(context)) return;
             if (reading_body_ && !read_request_body(context)) return;
             if (requests_.is_empty()) return;
             if (needs_turn_ && !requests_.is_at_turn_start()) {
@@ -144,6 +151,38 @@ class InOrderSession final : public Session {
             }
             if (!read_request_head(context)) return;
         }
+    }
+
+    // A body that waits for leave, and the client's next bytes: they are it, or the request after it. False: nothing
+    // can be read now.
+    bool settle_withheld(Context& context) {
+        if constexpr (kMayWithhold) {
+            if (requests_.is_empty()) return false;
+            if (withheld_ == Withheld::Waits) {
+                // What the other side had said before these bytes tells; its events may come after theirs, or be lost.
+                const bool is_told = requests_.order() > withheld_order_;
+                if (is_told) read_responses(context);
+                if (is_over_ || is_astray_) return false;
+                if (is_told && withheld_ == Withheld::Waits && responses_.end() < requests_.order()) return false;
+            }
+            const bool is_gap = requests_.hole() && requests_.is_gap_at(requests_.head());
+            Next next = Next::Body;
+            if (withheld_ == Withheld::Answered && (is_gap || requests_.is_at_turn_start()))
+                next = is_gap ? Next::Unsure
+                              : Codec::after_answer(requests_.bytes(), requests_.is_cut() || requests_.is_closed(),
+                                                    request_body_);
+            if (next == Next::NeedMore) return false;
+            withheld_ = Withheld::No;
+            if (next == Next::Body) return true;
+            using Kind = Codec::Body::Kind;
+            request_body_.start(next == Next::Request ? Kind::None : Kind::Lost, requests_.head(), 0);
+            end_request();
+            if (next == Next::Request) return true;
+            context.counts.add(Cause::Hole);
+            needs_turn_ = true;
+            return requests_.skip_to_next_turn();
+        }
+        return true;
     }
 
     // False when there is more of it to come, or nothing can be read after it.
@@ -244,6 +283,10 @@ class InOrderSession final : public Session {
         requests_.consume(*size);
         Codec::begin_request(exchange.request, requests_.head(), request_body_);
         reading_body_ = true;
+        if constexpr (kMayWithhold) {
+            withheld_ = Codec::may_withhold(exchange.request) ? Withheld::Waits : Withheld::No;
+            withheld_order_ = exchange.request_order;
+        }
         open_traces(exchange, info_, context);
         return true;
     }
@@ -330,7 +373,9 @@ class InOrderSession final : public Session {
     std::uint64_t context_ = 0;
     bool reading_body_ = false;
     bool responding_ = false;
-    bool needs_turn_ = true;  // requests_' head may be anywhere in a message
+    Withheld withheld_ = Withheld::No;
+    std::uint64_t withheld_order_ = 0;  // the request's
+    bool needs_turn_ = true;            // requests_' head may be anywhere in a message
     bool is_over_ = false;
     bool is_slow_ = false;        // the front is open for long
     bool is_pipelined_ = false;   // as far as can be told at once: enough to capture more

@@ -113,6 +113,14 @@ bool InOrderSession<Codec>::read_response_head(Context& context) {
     const std::uint64_t head_end_ns = responses_.time_before(responses_.head() + *size);
     responses_.consume(*size);
     const Reply reply = Codec::begin_response(exchange.request, exchange.response, responses_.head(), response_body_);
+    if constexpr (kMayWithhold) {
+        if (withheld_ == Withheld::Waits && open_.size() == 1) {
+            if (reply != Reply::Interim)
+                withheld_ = Withheld::Answered;
+            else if (Codec::goes_on(exchange.response))
+                withheld_ = Withheld::No;
+        }
+    }
     if (reply == Reply::Interim) return true;
     exchange.has_response = true;
     exchange.end_ns = head_end_ns;
@@ -148,6 +156,7 @@ void InOrderSession<Codec>::lose_response() {
     set_incomplete(exchange, spans::Incomplete::Hole);
     if (!exchange.first_byte_ns) exchange.first_byte_ns = responses_.first_ns();
     exchange.response_position = responses_.head();
+    if (withheld_ == Withheld::Waits && open_.size() == 1) withheld_ = Withheld::Answered;
     response_body_.start(Codec::Body::Kind::Lost, responses_.head(), 0);
     responding_ = true;
 }
@@ -168,7 +177,7 @@ template <typename Codec>
 void InOrderSession<Codec>::end_response(Context& context) {
     Open& exchange = open_.front();
     // Answered before its body was read: what the head declared is its size.
-    if (open_.size() == 1 && reading_body_ && request_body_.is_size_declared()) {
+    if (open_.size() == 1 && reading_body_ && request_body_.is_size_declared() && withheld_ == Withheld::No) {
         exchange.request_body = request_body_.size();
         exchange.is_request_body_known = true;
     }

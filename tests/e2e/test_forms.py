@@ -8,8 +8,8 @@ import tempfile
 import unittest
 
 from artefacts import go_program
-from harness import Agent, raw_request, subset
-from talk import BIG, TALK, Server, expected_server, say, service_folder, steady
+from harness import Agent, Child, raw_request, subset, wait_for
+from talk import BIG, TALK, Server, body_file, expected_server, say, service_folder, steady
 
 
 class Forms(unittest.TestCase):
@@ -30,6 +30,7 @@ class Forms(unittest.TestCase):
         cls.agent.sink.stop()
         cls.six.child.stop()
         cls.server.child.stop()
+        cls.agent.expect_no_more()
 
     def one_span(self, act, service="inventory"):
         seen = {span.span_id for span in self.agent.spans()}
@@ -105,6 +106,71 @@ class Forms(unittest.TestCase):
         subset(span, http__request__method="POST", url__path="/echo", http__response__status_code=200,
                http__response__body__size=len("only this"))
         self.assertEqual(self.agent.metric_sum("waggle_connections_unknown_total"), 0)
+
+
+class Refused(unittest.TestCase):
+    """A client that waits to be told to go on, is refused, and goes on with its connection."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("doorman", "doorman", "python", ("/usr/bin/python3", "doorman.py", "{port}"), service_folder("python"))
+        cls.server.start()
+        cls.server.wait()
+        cls.curl = Child(["curl", "-K", "-"], stdin=subprocess.PIPE)
+        cls.agent = Agent(services=[{"pids": [cls.server.child.pid, cls.curl.pid]}])
+        wait_for(lambda: cls.agent.metric_sum("waggle_processes_watched") == 2, "both to be watched")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.agent.stop()
+        cls.agent.sink.stop()
+        cls.curl.stop()
+        cls.server.child.stop()
+        cls.agent.expect_no_more()
+
+    def told(self, spans):
+        return [(span["http.request.method"], span["url.path"], span["http.response.status_code"], span["http.request.body.size"],
+                 span["waggle.incomplete"]) for span in spans]
+
+    def test_withheld(self):
+        """curl, which waits with what is longer than a mebibyte, asks again without waiting, then goes on: by a length, and in
+        chunks, whose framing goes beyond what is captured."""
+        post = f'url = "http://127.0.0.1:{self.server.port}/%s"\noutput = "/dev/null"\nsilent\n%s'
+        data = f'data-binary = "@{body_file(2 * BIG)}"\n'
+        get = f'next\nurl = "http://127.0.0.1:{self.server.port}/%s"\noutput = "/dev/null"\nsilent\n'
+        said = (post % ("length", data) + get % "after" + "next\n"
+                + post % ("chunked", 'header = "Transfer-Encoding: chunked"\n' + data) + get % "end")
+        seen = {s.span_id for s in self.agent.spans()}
+        self.curl.process.stdin.write(said.encode())
+        self.curl.process.stdin.close()
+        wait_for(lambda: self.curl.process.poll() is not None, "curl to end")
+        spans = self.agent.expect_spans(12, lambda s: s.span_id not in seen)
+        calls, answers = ([s for s in spans if s.kind == kind] for kind in ("client", "server"))
+        self.assertEqual(len({s["network.peer.port"] for s in answers}), 1)
+        wanted = [("POST", "/length", 417, None, None), ("POST", "/length", 200, 2 * BIG, None), ("GET", "/after", 200, 0, None),
+                  ("POST", "/chunked", 417, None, None), ("POST", "/chunked", 200, None, None), ("GET", "/end", 200, 0, None)]
+        self.assertEqual((self.told(calls), self.told(answers)), (wanted, wanted))
+        self.assertEqual([s.parent for s in answers], [s.span_id for s in calls])
+        self.assertEqual(self.agent.losses(), {})
+
+    def test_sent_all_the_same(self):
+        seen = {s.span_id for s in self.agent.spans()}
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=10) as client:
+            answers = client.makefile("rb")
+
+            def say(text, status):
+                client.sendall(text)
+                self.assertIn(status, answers.readline())
+                while (line := answers.readline()) != b"\r\n":
+                    if line.startswith(b"Content-Length:"):
+                        size = int(line.split()[1])
+                answers.read(size)
+            for framing, body in ((b"Content-Length: 5", b"hello"), (b"Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n")):
+                say(b"POST /all HTTP/1.1\r\nExpect: 100-continue\r\n" + framing + b"\r\n\r\n", b"417")
+                say(body + b"GET /next HTTP/1.1\r\n\r\n", b"200")
+        spans = self.agent.expect_spans(4, lambda s: s.span_id not in seen)
+        self.assertEqual(self.told(spans), 2 * [("POST", "/all", 417, None, None), ("GET", "/next", 200, 0, None)])
+        self.assertEqual(self.agent.losses(), {})
 
 
 if __name__ == "__main__":

@@ -49,6 +49,31 @@ Reply Codec::begin_response(const Request& request, const Response& response, st
 
 namespace {
 
+// Does a request of a method that everybody knows begin here?
+Sniff sniff_known(std::string_view bytes) {
+    const Sniff result = sniff(bytes, Side::Request);
+    if (result != Sniff::Yes) return result;
+    bytes.remove_prefix(leading_newlines(bytes));
+    return http::known_method(bytes.substr(0, bytes.find(' '))) == "_OTHER" ? Sniff::No : Sniff::Yes;
+}
+
+}  // namespace
+
+// A body of chunks begins like no request. One of a length may be text, and the request after it stands right behind:
+// "data" and "GET / HTTP/1.1" read as a method of their own.
+Next Codec::after_answer(std::string_view bytes, bool is_final, const Body& body) {
+    const auto waits = [&](Sniff result) { return result == Sniff::NeedMore && !is_final; };
+    const Sniff any = sniff(bytes, Side::Request);
+    if (waits(any)) return Next::NeedMore;
+    if (any != Sniff::Yes) return Next::Body;
+    if (!body.is_size_declared() || sniff_known(bytes) == Sniff::Yes) return Next::Request;
+    const Sniff behind = body.size() < bytes.size() ? sniff_known(bytes.substr(body.size())) : Sniff::No;
+    if (waits(behind)) return Next::NeedMore;
+    return behind == Sniff::Yes ? Next::Body : Next::Unsure;
+}
+
+namespace {
+
 // Without the sizes of chunks, as far as it was kept.
 std::string content_of(const Head& head) {
     std::string_view rest = head.content;

@@ -27,6 +27,12 @@ struct Codec {
     static bool is_cut(const Head& head) { return head.is_cut; }
     static void begin_request(const Request& request, std::uint64_t position, Body& body);
     static Reply begin_response(const Request& request, const Response& response, std::uint64_t position, Body& body);
+    // RFC 9110 §10.1.1: a body that waits for a 100, and may never be sent after a final answer.
+    static bool may_withhold(const Request& request) {
+        return request.expects && (request.is_chunked || request.length > 0);
+    }
+    static bool goes_on(const Response& interim) { return interim.status == 100; }
+    static Next after_answer(std::string_view bytes, bool is_final, const Body& body);
     // The content's first bytes; bytes: what follows those that were added before.
     static void add_content(Request& request, std::string_view bytes);
     static void add_content(const Request& request, Response& response, std::string_view bytes);

@@ -96,7 +96,7 @@ void common_field(Head& head, std::string_view name, std::string_view value) {
 
 // By its first letter most fields are of no interest.
 constexpr bool is_of_interest(const RequestHead&, char first) {
-    return first == 'h' || first == 'u' || first == 't' || first == 'c';
+    return first == 'h' || first == 'u' || first == 't' || first == 'c' || first == 'e';
 }
 constexpr bool is_of_interest(const ResponseHead&, char first) {
     return first == 'u' || first == 't' || first == 'c' || first == 'x' || first == 'g';
@@ -107,6 +107,9 @@ void take(RequestHead& head, const Field& field) {
     switch (name.size()) {
         case 4:
             if (equals_ignoring_case(name, "host")) head.host = field.slice();
+            return;
+        case 6:
+            if (equals_ignoring_case(name, "expect")) head.expects |= has_list_item(field.value, "100-continue");
             return;
         case 10:
             if (equals_ignoring_case(name, "user-agent"))

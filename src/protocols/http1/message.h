@@ -49,6 +49,7 @@ struct RequestHead : Head {
     Slice user_agent;
     Slice traceparent;
     Slice tracestate;
+    bool expects = false;  // Expect: 100-continue
 };
 
 struct ResponseHead : Head {

@@ -17,11 +17,29 @@ constexpr std::array<std::string_view, 16> kSecretParameters = {
     "token",          "access_token",  "api_key",  "apikey",           "password",        "passwd",
     "secret",         "client_secret", "id_token", "refresh_token"};
 
+// Is this what the server reads, which decodes %XX?
+bool is_name(std::string_view sent, std::string_view name) {
+    if (sent.find('%') == std::string_view::npos) return equals_ignoring_case(sent, name);
+    std::size_t at = 0;
+    for (const char c : name) {
+        if (at == sent.size()) return false;
+        char read = sent[at++];
+        if (read == '%' && at + 2 <= sent.size()) {
+            if (const auto byte = parse_int<std::uint8_t>(sent.substr(at, 2), 16)) {
+                read = static_cast<char>(*byte);
+                at += 2;
+            }
+        }
+        if (to_lower(read) != to_lower(c)) return false;
+    }
+    return at == sent.size();
+}
+
 bool is_secret(std::string_view name, const std::vector<std::string>& more_names) {
     for (const std::string_view secret : kSecretParameters)
-        if (equals_ignoring_case(name, secret)) return true;
+        if (is_name(name, secret)) return true;
     for (const std::string& secret : more_names)
-        if (equals_ignoring_case(name, secret)) return true;
+        if (is_name(name, secret)) return true;
     return false;
 }
 

@@ -3,9 +3,14 @@
 import contextlib
 import fcntl
 import os
+import pathlib
 import subprocess
+import sys
 
 from harness import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from private_apt import configure, update  # noqa: E402
 
 SOURCES = os.path.join(ROOT, "tests/services")
 OUT = os.path.join(ROOT, "build/services")
@@ -169,6 +174,21 @@ def zig_program():
     compiler = os.path.join(_from_index("ziglang==0.13.0"), "ziglang/zig")
     return make(source, product, [compiler, "build-exe", "-O", "ReleaseSafe", "-femit-bin=" + product, source],
                  env={"ZIG_GLOBAL_CACHE_DIR": os.path.join(OUT, "zig/cache"), "ZIG_LOCAL_CACHE_DIR": os.path.join(OUT, "zig/cache")})
+
+
+def old_openssl():
+    """The folder with OpenSSL 1.1's libraries, which .NET 3.1 wants, from the last of Debian's suites that has them."""
+    folder = os.path.join(ROOT, "build/tools/libssl1.1")
+    mark = os.path.join(folder, "installed")
+    with alone(folder):
+        if not os.path.exists(mark):
+            os.makedirs(folder, exist_ok=True)
+            lists = pathlib.Path(folder, "apt")
+            environment = configure(lists, ("bullseye", "bullseye-security"), "amd64")
+            update(lists, environment)
+            run([["sh", "-c", "rm -f *.deb && apt-get download -qq libssl1.1 && dpkg-deb -x libssl1.1_*.deb . && touch installed"]],
+                cwd=folder, env=environment)
+    return os.path.join(folder, "usr/lib/x86_64-linux-gnu")
 
 
 def dotnet_program():

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-""".NET: asynchronous sockets on the thread pool."""
+""".NET: HttpListener, on the thread pool."""
 import unittest
 
-from artefacts import dotnet_program
+from artefacts import dotnet_program, old_openssl
 from talk import Server, ServerTest, talks
 
 
-@talks(Server("sockets", "warehouse", "dotnet", (*dotnet_program(), "{port}"),
-              env={"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}))
+@talks(Server("http_listener", "warehouse", "dotnet", (*dotnet_program(), "{port}"),
+              env={"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "LD_LIBRARY_PATH": old_openssl()}))
 class DotNet(ServerTest):
     pass
 

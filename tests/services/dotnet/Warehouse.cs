@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The talk's server (tests/e2e/talk.py) on asynchronous sockets: dotnet warehouse.dll <port>. HttpListener would
-// want a version of OpenSSL that distributions no longer have.
+// The talk's server (tests/e2e/talk.py) by HttpListener: dotnet warehouse.dll <port>
 using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Threading.Tasks;
 
 class Warehouse
 {
-    static readonly Dictionary<string, Tuple<string, byte[]>> Texts = new Dictionary<string, Tuple<string, byte[]>>
+    static readonly Dictionary<string, Tuple<int, byte[]>> Texts = new Dictionary<string, Tuple<int, byte[]>>
     {
-        {"/hello", Tuple.Create("200 OK", Bytes("hello"))},
-        {"/missing", Tuple.Create("404 Not Found", Bytes("missing"))},
-        {"/broken", Tuple.Create("500 Internal Server Error", Bytes("broken"))},
-        {"/big", Tuple.Create("200 OK", new byte[1 << 20])},
+        {"/hello", Tuple.Create(200, Bytes("hello"))},
+        {"/missing", Tuple.Create(404, Bytes("missing"))},
+        {"/broken", Tuple.Create(500, Bytes("broken"))},
+        {"/big", Tuple.Create(200, new byte[1 << 20])},
     };
 
     static readonly Dictionary<string, IEnumerable<string>> Pieces = new Dictionary<string, IEnumerable<string>>
@@ -26,85 +24,42 @@ class Warehouse
         {"/stream", Enumerable.Repeat(new string('y', 1 << 14), 64)},
     };
 
-    readonly NetworkStream stream;
-    readonly List<byte> pending = new List<byte>();
-
-    Warehouse(Socket socket) { stream = new NetworkStream(socket, true); }
-
     static byte[] Bytes(string text) { return Encoding.ASCII.GetBytes(text); }
 
     static void Main(string[] arguments)
     {
-        var listener = new TcpListener(IPAddress.Loopback, int.Parse(arguments[0]));
+        var listener = new HttpListener();
+        listener.Prefixes.Add("http://127.0.0.1:" + arguments[0] + "/");
         listener.Start();
         Accept(listener).Wait();
     }
 
-    static async Task Accept(TcpListener listener)
+    static async Task Accept(HttpListener listener)
     {
         for (;;)
         {
-            var ignored = new Warehouse(await listener.AcceptSocketAsync()).Serve();
+            var ignored = Answer(await listener.GetContextAsync());
         }
     }
 
-    async Task<bool> ReadMore()
+    static async Task Answer(HttpListenerContext context)
     {
-        var buffer = new byte[16384];
-        var size = await stream.ReadAsync(buffer, 0, buffer.Length);
-        pending.AddRange(buffer.Take(size));
-        return size > 0;
-    }
-
-    async Task<byte[]> Take(int size)
-    {
-        while (pending.Count < size)
-            if (!await ReadMore()) throw new EndOfStreamException();
-        var taken = pending.GetRange(0, size).ToArray();
-        pending.RemoveRange(0, size);
-        return taken;
-    }
-
-    async Task<string> ReadHead()
-    {
-        for (;;)
-        {
-            var end = Encoding.ASCII.GetString(pending.ToArray()).IndexOf("\r\n\r\n");
-            if (end >= 0) return Encoding.ASCII.GetString(await Take(end + 4));
-            if (!await ReadMore()) return null;
-        }
-    }
-
-    async Task Serve()
-    {
-        using (stream)
-            for (string head; (head = await ReadHead()) != null;)
-                await Answer(head);
-    }
-
-    async Task Answer(string head)
-    {
-        var lines = head.Split("\r\n");
-        var path = lines[0].Split(' ')[1].Split('?')[0];
-        var length = lines.FirstOrDefault(line => line.ToLower().StartsWith("content-length:"));
-        var body = await Take(length == null ? 0 : int.Parse(length.Split(':')[1]));
+        var response = context.Response;
+        var path = context.Request.Url.AbsolutePath;
         if (Pieces.ContainsKey(path))
         {
-            await Write(Bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
-            foreach (var piece in Pieces[path]) await Write(Bytes(piece.Length.ToString("x") + "\r\n" + piece + "\r\n"));
-            await Write(Bytes("0\r\n\r\n"));
-            return;
+            response.SendChunked = true;
+            foreach (var piece in Pieces[path]) await response.OutputStream.WriteAsync(Bytes(piece), 0, piece.Length);
         }
-        var status = "200 OK";
-        if (path != "/echo")
+        else
         {
-            var text = Texts[path];
-            status = text.Item1;
-            body = text.Item2;
+            var body = new MemoryStream();
+            if (path == "/echo") await context.Request.InputStream.CopyToAsync(body);
+            else await body.WriteAsync(Texts[path].Item2, 0, Texts[path].Item2.Length);
+            response.StatusCode = path == "/echo" ? 200 : Texts[path].Item1;
+            response.ContentLength64 = body.Length;
+            if (context.Request.HttpMethod != "HEAD") await response.OutputStream.WriteAsync(body.ToArray(), 0, (int)body.Length);
         }
-        await Write(Bytes("HTTP/1.1 " + status + "\r\nContent-Length: " + body.Length + "\r\n\r\n"));
-        if (!head.StartsWith("HEAD")) await Write(body);
+        response.Close();
     }
-
-    async Task Write(byte[] bytes) { await stream.WriteAsync(bytes, 0, bytes.Length); }
 }

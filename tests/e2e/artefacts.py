@@ -133,6 +133,10 @@ def rust_program():
                  "--config", "source.debian.directory='/usr/share/cargo/registry'")
 
 
+def rust_hyper():
+    return cargo("rust-hyper", "debug/harbour")
+
+
 def rust_openssl():
     """Its crate links the system's library."""
     return cargo("rust-openssl", "debug/ledger")

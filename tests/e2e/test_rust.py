@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Rust: tiny_http, a pool of threads; a reader for each connection hands requests to others."""
+"""Rust: tiny_http, a pool of threads, where a reader for each connection hands requests to others; hyper, whose
+connections are tasks on tokio's threads."""
 import unittest
 
-from artefacts import rust_program
+from artefacts import rust_hyper, rust_program
 from talk import Server, ServerTest, talks
 
 
-@talks(Server("tiny_http", "parcels", "rust", (rust_program(), "{port}"), runtime=None))
+@talks(
+    Server("tiny_http", "parcels", "rust", (rust_program(), "{port}"), runtime=None),
+    Server("hyper", "harbour", "rust", (rust_hyper(), "{port}"), runtime=None),
+)
 class Rust(ServerTest):
     pass
 

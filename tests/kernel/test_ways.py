@@ -118,10 +118,20 @@ class Ways(unittest.TestCase):
                 self.say(f"ipv4 {read} {write} 50 2 {tag}")
                 self.assertEqual(self.line(), "done")
                 wait_for(lambda: self.holes() > before, "holes to be counted")
-                # Nothing is invented: where the request was read as text, its answer is what was not.
-                spans = self.agent.spans(lambda s: (s["url.path"] or "").startswith(f"/{tag}/"))
+                # Nothing is invented: the end that has the request as text lacks the answer's, the other sees no request.
+                spans = self.agent.expect_spans(2, lambda s: (s["url.path"] or "").startswith(f"/{tag}/"))
+                self.assertEqual({s.kind for s in spans}, {"server" if read == "read" else "client"})
                 for span in spans:
                     self.assertIsNone(span["http.response.status_code"])
+
+    def test_io_uring_bodies_are_holes_of_exact_length(self):
+        for family in ("ipv4", "unix"):
+            for read, write in (("read", "uring_writev_body"), ("read", "uring_sendmsg_body"), ("uring_readv_body", "write"),
+                                ("uring_recvmsg_body", "write"), ("uring_readv_body", "uring_writev_body")):
+                with self.subTest(family=family, read=read, write=write):
+                    before = self.holes()
+                    self.check(family, read, write)
+                    self.assertGreater(self.holes(), before)
 
     def holes(self):
         return self.agent.metric_sum("waggle_capture_unreadable_total")

@@ -66,14 +66,17 @@ static ssize_t by_peek(int fd, char* bytes, size_t size, bool is_body) {
 // One byte a call while a head is read.
 static ssize_t by_byte(int fd, char* bytes, size_t size, bool is_body) { return read(fd, bytes, is_body ? size : 1); }
 
+// No byte beyond the head.
+static ssize_t read_head(int fd, char* bytes, size_t size) {
+    const ssize_t seen = recv(fd, bytes, size, MSG_PEEK);
+    if (seen <= 0) return seen;
+    const char* end = memmem(bytes, (size_t)seen, "\r\n\r\n", 4);
+    return recv(fd, bytes, end ? (size_t)(end + 4 - bytes) : (size_t)seen, 0);
+}
+
 static ssize_t by_splice_read(int fd, char* bytes, size_t size, bool is_body) {
     // A proxy reads the head, which says how long the body is, and splices the body.
-    if (!is_body) {
-        const ssize_t seen = recv(fd, bytes, size, MSG_PEEK);
-        if (seen <= 0) return seen;
-        const char* end = memmem(bytes, (size_t)seen, "\r\n\r\n", 4);
-        return recv(fd, bytes, end ? (size_t)(end + 4 - bytes) : (size_t)seen, 0);
-    }
+    if (!is_body) return read_head(fd, bytes, size);
     int pipes[2];
     if (pipe(pipes)) return -1;
     ssize_t moved = splice(fd, NULL, pipes[1], NULL, size < 65536 ? size : 65536, 0);
@@ -184,6 +187,17 @@ URING(uring_send_async, IOSQE_ASYNC, io_uring_prep_send(sqe, fd, bytes, size, 0)
 URING(uring_writev, 0, io_uring_prep_writev(sqe, fd, parts, 3, 0))
 URING(uring_sendmsg, 0, io_uring_prep_sendmsg(sqe, fd, &message, 0))
 
+// The body only.
+#define URING_BODY(name, head)                                                        \
+    static ssize_t by_##name##_body(int fd, char* bytes, size_t size, bool is_body) { \
+        return is_body ? by_##name(fd, bytes, size, is_body) : head(fd, bytes, size); \
+    }
+
+URING_BODY(uring_readv, read_head)
+URING_BODY(uring_recvmsg, read_head)
+URING_BODY(uring_writev, write)
+URING_BODY(uring_sendmsg, write)
+
 // One request, armed once, that completes for whatever comes, into buffers of the kernel's choice. For one connection
 // a thread.
 enum { SHOTS = 16, SHOT_SIZE = 4096, SHOT_GROUP = 1 };
@@ -250,12 +264,16 @@ static const struct way ways[] = {
     {"uring_recv_async", by_uring_recv_async, false},
     {"uring_readv", by_uring_readv, false},
     {"uring_recvmsg", by_uring_recvmsg, false},
+    {"uring_readv_body", by_uring_readv_body, false},
+    {"uring_recvmsg_body", by_uring_recvmsg_body, false},
     {"uring_recv_multishot", by_uring_recv_multishot, false},
     {"uring_write", by_uring_write, false},
     {"uring_send", by_uring_send, false},
     {"uring_send_async", by_uring_send_async, false},
     {"uring_writev", by_uring_writev, false},
     {"uring_sendmsg", by_uring_sendmsg, false},
+    {"uring_writev_body", by_uring_writev_body, true},
+    {"uring_sendmsg_body", by_uring_sendmsg_body, true},
 };
 
 const struct way* find_way(const char* name) {

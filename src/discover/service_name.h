@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Service names: what a person would call the program, and the order of who may say it (Beyla
-// §15.1, then systemd unit, then the program). An interpreter's name is never the answer.
+// §15.1, then systemd unit, then the program; docs/configuration.md). An interpreter's name is never the answer.
 #pragma once
 
 #include <optional>

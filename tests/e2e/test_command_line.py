@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -289,12 +290,17 @@ class Running(unittest.TestCase):
                 request(self.port, path="/stuck")
             wait_for(lambda: agent.metric_sum("http_server_request_duration_seconds_count") == 8, "8 requests")
             self.assertTrue(attachments(agent.child.pid))
+            began = time.monotonic()
             agent.child.process.send_signal(signal.SIGTERM)
             # Detached at once, which shows as not ready any more, while it still tries to deliver.
-            wait_for(lambda: agent.get("/readyz", check=False) != 200, "not ready")
             wait_for(lambda: not attachments(agent.child.pid), "its programs to be detached")
+            detached = time.monotonic() - began
+            self.assertNotEqual(agent.get("/readyz", check=False), 200)
             self.assertIsNone(agent.child.process.poll())
             self.assertEqual(agent.child.process.wait(20), 0)
+            ended = time.monotonic() - began
+            self.assertLess(detached, 1)
+            self.assertTrue(1.5 <= ended < 3.5, ended)  # shutdown_timeout, and what ending takes
             self.assertIn("0 spans were sent, 8 were lost", agent.child.output())
             agent.stop()
             agent.sink.stop()

@@ -31,6 +31,7 @@ std::optional<std::string> fact(const spans::Span& span, std::string_view key) {
     if (key == "name") return std::string(span.name);
     if (key == "trace_id") return hex(span.trace_id.bytes);
     if (key == "parent") return hex(span.parent_span_id.bytes);
+    if (key == "flags") return std::to_string(span.flags);
     if (key == "trace_state") return std::string(span.trace_state);
     if (key == "incomplete" || key == "waggle.role") {
         const std::string_view text =

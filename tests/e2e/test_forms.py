@@ -97,6 +97,24 @@ class Forms(unittest.TestCase):
         self.assertEqual(span["url.path"], "/hello")
         self.assertEqual(len(self.agent.spans()), seen + 1)
 
+    def test_long_heads(self):
+        """Heads are read up to 16 KiB: a trace that is named at 15 is adopted; one behind that is unknown, which is counted."""
+        trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+        for size, is_read in ((15_000, True), (17_000, False)):
+            before = self.cut_heads()
+            seen = {span.span_id for span in self.agent.spans()}
+            self.assertIn(b"200 OK", raw_request(self.port, (
+                f"GET /hello?{size} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: a={'c' * size}\r\n"
+                f"traceparent: 00-{trace}-{parent}-01\r\n\r\n").encode()))
+            span, = self.agent.expect_spans(1, lambda s: s.span_id not in seen)
+            subset(span, url__path="/hello", url__query=str(size), http__response__status_code=200,
+                   http__request__body__size=0 if is_read else None, waggle__incomplete=None)
+            self.assertEqual((span.trace_id == trace, span.parent), (is_read, parent if is_read else ""))
+            wait_for(lambda: self.cut_heads() - before == (0 if is_read else 1), "the head that went on to be counted")
+
+    def cut_heads(self):
+        return self.agent.metric_sum("waggle_turns_lost_total", cause="rule_cut")
+
     def test_caller_gives_up(self):
         """A caller that goes away: what the server still says to it is its answer."""
         def act():

@@ -6,7 +6,7 @@
 //   < text    server bytes
 //   ~ 5000    bytes of the side before that are in no buffer (sendfile): a hole
 //   > @…      HTTP/2 frames (testing/frames.h), < @… likewise
-//   = k=v …   an expected span, in order: attributes, name, incomplete, trace_id, parent, trace_state;
+//   = k=v …   an expected span, in order: attributes, name, incomplete, trace_id, parent, flags, trace_state;
 //             -k: it has no such attribute; client:k=v, server:k=v: only there
 //   ! switched: what follows is another protocol's, or encrypted
 //   ! attached: the connection was there before the agent; ! forget: what stands above was before it

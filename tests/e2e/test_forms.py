@@ -126,6 +126,35 @@ class Forms(unittest.TestCase):
         self.assertEqual(self.agent.metric_sum("waggle_connections_unknown_total"), 0)
 
 
+PAIR = r"""
+import socket
+left, right = socket.socketpair()
+input()
+left.sendall(b"GET /pair HTTP/1.1\r\nHost: x\r\n\r\n")
+right.recv(4096)
+right.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+left.recv(4096)
+input()
+"""
+
+
+class UnknownRole(unittest.TestCase):
+    def test_pair(self):
+        """Neither end of a pair of sockets has called or was called: both are shown, and that nobody knows."""
+        child = Child(["/usr/bin/python3", "-c", PAIR], stdin=subprocess.PIPE)
+        with Agent(services=[{"pids": [child.pid]}]) as agent:
+            wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the program to be watched")
+            child.process.stdin.write(b"\n")
+            child.process.stdin.flush()
+            for span in agent.expect_spans(2):
+                self.assertEqual(span.kind, "internal")
+                subset(span, waggle__role="unknown", http__request__method="GET", url__path="/pair", http__response__status_code=200,
+                       http__response__body__size=2, network__transport="unix")
+            agent.stop()
+            agent.expect_no_more()
+        child.stop()
+
+
 class Refused(unittest.TestCase):
     """A client that waits to be told to go on, is refused, and goes on with its connection."""
 

@@ -3,7 +3,7 @@ ARGS ?=
 JOBS ?= $(shell nproc)
 TSAN_TESTS = base_test http_test exporters_test metrics_test agent_test
 
-.PHONY: run build build-fuzz build-tsan deb test test-kernels arm64 arm64-boot bench soak fuzz check-tsan format tidy demo clean
+.PHONY: run build build-arm64 build-fuzz build-tsan deb test test-kernels arm64 arm64-boot bench soak fuzz check-tsan format tidy demo clean
 .DEFAULT_GOAL := build
 
 run: build            ## build and run on this host: make run ARGS="--open-port 8080 --print text"
@@ -26,7 +26,7 @@ test:                 ## sanitizer build and every test
 	@cmake --preset dev >/dev/null
 	@ninja -C build/dev -j $(JOBS)
 	@ctest --test-dir build/dev --output-on-failure -j 2 -R "^unit|^kernel.(guest|relocate)"
-	@ctest --test-dir build/dev --output-on-failure -j 2 -E "^unit|^kernel.(guest|relocate)"
+	@ctest --test-dir build/dev --output-on-failure -j 3 -E "^unit|^kernel.(guest|relocate)"
 
 test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in reach, in QEMU
 	@tools/setup test
@@ -35,10 +35,12 @@ test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in re
 	@cd tests/kernel && for test in test_relocate test_guest every_kernel; do \
 	    WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/dev/waggle python3 $$test.py || exit 1; done
 
-arm64:                ## cross-build for arm64, and its unit tests under qemu-user
+build-arm64:
 	@tools/setup arm64
 	@cmake --preset arm64 >/dev/null
 	@ninja -C build/arm64 -j $(JOBS)
+
+arm64: build-arm64    ## cross-build for arm64, and its unit tests under qemu-user
 	@# qemu-user knows no openat2, by which what is in a process's root is read
 	@GTEST_FILTER=-ProcFs.ReadsInsideTheRootOnly:DescribeTest.WholeResource:ProgramName.NodesPackage ctest --test-dir build/arm64 -L unit --output-on-failure -j 1
 

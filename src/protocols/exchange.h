@@ -17,7 +17,7 @@ namespace waggle::protocols {
 
 enum class Reply : std::uint8_t { Interim, Final, Switch };  // Switch: another protocol follows
 // What a client says whose request was answered while its body waited for leave. Unsure: either.
-enum class Next : std::uint8_t { Body, Request, Unsure, NeedMore };
+enum class Continuation : std::uint8_t { Body, Request, Unsure, NeedMore };
 
 // What is known of an exchange in any protocol.
 struct ExchangeState {

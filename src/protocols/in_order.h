@@ -166,18 +166,18 @@ class InOrderSession final : public Session {
                 if (is_told && withheld_ == Withheld::Waits && responses_.end() < requests_.order()) return false;
             }
             const bool is_gap = requests_.hole() && requests_.is_gap_at(requests_.head());
-            Next next = Next::Body;
+            Continuation next = Continuation::Body;
             if (withheld_ == Withheld::Answered && (is_gap || requests_.is_at_turn_start()))
-                next = is_gap ? Next::Unsure
+                next = is_gap ? Continuation::Unsure
                               : Codec::after_answer(requests_.bytes(), requests_.is_cut() || requests_.is_closed(),
                                                     request_body_);
-            if (next == Next::NeedMore) return false;
+            if (next == Continuation::NeedMore) return false;
             withheld_ = Withheld::No;
-            if (next == Next::Body) return true;
+            if (next == Continuation::Body) return true;
             using Kind = Codec::Body::Kind;
-            request_body_.start(next == Next::Request ? Kind::None : Kind::Lost, requests_.head(), 0);
+            request_body_.start(next == Continuation::Request ? Kind::None : Kind::Lost, requests_.head(), 0);
             end_request();
-            if (next == Next::Request) return true;
+            if (next == Continuation::Request) return true;
             context.counts.add(Cause::Hole);
             needs_turn_ = true;
             return requests_.skip_to_next_turn();

@@ -61,15 +61,15 @@ Sniff sniff_known(std::string_view bytes) {
 
 // A body of chunks begins like no request. One of a length may be text, and the request after it stands right behind:
 // "data" and "GET / HTTP/1.1" read as a method of their own.
-Next Codec::after_answer(std::string_view bytes, bool is_final, const Body& body) {
+Continuation Codec::after_answer(std::string_view bytes, bool is_final, const Body& body) {
     const auto waits = [&](Sniff result) { return result == Sniff::NeedMore && !is_final; };
     const Sniff any = sniff(bytes, Side::Request);
-    if (waits(any)) return Next::NeedMore;
-    if (any != Sniff::Yes) return Next::Body;
-    if (!body.is_size_declared() || sniff_known(bytes) == Sniff::Yes) return Next::Request;
+    if (waits(any)) return Continuation::NeedMore;
+    if (any != Sniff::Yes) return Continuation::Body;
+    if (!body.is_size_declared() || sniff_known(bytes) == Sniff::Yes) return Continuation::Request;
     const Sniff behind = body.size() < bytes.size() ? sniff_known(bytes.substr(body.size())) : Sniff::No;
-    if (waits(behind)) return Next::NeedMore;
-    return behind == Sniff::Yes ? Next::Body : Next::Unsure;
+    if (waits(behind)) return Continuation::NeedMore;
+    return behind == Sniff::Yes ? Continuation::Body : Continuation::Unsure;
 }
 
 namespace {

@@ -32,7 +32,7 @@ struct Codec {
         return request.expects && (request.is_chunked || request.length > 0);
     }
     static bool goes_on(const Response& interim) { return interim.status == 100; }
-    static Next after_answer(std::string_view bytes, bool is_final, const Body& body);
+    static Continuation after_answer(std::string_view bytes, bool is_final, const Body& body);
     // The content's first bytes; bytes: what follows those that were added before.
     static void add_content(Request& request, std::string_view bytes);
     static void add_content(const Request& request, Response& response, std::string_view bytes);

@@ -46,12 +46,13 @@ struct RequestEffect {
         Opens,   // an exchange, from its first part on
         Silent,  // likewise, told only when it fails
         Drops,   // what began with parts opens none
-        Over,    // the rest of the connection is of no interest
+        Over,    // the rest of the connection is another's
         Invalid,
     };
     Kind kind = Kind::Nothing;
     bool is_expecting = false;      // pushed an expectation
     std::optional<Cause> why = {};  // it is over
+    Next next = Next::Nothing;      // then
 };
 
 struct ResponseEffect {
@@ -65,6 +66,7 @@ struct ResponseEffect {
     Kind kind = Kind::Async;
     std::size_t finished = 0;       // exchanges that end here
     std::optional<Cause> why = {};  // it is over
+    Next next = Next::Nothing;      // then
 };
 
 // The first ones that are awaited: answers, and the exchanges that end with them.
@@ -133,6 +135,7 @@ class FramedSession final : public Session {
         return place_.is_set || (open_.size() > 0 && open_.front().first_byte_ns != 0) || is_slow_;
     }
     bool is_over() const override { return is_over_; }
+    Next next() const override { return next_; }
     void set_thread(std::uint64_t thread) override { context_ = thread; }
     bool is_pipelined() const override { return is_pipelined_; }
 
@@ -162,6 +165,13 @@ class FramedSession final : public Session {
     void skip_all() {
         requests_.skip_to(requests_.end());
         responses_.skip_to(responses_.end());
+    }
+
+    void be_over(std::optional<Cause> why, Next next, Context& context) {
+        if (why) context.counts.add(*why);
+        is_over_ = true;
+        next_ = next;
+        if (next == Next::Nothing) skip_all();
     }
 
     static void set_incomplete(Open& exchange, spans::Incomplete reason) {
@@ -222,6 +232,7 @@ class FramedSession final : public Session {
         spans::Span& span = batch.add();
         fill_span(exchange, info_, span);
         codec_.describe(exchange, info_, context.options, batch, span);
+        if (info_.tls && context.options.wants_details) describe_tls(*info_.tls, batch, span);
         ++context.counts.exported;
     }
 
@@ -278,6 +289,7 @@ class FramedSession final : public Session {
     bool is_astray_ = false;
     bool is_slow_ = false;
     bool is_over_ = false;
+    Next next_ = Next::Nothing;
 };
 
 }  // namespace waggle::protocols

@@ -78,9 +78,8 @@ bool FramedSession<Codec>::read_request(Context& context) {
     if (effect.kind == Kind::Opens || effect.kind == Kind::Silent)
         goes_on = open_exchange(effect.kind == Kind::Silent, context);
     if (effect.kind == Kind::Over) {
-        if (effect.why) context.counts.add(*effect.why);
-        is_over_ = true;
-        skip_all();
+        pass_payload(requests_, requests_.head() + unit->size);
+        be_over(effect.why, effect.next, context);
         return false;
     }
     request_payload_ = requests_.head() + unit->size;

@@ -200,9 +200,7 @@ bool FramedSession<Codec>::read_response(Context& context) {
     if (effect.kind != Kind::Over) return true;
     pass_payload(responses_, response_payload_);
     finish_ended(context);
-    if (effect.why) context.counts.add(*effect.why);
-    is_over_ = true;
-    skip_all();
+    be_over(effect.why, effect.next, context);
     return false;
 }
 

@@ -7,6 +7,7 @@
 //   parse_request / parse_response(bytes, is_final, head&) → Parsed<size>
 //   begin_request(request, position, body&)
 //   Reply begin_response(request, response, position, body&)
+//   is_tunnel(request): what follows Reply::Switch is someone else's connection, through this one
 //   switches_to(request, response) → the protocol that follows Reply::Switch, null for none of ours
 //   describe(exchange, info, options, batch, span)
 //   add_content(request, bytes), add_content(request, response, bytes), if it has them: what contents begin with
@@ -78,6 +79,7 @@ class InOrderSession final : public Session {
     }
     bool wants_tails() const override { return responding_ || reading_body_ || is_slow_; }
     bool is_over() const override { return is_over_; }
+    Next next() const override { return next_; }
     std::unique_ptr<Handover> take_handover() override { return std::move(handover_); }
     void set_thread(std::uint64_t thread) override { context_ = thread; }
     bool is_pipelined() const override { return is_pipelined_; }
@@ -377,6 +379,7 @@ class InOrderSession final : public Session {
     std::uint64_t withheld_order_ = 0;  // the request's
     bool needs_turn_ = true;            // requests_' head may be anywhere in a message
     bool is_over_ = false;
+    Next next_ = Next::Nothing;
     bool is_slow_ = false;        // the front is open for long
     bool is_pipelined_ = false;   // as far as can be told at once: enough to capture more
     bool has_pipelined_ = false;  // proven by positions

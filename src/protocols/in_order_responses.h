@@ -145,6 +145,8 @@ void InOrderSession<Codec>::switch_over(Context& context, std::uint64_t end_ns) 
         --context.counts.seen;
         return;
     }
+    // A proxy's clients may go on encrypted, which is their servers' to read, not the proxy's.
+    if (info_.role == Role::Client && Codec::is_tunnel(exchange.request)) next_ = Next::MaybeTls;
     finish(context, end_ns);
     skip_all();
 }

@@ -101,6 +101,13 @@ using OpenVisitor = std::function<void(std::span<const spans::Attribute>)>;
 
 struct Handover;
 
+// What stands on a connection behind the end of its session.
+enum class Next : std::uint8_t {
+    Nothing,   // of interest: capture can be muted
+    Tls,       // the streams' heads are where it begins
+    MaybeTls,  // what a tunnel carries
+};
+
 class Session {
   public:
     virtual ~Session() = default;
@@ -121,8 +128,10 @@ class Session {
     virtual void visit_open(const OpenVisitor& visit) const = 0;
     // Something ends with bytes that may go by uncopied.
     virtual bool wants_tails() const = 0;
-    // True when the rest of the connection is of no interest: capture can be muted.
+    // True when the rest of the connection is none of its own.
     virtual bool is_over() const { return false; }
+    // … and what that is.
+    virtual Next next() const { return Next::Nothing; }
     // Once it is over: another protocol goes on where the streams stand. Taken once.
     virtual std::unique_ptr<Handover> take_handover();
     // Requests were sent before earlier ones were answered: every call's front is worth copying.

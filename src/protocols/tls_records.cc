@@ -8,7 +8,7 @@ constexpr std::uint8_t kFirstType = 20;
 constexpr std::uint8_t kApplicationData = 23;
 constexpr std::uint8_t kChangeCipherSpec = 20;
 constexpr std::uint8_t kAlert = 21;
-constexpr std::uint8_t kHandshake = 22;
+constexpr std::uint8_t kHandshake = kTlsHandshake;
 constexpr std::uint8_t kClientHello = 1;
 constexpr std::uint8_t kServerHello = 2;
 constexpr std::size_t kMessageHeader = 4;  // of a handshake's message: its type, and its length in three bytes
@@ -55,11 +55,13 @@ bool begins_tls(std::string_view bytes) {
 }
 
 // What ciphers add: 17 in TLS 1.3; 16 or 24 in TLS 1.2 with an authenticated cipher; in the older ones an
-// initial vector, a digest and padding.
+// initial vector, a digest and padding. All of that comes in blocks of 16, but for a digest of 20 bytes (SHA-1) that
+// stands behind the blocks (RFC 7366).
 bool can_hold(std::uint16_t record, std::uint64_t plaintext) {
     if (record < plaintext) return false;
     const std::uint64_t more = record - plaintext;
-    return more == 16 || more == 17 || more == 24 || (more >= 37 && more <= 84 && record % 16 == 0);
+    if (more == 16 || more == 17 || more == 24) return true;
+    return (more >= 37 && more <= 84 && record % 16 == 0) || (more >= 37 && more <= 52 && record % 16 == 4);
 }
 
 void TlsRecords::follow(streams::Stream& stream, unsigned direction, std::uint64_t now_ns, TlsHandshake& handshake) {
@@ -90,7 +92,7 @@ void TlsRecords::follow(streams::Stream& stream, unsigned direction, std::uint64
         if (record->type == kApplicationData)
             data_.push_back(record->size);
         else
-            handshake_bytes_ += kTlsHeader + record->size;
+            clear_bytes_ += kTlsHeader + record->size;
         if (data_.size() > kMaxData) data_.erase(data_.begin());
         next_ = *next_ + kTlsHeader + record->size;
     }

@@ -19,6 +19,7 @@ struct TlsRecord {
 };
 
 inline constexpr std::size_t kTlsHeader = 5;
+inline constexpr char kTlsHandshake = 22;  // the type of a connection's first record
 
 // The record that begins here; nothing when none does.
 std::optional<TlsRecord> read_tls_record(std::string_view bytes);
@@ -33,19 +34,24 @@ bool can_hold(std::uint16_t record, std::uint64_t plaintext);
 // Follows the records of one direction.
 class TlsRecords {
   public:
+    // They begin in the midst of a turn: here, and after so many bytes of something else.
+    void begin_at(std::uint64_t position, std::uint64_t before) {
+        next_ = position;
+        clear_bytes_ = before;
+    }
     // Takes what the stream has; the handshake's part of it goes there.
     void follow(streams::Stream& stream, unsigned direction, std::uint64_t now_ns, TlsHandshake& handshake);
     // Application data that came since forget_data.
     const std::vector<std::uint16_t>& data() const { return data_; }
     void forget_data() { data_.clear(); }
-    // Bytes of all other records, headers included.
-    std::uint64_t handshake_bytes() const { return handshake_bytes_; }
+    // Bytes of all other records, headers included, and of what came before them.
+    std::uint64_t clear_bytes() const { return clear_bytes_; }
 
   private:
     static constexpr std::size_t kMaxData = 64;
     std::optional<std::uint64_t> next_;  // where the next header stands
     std::vector<std::uint16_t> data_;
-    std::uint64_t handshake_bytes_ = 0;
+    std::uint64_t clear_bytes_ = 0;
 };
 
 }  // namespace waggle::protocols

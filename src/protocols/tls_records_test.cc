@@ -70,9 +70,11 @@ TEST(BeginsTls, AMySqlPacketIsNone) {
 }
 
 TEST(CanHold, KnowsWhatCiphersAdd) {
-    for (const auto& [record, plaintext] : {std::pair(117, 100), {116, 100}, {124, 100}, {144, 100}})
+    for (const auto& [record, plaintext] :
+         {std::pair(117, 100), {116, 100}, {124, 100}, {144, 100}, {148, 100}, {52, 15}, {68, 16}})
         EXPECT_TRUE(can_hold(record, plaintext));
-    for (const auto& [record, plaintext] : {std::pair(100, 100), {99, 100}, {118, 100}, {145, 100}, {300, 100}})
+    for (const auto& [record, plaintext] :
+         {std::pair(100, 100), {99, 100}, {118, 100}, {145, 100}, {300, 100}, {132, 100}, {164, 100}, {36, 0}})
         EXPECT_FALSE(can_hold(record, plaintext));
 }
 

@@ -120,6 +120,7 @@ void Tracker::on_connection(const wg_connection_event& event) {
         info.remote_address = address_text(event.tuple.remote_address);
     }
     slot->last_ns = event.head.time_ns;
+    if (is_new) slot->begin = {event.next[WG_SEND], event.next[WG_RECEIVE]};
     for (const Direction direction : kDirections)
         slot->streams.of(direction).begin_at(event.next[static_cast<std::size_t>(direction)]);
     // By sequence numbers, which count ciphertext, no plaintext has its place: only what a library is given can be
@@ -286,9 +287,10 @@ void Tracker::handle(Connection& connection, Direction direction, std::uint64_t 
     Context with = context(connection, now_ns, batch);
     connection.session->on_bytes(direction, with);
     if (connection.session->is_over() && !connection.is_muted && !hand_over(connection, now_ns, batch))
-        mute(connection, 0);
-    if (connection.session->is_pipelined() && !connection.is_whole) capture_whole(connection);
-    if (connection.session->open_exchanges() > 0) {
+        go_on_behind(connection, now_ns, batch);
+    const Session* const session = connection.session.get();
+    if (session && session->is_pipelined() && !connection.is_whole) capture_whole(connection);
+    if (session && session->open_exchanges() > 0) {
         if (connection.is_waiting) return;
         connection.is_waiting = true;
         connection.waiting_at = waiting_list_.size();
@@ -318,6 +320,7 @@ bool Tracker::hand_over(Connection& connection, std::uint64_t now_ns, spans::Spa
 }
 
 void Tracker::identify(Connection& connection, Direction direction) {
+    if (connection.is_tunnel) return look_into_tunnel(connection, direction);
     streams::Stream& stream = connection.streams.of(direction);
     while (!stream.is_empty()) {
         // Messages begin where turns do: what is in the middle of one says nothing.

@@ -170,6 +170,8 @@ class Tracker {
     void take_unbound(Connection& plain, const wg_data_event& event, std::string_view bytes, spans::SpanBatch& batch);
     void follow_records(Connection& socket, const wg_data_event& event, spans::SpanBatch& batch);
     void note_tls(Connection& socket);
+    void go_on_behind(Connection& socket, std::uint64_t now_ns, spans::SpanBatch& batch);
+    void look_into_tunnel(Connection& socket, Direction direction);
     ThreadTls& thread_of(const wg_data_event& event);
     static bool is_cut_short(const Connection& socket);
     void count_encrypted(Connection& socket, spans::SpanBatch& batch);
@@ -190,6 +192,7 @@ class Tracker {
     void set_rules(Connection& connection, const wg_connection_rules& rules);
     void mute(Connection& connection, std::uint64_t retry_ns);
     void capture_whole(Connection& connection);
+    void end_session(Connection& connection, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch);
     void forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch);
     void sweep(std::uint64_t now_ns, spans::SpanBatch& batch);
     Context context(const Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);

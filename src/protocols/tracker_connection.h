@@ -2,6 +2,7 @@
 // What the tracker keeps of one connection; for tracker.cc and tracker_sweep.cc only.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,11 +47,13 @@ struct Tracker::Connection {
     // A socket that speaks TLS, and the plaintext connection that stands above one: tracker_tls.cc.
     bool is_tls = false;
     bool is_plain = false;
-    bool is_go = false;               // … of a Go program, whose calls go from thread to thread
-    bool is_found = false;            // … at functions that were found by their code
-    std::uint64_t claimed = 0;        // … and the socket that was used meanwhile
-    std::uint64_t proven_by[2] = {};  // … by direction: the socket whose records are as long as what went this way
-    bool is_asked = false;            // its process was looked at since
+    bool is_go = false;                    // … of a Go program, whose calls go from thread to thread
+    bool is_found = false;                 // … at functions that were found by their code
+    std::uint64_t claimed = 0;             // … and the socket that was used meanwhile
+    std::uint64_t proven_by[2] = {};       // … by direction: the socket whose records are as long as what went this way
+    bool is_tunnel = false;                // the next bytes tell whether it speaks TLS
+    std::array<std::uint64_t, 2> begin{};  // by direction: where its first byte stands
+    bool is_asked = false;                 // its process was looked at since
     bool is_encrypted_counted = false;
     std::uint64_t above = 0;    // the plaintext connection, 0: none is known
     std::uint64_t beneath = 0;  // … and its socket's

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tracker's time: ticks, time limits, and how connections are forgotten.
 #include <algorithm>
+#include <utility>
 
 #include "protocols/tracker_connection.h"
 #include "spans/attribute_names.h"
@@ -20,6 +21,18 @@ constexpr std::uint32_t kRetryBytes = 16384;  // as far as request heads are fol
 
 }  // namespace
 
+void Tracker::end_session(Connection& connection, spans::Incomplete reason, std::uint64_t now_ns,
+                          spans::SpanBatch& batch) {
+    if (!connection.session) return;
+    Context with = context(connection, now_ns, batch);
+    connection.session->on_close(reason, with);
+    connection.session.reset();
+    if (!std::exchange(connection.is_waiting, false)) return;
+    Connection* const last = waiting_list_.back();
+    waiting_list_[last->waiting_at = connection.waiting_at] = last;
+    waiting_list_.pop_back();
+}
+
 void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t now_ns, spans::SpanBatch& batch) {
     const auto found = connections_.find(id);
     if (found == connections_.end()) return;
@@ -29,15 +42,7 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
     report_tls_end(connection, batch);
     drop_unbound(connection, Unbound::NoSocket);
     set_peer(connection, false);
-    if (connection.session) {
-        Context with = context(connection, now_ns, batch);
-        connection.session->on_close(reason, with);
-    }
-    if (connection.is_waiting) {
-        Connection* const last = waiting_list_.back();
-        waiting_list_[last->waiting_at = connection.waiting_at] = last;
-        waiting_list_.pop_back();
-    }
+    end_session(connection, reason, now_ns, batch);
     if (last_ == &connection) last_ = nullptr;
     held_bytes_ -= connection.weight;
     // The kernel side removes its rules at its end, which may be before they were written.

@@ -248,12 +248,39 @@ void Tracker::note_tls(Connection& socket) {
     if (known == plain_pids_.end() || known->second != start_ns) tls_seen_.push_back(pid);
 }
 
+// Its session has ended where another may begin, which is encrypted: for sure, or where the next bytes say so.
+void Tracker::go_on_behind(Connection& socket, std::uint64_t now_ns, spans::SpanBatch& batch) {
+    const Next next = socket.session->next();
+    if (next == Next::Nothing) return mute(socket, 0);
+    end_session(socket, spans::Incomplete::Hole, now_ns, batch);
+    if (next == Next::MaybeTls) {
+        socket.is_tunnel = true;
+        for (const Direction direction : kDirections) look_into_tunnel(socket, direction);
+        return;
+    }
+    note_tls(socket);
+    for (const Direction direction : kDirections) {
+        const auto index = static_cast<std::size_t>(direction);
+        streams::Stream& stream = socket.streams.of(direction);
+        const std::uint64_t before = stream.head() > socket.begin[index] ? stream.head() - socket.begin[index] : 0;
+        if (stream.is_started()) socket.records[index].begin_at(stream.head(), before);
+        socket.records[index].follow(stream, static_cast<unsigned>(index), now_ns, *socket.handshake);
+    }
+}
+
+void Tracker::look_into_tunnel(Connection& socket, Direction direction) {
+    const streams::Stream& stream = socket.streams.of(direction);
+    if (stream.is_empty() || socket.is_tls || socket.is_muted) return;
+    if (begins_tls(stream.bytes())) return note_tls(socket);
+    if (stream.bytes().size() >= kTlsHeader || stream.is_cut() || stream.is_closed()) mute(socket, 0);
+}
+
 // Closed when its client had sent nothing that could hold a request: each record is known, and is in the clear.
 bool Tracker::is_cut_short(const Connection& socket) {
     const auto client = requests_of(socket.info.role);
     if (!socket.is_closed || !client || !socket.handshake->facts().began_ns) return false;
     const auto index = static_cast<std::size_t>(*client);
-    return socket.closed_bytes[index] <= socket.records[index].handshake_bytes();
+    return socket.closed_bytes[index] <= socket.records[index].clear_bytes();
 }
 
 // Nobody reads it: all that can be told of is the connection.
@@ -261,7 +288,7 @@ void Tracker::count_encrypted(Connection& socket, spans::SpanBatch& batch) {
     if (!socket.is_tls || socket.above || socket.is_encrypted_counted) return;
     socket.is_encrypted_counted = true;
     if (!is_cut_short(socket)) {
-        counts_[0].add(Cause::Encrypted);
+        counts_[socket.protocol].add(Cause::Encrypted);
         if (Unreadable* row = unreadable_of(socket)) ++row->connections;
     }
     const TlsFacts& facts = socket.handshake->facts();

@@ -61,6 +61,7 @@ class TwoWaySession : public KeyedSession<Codec> {
     }
     bool is_pipelined() const override { return true; }
     bool is_over() const override { return is_over_; }
+    Next next() const override { return next_; }
 
   protected:
     struct Half : protocols::Half {
@@ -107,8 +108,13 @@ class TwoWaySession : public KeyedSession<Codec> {
         this->finish(key, *exchange, context, std::max(exchange->request_end_ns, exchange->start_ns));
     }
 
-    // The rest of the connection is of no interest.
-    void be_over() { is_over_ = true; }
+    // The rest of the connection is another's.
+    void be_over(Next next = Next::Nothing) {
+        is_over_ = true;
+        next_ = next;
+        requests_.pass();
+        responses_.pass();
+    }
 
     // Those that still wait end with the newest bytes.
     void end_all(spans::Incomplete reason, Context& context) {
@@ -217,6 +223,7 @@ class TwoWaySession : public KeyedSession<Codec> {
     Key last_key_ = 0;
     std::uint64_t order_limit_ = kNoLimit;
     bool is_over_ = false;
+    Next next_ = Next::Nothing;
     bool is_closing_ = false;
 };
 

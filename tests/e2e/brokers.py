@@ -9,7 +9,7 @@ import tempfile
 import uuid
 
 from artefacts import make, run
-from databases import PYTHON, TOOLS, DatabaseTest, python_packages
+from databases import PYTHON, TOOLS, DatabaseTest, python_packages, say_go
 from harness import ROOT, Child, free_port, subset, wait_for
 
 SOURCES = os.path.join(ROOT, "tests/services/kafka")
@@ -102,13 +102,13 @@ class Rabbitmq:
 class Nats:
     """With streams; nobody may publish to "forbidden"."""
 
-    def __init__(self):
+    def __init__(self, more=""):
         self.folder = tempfile.mkdtemp(prefix="waggle-nats-")
         self.port = free_port()
         config = os.path.join(self.folder, "nats.conf")
         with open(config, "w") as file:
             file.write(f'listen: 127.0.0.1:{self.port}\njetstream {{ store_dir: "{self.folder}/streams" }}\nno_auth_user: shop\n'
-                       'authorization { users: [ { user: shop, password: pw, permissions: { publish: { deny: ["forbidden"] } } } ] }\n')
+                       'authorization { users: [ { user: shop, password: pw, permissions: { publish: { deny: ["forbidden"] } } } ] }\n' + more)
         self.child = Child(["nats-server", "-c", config]).wait_port(self.port)
         self.pid = self.child.pid
 
@@ -149,3 +149,17 @@ class BrokerTest(DatabaseTest):
         self.assertEqual({s.kind for s in found}, {"server"})
         self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)
         return found
+
+    def expect_of_both(self, broker, argv, env, count):
+        """What a client and its broker tell, of as many each; over TLS, whose libraries both have read before."""
+        client = self.start_client(*argv, env=env)
+        agent = self.watch(client, broker)
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 2, "their libraries to be read")
+        say_go(client)
+        self.wait_client(client)
+        found = self.expect(agent, 2 * count)
+        self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
+        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+        ends = [[span for span in found if (span.kind == "server") == is_broker] for is_broker in (False, True)]
+        self.assertEqual([len(spans) for spans in ends], [count, count])
+        return ends

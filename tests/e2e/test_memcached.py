@@ -8,7 +8,8 @@ import unittest
 
 import databases
 from databases import PYTHON, SOURCES, DatabaseTest, python_packages
-from harness import raw_request, subset
+from harness import raw_request, subset, wait_for
+from tls import certificate, client_context, key
 
 
 def row(span):
@@ -46,6 +47,20 @@ class MemcachedTest(DatabaseTest):
                                     ("get", None), ("quit", None)], "server")
         self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count"), 0)
         self.assertTrue(found[1].is_error)
+
+    def test_tls(self):
+        child, self.port = databases.memcached("-Z", "-o", f"ssl_chain_cert={certificate()},ssl_key={key()}")
+        self.addCleanup(child.stop)
+        agent = self.watch(child)
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+        with client_context().wrap_socket(socket.create_connection(("127.0.0.1", self.port)), server_hostname="localhost") as s:
+            for call, answer in ((b"set basket 0 0 6\r\nsecret\r\n", b"STORED\r\n"), (b"get none\r\n", b"END\r\n"),
+                                 (b"incr basket 1\r\n", b"CLIENT_ERROR")):
+                s.sendall(call)
+                self.assertTrue(s.recv(4096).startswith(answer))
+        for span in self.expect(agent, [("set", None), ("get", None), ("incr", "CLIENT_ERROR")], "server"):
+            self.assertEqual(span["tls.protocol.version"], "1.3")
+        self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
 
     def test_binary(self):
         agent = self.watch(self.child)

@@ -10,6 +10,7 @@ import unittest
 import brokers
 from databases import PYTHON, node_packages, python_packages
 from harness import ROOT
+from tls import certificate, key
 
 SOURCES = os.path.join(ROOT, "tests/services/mqtt")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -26,11 +27,12 @@ class MqttTest(brokers.BrokerTest):
         subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "shop", "pw"], check=True, capture_output=True)
         with open(rights, "w") as file:
             file.write("user shop\ntopic readwrite orders/#\ntopic readwrite parcels/#\n")
-        cls.broker, cls.port = brokers.mosquitto("allow_anonymous false", f"password_file {passwords}", f"acl_file {rights}")
+        cls.settings = "allow_anonymous false", f"password_file {passwords}", f"acl_file {rights}"
+        cls.broker, cls.port = brokers.mosquitto(*cls.settings)
         cls.addClassCleanup(cls.broker.stop)
 
-    def by_paho(self, version):
-        return ((PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), str(version)),
+    def by_paho(self, version, *ways):
+        return ((PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), str(version), *ways),
                 {"PYTHONPATH": python_packages("paho", "paho-mqtt==2.1.0")})
 
     def check_calls(self, found, version):
@@ -60,6 +62,12 @@ class MqttTest(brokers.BrokerTest):
     def test_broker(self):
         argv, env = self.by_paho(5)
         self.check_calls(self.expect_of_broker(argv, env, 10), 5)
+
+    def test_tls(self):
+        broker, self.port = brokers.mosquitto(*self.settings, f"certfile {certificate()}", f"keyfile {key()}")
+        self.addCleanup(broker.stop)
+        for found in self.expect_of_both(broker, *self.by_paho(5, "tls"), 10):
+            self.check_calls(found, 5)
 
     def test_node(self):
         """Thirty messages under way at once, answered in any order: each is told once at each end."""

@@ -9,6 +9,7 @@ import brokers
 from artefacts import OUT, make
 from databases import PYTHON, node_packages, python_packages
 from harness import ROOT
+from tls import certificate, key
 
 SOURCES = os.path.join(ROOT, "tests/services/nats")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -38,8 +39,8 @@ class NatsTest(brokers.BrokerTest):
         """All but what JetStream is asked of itself."""
         return super().is_told(span) and not (span["messaging.destination.name"] or "").startswith(STREAMS)
 
-    def by_python(self):
-        return (PYTHON, os.path.join(SOURCES, "client.py"), str(self.port)), {"PYTHONPATH": python_packages("nats", "nats-py==2.9.0")}
+    def by_python(self, *ways):
+        return (PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), *ways), {"PYTHONPATH": python_packages("nats", "nats-py==2.9.0")}
 
     def check_calls(self, found):
         # Two of one connection and one instant have no order.
@@ -66,6 +67,14 @@ class NatsTest(brokers.BrokerTest):
     def test_broker(self):
         argv, env = self.by_python()
         self.check_calls(self.expect_of_broker(argv, env, len(CALLS)))
+
+    def test_tls(self):
+        """The server asks for it in the clear; both ends are read from there on."""
+        broker = brokers.Nats(f'tls {{ cert_file: "{certificate()}", key_file: "{key()}" }}\n')
+        self.addCleanup(broker.stop)
+        self.port = broker.port
+        for found in self.expect_of_both(broker, *self.by_python("tls"), len(CALLS)):
+            self.check_calls(found)
 
     def test_node(self):
         """Twenty requests under way at once: each is answered once."""

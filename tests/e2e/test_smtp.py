@@ -48,6 +48,16 @@ class SmtpTest(DatabaseTest):
         agent = self.run_client(PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), "tls")
         self.expect(agent, [*ERRORS, None], "producer")
 
+    def test_starttls_at_the_server(self):
+        """It moves what is encrypted itself: whose it is, the lengths of the records tell."""
+        agent = self.watch(self.server)
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+        self.by_starttls()
+        self.expect(agent, [*ERRORS, None], "server")
+        for cause in ("encrypted", "parse_invalid"):
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0)
+        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+
     def test_starttls_unread(self):
         """Plaintext ends where STARTTLS is accepted; what follows is counted where nobody reads it."""
         agent = self.watch(self.server, env={"WAGGLE_BPF_TLS": "false"})

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Other libraries than the system's OpenSSL, and other protocols than HTTP: GnuTLS as a server, OpenSSL 1.1.1 as
-psycopg2's wheel brings it, PostgreSQL after its own request for encryption, Redis."""
+psycopg2's wheels bring it, OpenSSL 3.5 likewise, PostgreSQL after its own request for encryption, Redis."""
 import glob
 import os
 import shutil
@@ -9,13 +9,12 @@ import subprocess
 import unittest
 
 from artefacts import from_index
-from databases import Mariadb, Postgres
+from databases import PYTHON, SOURCES, DatabaseTest, Mariadb, Postgres, node_packages, python_packages, say_go
 from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
+from test_postgres import TABLES
 from test_tls_attach import get
 from tls import certificate, gnutls_server, key
-
-PYTHON = "/usr/bin/python3"
 
 
 class Libraries(unittest.TestCase):
@@ -32,35 +31,6 @@ class Libraries(unittest.TestCase):
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
         finally:
             server.stop()
-
-    def postgres(self):
-        postgres = Postgres()
-        self.addCleanup(postgres.stop)
-        pem = os.path.join(postgres.folder, "key.pem")
-        shutil.copy(key(), pem)
-        shutil.chown(pem, "postgres", "postgres")
-        os.chmod(pem, 0o600)
-        for setting in (f"ssl_cert_file = '{certificate()}'", f"ssl_key_file = '{pem}'", "ssl = on"):
-            postgres.psql(f"ALTER SYSTEM SET {setting}")
-        postgres.psql("SELECT pg_reload_conf()")
-        wait_for(lambda: postgres.psql("SHOW ssl").strip() == "on", "PostgreSQL to speak TLS")
-        return postgres
-
-    def test_psql(self):
-        postgres = self.postgres()
-        client = Child([postgres.programs + "/psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(postgres.port), "-U", "shop", "shop"],
-                       env={"PGSSLMODE": "require"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
-            with Agent(services=[{"pids": [client.pid]}]) as agent:
-                wait_for(lambda: "libssl" in agent.child.output(), "its library to be read")
-                client.process.stdin.write(b"SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid();\nSELECT * FROM missing;\n")
-                out, _ = client.process.communicate(timeout=30)
-                self.assertIn(b" t\n", out)
-                spans = agent.expect_spans(2, lambda s: s.kind == "client")
-                self.assertEqual([(s["db.operation.name"], s["db.response.status_code"]) for s in spans], [("SELECT", None), ("SELECT", "42P01")])
-                self.assertEqual(spans[0]["server.port"], postgres.port)
-        finally:
-            client.stop()
 
     def test_mariadb(self):
         """Its client has GnuTLS."""
@@ -86,27 +56,6 @@ class Libraries(unittest.TestCase):
         finally:
             client.stop()
 
-    def test_postgres_by_openssl_1_1(self):
-        packages = from_index("psycopg2-binary==2.9.5", ["--no-deps", "--only-binary=:all:", "--python-version", "3.11",
-                                                         "--implementation", "cp"])
-        self.assertTrue(glob.glob(packages + "/psycopg2_binary.libs/libssl*.so.1.1*"))
-        postgres = self.postgres()
-        client = Child([PYTHON, service_folder("tls/postgres_client.py")], stdin=subprocess.PIPE, env={"PYTHONPATH": packages})
-        try:
-            with Agent(services=[{"pids": [client.pid]}]) as agent:
-                wait_for(lambda: "libssl" in agent.child.output(), "its library to be read")
-                client.process.stdin.write(f"{postgres.port}\nSELECT 1\nSELECT * FROM missing\nSELECT 'secret'\n".encode())
-                client.process.stdin.close()
-                spans = agent.expect_spans(3, lambda s: s.kind == "client")
-                for span in spans:
-                    subset(span, db__system__name="postgresql", db__operation__name="SELECT", db__namespace="shop",
-                           server__address="127.0.0.1", server__port=postgres.port)
-                self.assertEqual([span["db.response.status_code"] for span in spans], [None, "42P01", None])
-                self.assertEqual(spans[2]["db.query.text"], "SELECT ?")
-                self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
-        finally:
-            client.stop()
-
     def test_redis(self):
         port = free_port()
         server = Child(["redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "",
@@ -127,6 +76,113 @@ class Libraries(unittest.TestCase):
         finally:
             client.stop()
             server.stop()
+
+
+class Postgresql(DatabaseTest):
+    """After PostgreSQL's own request for encryption. One server for all."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Postgres()
+        cls.addClassCleanup(cls.server.stop)
+        pem = os.path.join(cls.server.folder, "key.pem")
+        shutil.copy(key(), pem)
+        shutil.chown(pem, "postgres", "postgres")
+        os.chmod(pem, 0o600)
+        for setting in (f"ssl_cert_file = '{certificate()}'", f"ssl_key_file = '{pem}'", "ssl = on"):
+            cls.server.psql(f"ALTER SYSTEM SET {setting}")
+        cls.server.psql("SELECT pg_reload_conf()")
+        wait_for(lambda: cls.server.psql("SHOW ssl").strip() == "on", "PostgreSQL to speak TLS")
+        cls.server.psql(*TABLES)
+
+    def psql(self):
+        client = Child([self.server.programs + "/psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(self.server.port), "-U", "shop", "shop"],
+                       env={"PGSSLMODE": "require"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(client.stop)
+        return client
+
+    def ask(self, client, agent, kind):
+        client.process.stdin.write(b"SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid();\nSELECT * FROM missing;\n")
+        out, _ = client.process.communicate(timeout=30)
+        self.assertIn(b" t\n", out)
+        spans = agent.expect_spans(2, lambda s: s.kind == kind and s["db.collection.name"] in ("pg_stat_ssl", "missing"))
+        self.assertEqual([(s["db.operation.name"], s["db.response.status_code"]) for s in spans], [("SELECT", None), ("SELECT", "42P01")])
+        self.assertEqual({s["server.port"] for s in spans}, {self.server.port})
+
+    def test_psql(self):
+        client = self.psql()
+        agent = self.watch(client)
+        wait_for(lambda: "libssl" in agent.child.output(), "its library to be read")
+        self.ask(client, agent, "client")
+
+    def test_server(self):
+        """A process of its own for each connection."""
+        agent = self.watch(self.server.child, config="log_level: DEBUG\n")
+        client = self.psql()
+        pid = wait_for(lambda: self.server.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'psql' AND pid <> pg_backend_pid()",
+                                                env={"PGSSLMODE": "disable"}).strip(), "the client's connection")
+        wait_for(lambda: f"process {pid}: reading TLS through" in agent.child.output(), "its library to be read")
+        self.ask(client, agent, "server")
+
+    def by_psycopg2(self, version, library):
+        packages = from_index("psycopg2-binary==" + version, ["--no-deps", "--only-binary=:all:", "--python-version", "3.11",
+                                                              "--implementation", "cp"])
+        self.assertTrue(glob.glob(f"{packages}/psycopg2_binary.libs/{library}"))
+        client = Child([PYTHON, service_folder("tls/postgres_client.py")], stdin=subprocess.PIPE, env={"PYTHONPATH": packages})
+        try:
+            with Agent(services=[{"pids": [client.pid]}]) as agent:
+                wait_for(lambda: "libssl" in agent.child.output(), "its library to be read")
+                client.process.stdin.write(f"{self.server.port}\nSELECT 1\nSELECT * FROM missing\nSELECT 'secret'\n".encode())
+                client.process.stdin.close()
+                spans = agent.expect_spans(3, lambda s: s.kind == "client")
+                for span in spans:
+                    subset(span, db__system__name="postgresql", db__operation__name="SELECT", db__namespace="shop",
+                           server__address="127.0.0.1", server__port=self.server.port, tls__protocol__version="1.3")
+                self.assertEqual([span["db.response.status_code"] for span in spans], [None, "42P01", None])
+                self.assertEqual(spans[2]["db.query.text"], "SELECT ?")
+                self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+                self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+        finally:
+            client.stop()
+
+    def test_openssl_1_1(self):
+        self.by_psycopg2("2.9.5", "libssl*.so.1.1*")
+
+    def test_openssl_3_5(self):
+        self.by_psycopg2("2.9.11", "libssl*.so.3*")
+
+    def on_memory_buffers(self, *argv, env, statements):
+        client = self.start_client(*argv, env=env)
+        agent = self.watch(client)
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
+        say_go(client)
+        self.wait_client(client)
+        spans = agent.expect_spans(len(statements), lambda s: s["db.system.name"])
+        self.assertEqual([(s["db.query.text"], s["error.type"]) for s in spans], statements)
+        for span in spans:
+            self.assertEqual(span.kind, "client")
+            subset(span, db__system__name="postgresql", db__namespace="shop", server__address="127.0.0.1", server__port=self.server.port,
+                   tls__protocol__version="1.3", waggle__incomplete=None)
+        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+        self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
+
+    def test_asyncpg(self):
+        insert = ("INSERT INTO orders (user_id) VALUES ($1)", None)
+        self.on_memory_buffers(PYTHON, os.path.join(SOURCES, "pgclient.py"), "asyncpg", self.dsn("require"),
+                               env={"PYTHONPATH": python_packages("asyncpg", "asyncpg==0.30.0"), "PYTHONDONTWRITEBYTECODE": "1"},
+                               statements=[*[("SELECT name FROM users WHERE id = $1", None)] * 2,
+                                           ("SELECT * FROM missing", "42P01"), insert, insert, insert])
+
+    def test_node(self):
+        insert = ("INSERT INTO orders (user_id) VALUES ($1)", None)
+        self.on_memory_buffers("node", os.path.join(SOURCES, "pgclient.js"), self.dsn("no-verify"),
+                               env={"NODE_PATH": node_packages("pg", "pg@8.13.1")},
+                               statements=[*[("SELECT name FROM users WHERE id = $1", None)] * 2,
+                                           *[("SELECT id FROM users WHERE name = $1", None)] * 2, ("SELECT ? AS name", None),
+                                           ("SELECT * FROM missing", "42P01"), insert, insert, insert])
+
+    def dsn(self, mode):
+        return f"postgresql://shop@127.0.0.1:{self.server.port}/shop?sslmode={mode}"
 
 
 if __name__ == "__main__":

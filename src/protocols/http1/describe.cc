@@ -32,7 +32,7 @@ Reply Codec::begin_response(const Request& request, const Response& response, st
     if (status == 101) return Reply::Switch;
     if (status < 200) return Reply::Interim;
     const std::string_view method = request.at(request.method);
-    if (method == "CONNECT" && status < 300) return Reply::Switch;
+    if (is_tunnel(request) && status < 300) return Reply::Switch;
     // The rest of a head that was cut stands before the content: nothing in it tells the end.
     if (response.is_cut)
         body.start(Kind::Lost, position, 0);

@@ -36,6 +36,7 @@ struct Codec {
     // The content's first bytes; bytes: what follows those that were added before.
     static void add_content(Request& request, std::string_view bytes);
     static void add_content(const Request& request, Response& response, std::string_view bytes);
+    static bool is_tunnel(const Request& request) { return request.at(request.method) == "CONNECT"; }
     static const Protocol* switches_to(const Request& request, const Response& response);
     static std::optional<spans::TraceContext> trace_context(const Request& request);
     static std::array<spans::Attribute, 2> open_attributes(const Request& request);

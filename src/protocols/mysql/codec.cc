@@ -137,7 +137,7 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
 RequestEffect Codec::on_login(const Packet& packet) {
     const auto login = read_login(packet.body, packet.length);
     if (!login) return {.kind = RequestKind::Invalid};
-    if (login->is_ssl_request) return {.kind = RequestKind::Over, .why = Cause::Encrypted};
+    if (login->is_ssl_request) return {.kind = RequestKind::Over, .next = Next::Tls};
     capabilities_ = login->capabilities & server_capabilities_.value_or(~0u);
     has_ok_ends_ = has(kDeprecateEof);
     push(Awaits::Login, false).database.assign(login->database.substr(0, kMaxDatabase));

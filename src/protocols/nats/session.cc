@@ -3,6 +3,7 @@
 
 #include "base/strings.h"
 #include "protocols/nats/nats.h"
+#include "protocols/tls_records.h"
 
 namespace waggle::protocols::nats {
 namespace {
@@ -43,7 +44,12 @@ std::string_view jetstream_error(std::string_view payload) {
 
 }  // namespace
 
-Parsed<Unit> Session::parse(const Half&, std::string_view bytes, bool is_final) {
+Parsed<Unit> Session::parse(const Half& half, std::string_view bytes, bool is_final) {
+    // What follows a server's INFO that asks for it, or offers it; no line begins like that.
+    if (!half.is_answer() && !half.is_lost && bytes.starts_with(kTlsHandshake)) {
+        if (begins_tls(bytes)) return Unit{};
+        if (bytes.size() < kTlsHeader) return std::unexpected(Stop::NeedMore);
+    }
     const auto line = read_line(bytes, is_final);
     if (!line) return std::unexpected(line.error());
     Unit unit{.size = line->length, .front = line->length};
@@ -60,7 +66,11 @@ Parsed<Unit> Session::parse(const Half&, std::string_view bytes, bool is_final) 
     return unit;
 }
 
-void Session::on_frame(Half& half, std::string_view front, const Unit&, Context& context) {
+void Session::on_frame(Half& half, std::string_view front, const Unit& unit, Context& context) {
+    if (unit.size == 0) {
+        end_all(spans::Incomplete::Hole, context);
+        return be_over(Next::Tls);
+    }
     const auto line = read_line(front, true);
     if (!line) return;
     const std::string_view body = front.substr(line->length);

@@ -22,9 +22,11 @@ bool Codec::has_owner() const {
 
 ResponseEffect Codec::on_response(std::string_view front, const Unit& unit, Open& open) {
     if (unit.size == 1) {
-        const bool is_accepted = front[0] == (awaits(Awaits::Ssl) ? 'S' : 'G');
+        const bool is_tls = awaits(Awaits::Ssl);
+        const bool is_accepted = front[0] == (is_tls ? 'S' : 'G');
         if (!is_accepted && front[0] != 'N') return kInvalid;
         pop();
+        if (is_accepted && is_tls) return {.kind = Kind::Over, .next = Next::Tls};
         if (is_accepted) return {.kind = Kind::Over, .why = Cause::Encrypted};
         return {.kind = Kind::Other};
     }

@@ -143,9 +143,8 @@ void Session::on_reply(Half& half, std::uint16_t code, Context& context) {
             return on_content_answer(half, mail, code);
         case Awaited::StartTls:
             if (is_refusal) return;
-            context.counts.add(Cause::Encrypted);
             end_all(spans::Incomplete::Hole, context);
-            return be_over();
+            return be_over(Next::Tls);
         case Awaited::Auth:
             if (code != 334) return;
             is_auth_ = true;

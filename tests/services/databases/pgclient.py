@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls PostgreSQL by the driver that is named, when a line comes in; then waits for the end of its input."""
+import importlib
 import sys
 
 driver, dsn = sys.argv[1:3]
+importlib.import_module(driver)  # with the libraries that it needs, so that nothing comes late
 
 
 def fails(call):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speaks NATS by nats-py when a line comes in; then waits for the end of its input."""
 import asyncio
+import ssl
 import sys
 
 import nats
@@ -9,13 +10,14 @@ from nats import errors
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-async def main(port):
+async def main(port, *ways):
     complained = asyncio.Event()
 
     async def note(error):
         complained.set()
 
-    connection = await nats.connect(f"nats://127.0.0.1:{port}", max_reconnect_attempts=0, error_cb=note)
+    options = {"tls": ssl._create_unverified_context()} if "tls" in ways else {}
+    connection = await nats.connect(f"nats://127.0.0.1:{port}", max_reconnect_attempts=0, error_cb=note, **options)
     arrived = asyncio.Queue()
 
     async def take(message):
@@ -52,6 +54,6 @@ async def main(port):
 
 
 sys.stdin.readline()
-asyncio.run(main(int(sys.argv[1])))
+asyncio.run(main(*sys.argv[1:]))
 print("done", flush=True)
 sys.stdin.read()

@@ -126,14 +126,21 @@ TlsFiles::~TlsFiles() = default;
 // The file may have been replaced, or may be in another place than the process says: then the mapping itself
 // leads to it, which takes more rights.
 Fd TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
-    for (const std::string& name : {"root" + mapped.path, "map_files/" + mapped.range}) {
-        Fd file(::open(procfs_.path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    const auto is_it = [&](const Fd& file) {
         struct ::stat status{};
-        if (file.is_open() && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
-            status.st_ino == mapped.inode)
-            return file;
-    }
-    return Fd();
+        return file.is_open() && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+               status.st_ino == mapped.inode;
+    };
+    const auto open_name = [&](const std::string& name) {
+        return Fd(::open(procfs_.path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    };
+    if (Fd file = open_name("root" + mapped.path); is_it(file)) return file;
+    if (procfs_.exe(pid) == mapped.path)
+        if (Fd file = open_name("exe"); is_it(file)) return file;
+    if (open_already_)
+        if (Fd file = open_already_(mapped); is_it(file)) return file;
+    Fd file = open_name("map_files/" + mapped.range);
+    return is_it(file) ? std::move(file) : Fd();
 }
 
 // Nothing when there is no time for it.

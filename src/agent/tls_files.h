@@ -5,10 +5,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -52,6 +54,9 @@ class TlsFiles {
     };
     Found among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped,
                 std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());
+    // Asked for files that are nowhere to be found any longer: they may be open, since another process has them mapped.
+    using OpenAlready = std::function<Fd(const proc::MappedCode&)>;
+    void ask_for_open_files(OpenAlready open_already) { open_already_ = std::move(open_already); }
     const proc::ProcFs& procfs() const { return procfs_; }
     // Files that were looked through, and those of which the folder told.
     std::uint64_t examined() const { return examined_; }
@@ -70,6 +75,7 @@ class TlsFiles {
     proc::ProcFs procfs_;
     std::map<Key, std::shared_ptr<const TlsFile>> known_;
     std::unique_ptr<TlsCache> cache_;
+    OpenAlready open_already_;
     bool looks_at_code_;
     std::uint64_t examined_ = 0;
     std::uint64_t remembered_ = 0;

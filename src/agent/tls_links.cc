@@ -88,6 +88,16 @@ void TlsLinks::remove(std::uint32_t pid, const FileRef& file) {
     by_file_.erase(found);
 }
 
+Fd TlsLinks::open(const proc::MappedCode& mapped) const {
+    for (const auto& [file, users] : by_file_) {
+        struct ::stat status{};
+        if (users.file.path == mapped.path && ::fstat(users.file.fd.get(), &status) == 0 &&
+            status.st_ino == mapped.inode)
+            return same(users.file.fd);
+    }
+    return Fd();
+}
+
 void TlsLinks::go_on(Clock::time_point until) {
     for (auto& [file, users] : by_file_) go_on_with(users, until);
 }

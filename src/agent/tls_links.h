@@ -36,6 +36,8 @@ class TlsLinks {
     Result<void> add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     // It is gone; the links that it had for itself are not taken here.
     void remove(std::uint32_t pid, const FileRef& file);
+    // That file, where processes are read through it; it may have been deleted.
+    Fd open(const proc::MappedCode& mapped) const;
     // Goes on with what is under way, until about then.
     void go_on(Clock::time_point until);
     // There is something that does not wait for a time or an event.

@@ -196,6 +196,20 @@ TEST_F(Links, OwnOnesHaveALimitAndASharedOneHasNone) {
     EXPECT_FALSE(add(links, 1000));
 }
 
+TEST_F(Links, HaveTheFileOpenWhileItIsRead) {
+    TlsLinks links = make();
+    const proc::MappedCode mapped{.range = "7f01-7f02", .path = file_.path, .inode = inode_};
+    EXPECT_FALSE(links.open(mapped).is_open());
+    EXPECT_TRUE(add(links, 100));
+    struct ::stat status{};
+    ASSERT_EQ(::fstat(links.open(mapped).get(), &status), 0);
+    EXPECT_EQ(status.st_ino, inode_);
+    EXPECT_FALSE(links.open({.range = mapped.range, .path = mapped.path, .inode = inode_ + 1}).is_open());
+    EXPECT_FALSE(links.open({.range = mapped.range, .path = "/lib/another.so", .inode = inode_}).is_open());
+    links.remove(100, file_.file);
+    EXPECT_FALSE(links.open(mapped).is_open());
+}
+
 TEST_F(Links, TheLastOneTakesTheSharedOneAlong) {
     TlsLinks links = make();
     add_all(links, 20);

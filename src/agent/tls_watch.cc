@@ -51,7 +51,9 @@ TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_a
       failures_(self.counter("waggle.tls.attach.failed")),
       fingerprints_(self.counter("waggle.tls.fingerprints")),
       examined_(self.counter("waggle.tls.files.examined")),
-      remembered_(self.counter("waggle.tls.files.remembered")) {}
+      remembered_(self.counter("waggle.tls.files.remembered")) {
+    files_.ask_for_open_files([this](const proc::MappedCode& mapped) { return links_.open(mapped); });
+}
 
 void TlsWatch::ask(std::uint32_t pid) {
     std::lock_guard lock(asked_mutex_);

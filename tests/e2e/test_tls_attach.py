@@ -12,8 +12,9 @@ import tempfile
 import time
 import unittest
 
+from artefacts import static_tls
 from harness import WAGGLE, Agent, Child, free_port, request, server_is, wait_for
-from privileges import NOBODY, as_user, public_copy, public_file
+from privileges import FOUR, NOBODY, as_user, public_copy, public_file, public_folder
 from talk import service_folder
 from test_explain import explain
 from tls import certificate, client_context, key, nginx_tls
@@ -113,6 +114,37 @@ class Attach(unittest.TestCase):
                 self.check_spans(agent, port)
         finally:
             server.stop()
+
+    def test_files_that_were_replaced(self):
+        """With no more than the package's capabilities: a program itself, and a library that another process is read through."""
+        folder = public_folder()
+        library, program = os.path.join(folder, "libssl.so.3"), os.path.join(folder, "server")
+
+        def replace(path, by):
+            shutil.copy(by, path + ".new")
+            os.rename(path + ".new", path)
+
+        replace(library, function_library())
+        replace(program, static_tls())
+        port = free_port()
+        static = Child([program, "serve", str(port), certificate(), key()]).wait_port(port)
+        server, nginx_port = nginx_tls(env={"LD_LIBRARY_PATH": folder})
+        try:
+            with open(f"/proc/{server.pid}/maps") as maps:
+                self.assertIn(library, maps.read())
+            replace(program, static_tls())
+            with Agent(services=[{"open_ports": f"{port},{nginx_port}"}], command=[*as_user(FOUR), public_copy()]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 3, "both servers and nginx's worker to be read")
+                replace(library, function_library())
+                before = set(workers(server))
+                os.kill(server.pid, signal.SIGHUP)
+                wait_for(lambda: workers(server) and not before & set(workers(server)), "nginx's new worker")
+                wait_for(lambda: get(nginx_port, "/new") and agent.spans(lambda s: s["url.path"] == "/new"), "it to be read")
+                for at in (port, nginx_port):
+                    self.check_spans(agent, at)
+        finally:
+            server.stop()
+            static.stop()
 
     def test_probes_by_perf_events(self):
         """As before kernel 6.6: threads and workers alike, and gone at the end."""

@@ -33,10 +33,10 @@ std::uint64_t version() {
     std::uint64_t sum = hash("waggle", kFormat);
     for (const sensors::TlsLibrary& library : sensors::tls_libraries())
         for (const sensors::TlsFunction& row : library.functions)
-            sum =
-                hash(fmt::format("{} {} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site),
-                                 row.is_result, row.is_optional, library.own_file),
-                     sum);
+            sum = hash(
+                fmt::format("{} {} {} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site),
+                            row.is_result, row.is_optional, row.is_fallback, library.own_file),
+                sum);
     return sum;
 }
 

@@ -49,7 +49,11 @@ void add_library(const elf::Image& image, const sensors::TlsLibrary& library,
             const auto done = add_places(image, row, function, places);
             if (!done && !row.is_optional) failure = fmt::format("{}: {}", row.symbol, done.error().message);
         }
+        const auto knows_begins = [&] {
+            return std::ranges::any_of(places, [](const sensors::TlsPlace& place) { return place.site == WG_TLS_NEW; });
+        };
         if (!is_here && !row.is_optional) return;
+        if (row.is_fallback && knows_begins()) continue;
     }
     if (library.is_by_code())
         for (sensors::TlsPlace& place : places) place.site = as_found(place.site);

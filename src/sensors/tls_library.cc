@@ -6,14 +6,19 @@
 namespace waggle::sensors {
 namespace {
 
-// Those for early data (0-RTT) go on to the _ex forms.
-constexpr std::array<TlsFunction, 7> kOpenssl = {{
+// Those for early data (0-RTT) go on to the _ex forms. From 3.2 on SSL_new leaves by a jump through a pointer, so that
+// its result cannot be seen: then a session begins with what every program calls before its handshake.
+constexpr std::array<TlsFunction, 11> kOpenssl = {{
     {.symbol = "SSL_read", .site = WG_TLS_READ},
     {.symbol = "SSL_write", .site = WG_TLS_WRITE},
     {.symbol = "SSL_read_ex", .site = WG_TLS_READ_EX, .is_optional = true},     // 1.1.1
     {.symbol = "SSL_write_ex", .site = WG_TLS_WRITE_EX, .is_optional = true},   // 1.1.1
     {.symbol = "SSL_sendfile", .site = WG_TLS_SEND_FILE, .is_optional = true},  // 3.0
     {.symbol = "SSL_new", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},
+    {.symbol = "SSL_connect", .site = WG_TLS_BEGIN, .is_optional = true, .is_fallback = true},
+    {.symbol = "SSL_accept", .site = WG_TLS_BEGIN, .is_optional = true, .is_fallback = true},
+    {.symbol = "SSL_set_connect_state", .site = WG_TLS_BEGIN, .is_optional = true, .is_fallback = true},
+    {.symbol = "SSL_set_accept_state", .site = WG_TLS_BEGIN, .is_optional = true, .is_fallback = true},
     {.symbol = "SSL_free", .site = WG_TLS_FREE, .is_optional = true},
 }};
 

@@ -14,6 +14,7 @@ struct TlsFunction {
     wg_tls_site site;          // what its entry means, or with `is_result`, its result
     bool is_result = false;    // only the result counts
     bool is_optional = false;  // the library is read without it
+    bool is_fallback = false;  // for where a session's begin is not known by rows before
 };
 
 struct TlsLibrary {

@@ -79,8 +79,8 @@ bool write_all(int fd, std::string_view bytes) {
 }
 
 std::string header_of(const TlsCache::Key& key) {
-    return fmt::format("waggle-tls {:x} {} {} {} {}\n", version(), key.build_id, key.size, key.modified_ns,
-                       key.has_looked_at_code);
+    return fmt::format("waggle-tls {:x} {} {} {} {} {}\n", version(), key.build_id, key.size, key.modified_ns,
+                       key.has_looked_at_code, key.has_shadow_stacks);
 }
 
 std::string serialise(const TlsCache::Key& key, const elf::Image& image, const TlsFile& file) {

@@ -25,6 +25,7 @@ class TlsCache {
         std::uint64_t size = 0;
         std::uint64_t modified_ns = 0;
         bool has_looked_at_code = true;  // for libraries without symbols
+        bool has_shadow_stacks = false;  // places were chosen so that they do no harm to one
     };
     static Key key_of(const elf::Image& image, std::uint64_t modified_ns);
 

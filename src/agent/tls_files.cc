@@ -14,17 +14,24 @@
 #include "elf/own_names.h"
 #include "elf/sites.h"
 #include "elf/symbols.h"
+#include "proc/shadow_stack.h"
 #include "sensors/tls_library.h"
 
 namespace waggle::agent {
 namespace {
 
+// How a file is looked through.
+struct How {
+    bool looks_at_code;
+    bool has_shadow_stacks;
+};
+
 Result<void> add_places(const elf::Image& image, const sensors::TlsFunction& row, const elf::Function& function,
-                        std::vector<sensors::TlsPlace>& places) {
-    const elf::Wanted wanted = {
-        .arguments = sensors::arguments_of(row.site),
-        .ends = row.is_result || sensors::has_result(row.site),
-        .convention = sensors::is_go(row.site) ? elf::Convention::Go : elf::Convention::SystemV};
+                        How how, std::vector<sensors::TlsPlace>& places) {
+    const elf::Wanted wanted = {.arguments = sensors::arguments_of(row.site),
+                                .ends = row.is_result || sensors::has_result(row.site),
+                                .convention = sensors::is_go(row.site) ? elf::Convention::Go : elf::Convention::SystemV,
+                                .has_shadow_stack = how.has_shadow_stacks};
     const elf::Sites sites = TRY(elf::find_sites(image, function, wanted));
     const auto add = [&](const elf::Site& at, wg_tls_site site) {
         if (const auto offset = image.offset_of(at.address)) places.push_back({*offset, site, at.depth});
@@ -38,22 +45,23 @@ wg_tls_site as_found(wg_tls_site site) { return static_cast<wg_tls_site>(site | 
 
 // What of the library is among the file's functions, whose names are these.
 void add_library(const elf::Image& image, const sensors::TlsLibrary& library,
-                 const std::vector<elf::Function>& functions, std::span<const std::string_view> names, TlsFile& file) {
+                 const std::vector<elf::Function>& functions, std::span<const std::string_view> names, How how,
+                 TlsFile& file) {
     std::vector<sensors::TlsPlace> places;
     std::string failure;
+    const auto knows_begins = [&] {
+        return std::ranges::any_of(places, [](const sensors::TlsPlace& place) { return place.site == WG_TLS_NEW; });
+    };
     for (const sensors::TlsFunction& row : library.functions) {
+        if (row.is_fallback && knows_begins()) continue;
         bool is_here = false;
         for (const elf::Function& function : functions) {
             if (names[function.name] != row.symbol) continue;
             is_here = true;
-            const auto done = add_places(image, row, function, places);
+            const auto done = add_places(image, row, function, how, places);
             if (!done && !row.is_optional) failure = fmt::format("{}: {}", row.symbol, done.error().message);
         }
-        const auto knows_begins = [&] {
-            return std::ranges::any_of(places, [](const sensors::TlsPlace& place) { return place.site == WG_TLS_NEW; });
-        };
         if (!is_here && !row.is_optional) return;
-        if (row.is_fallback && knows_begins()) continue;
     }
     if (library.is_by_code())
         for (sensors::TlsPlace& place : places) place.site = as_found(place.site);
@@ -68,17 +76,17 @@ std::vector<std::string_view> names_of(const sensors::TlsLibrary& library) {
 }
 
 // One that was linked in and has no symbols left.
-void look_at_code(const elf::Image& image, TlsFile& file) {
+void look_at_code(const elf::Image& image, How how, TlsFile& file) {
     for (const sensors::TlsLibrary& library : sensors::tls_libraries()) {
         if (!library.is_by_code()) continue;
         const std::vector<std::string_view> names = names_of(library);
-        add_library(image, library, elf::find_own_named(image, {.file = library.own_file, .names = names}), names,
+        add_library(image, library, elf::find_own_named(image, {.file = library.own_file, .names = names}), names, how,
                     file);
     }
 }
 
 // A file may have several: a Go program that links C, a program that brings two of them.
-TlsFile look_for_libraries(const elf::Image& image, bool looks_at_code) {
+TlsFile look_for_libraries(const elf::Image& image, How how) {
     TlsFile file;
     std::vector<std::string_view> names;
     for (const sensors::TlsLibrary& library : sensors::tls_libraries()) {
@@ -88,15 +96,15 @@ TlsFile look_for_libraries(const elf::Image& image, bool looks_at_code) {
             for (const std::string_view name : own)
                 if (std::ranges::find(names, name) == names.end()) names.push_back(name);
         } else if (const auto functions = elf::find_go_functions(image, own)) {
-            add_library(image, library, *functions, own, file);
+            add_library(image, library, *functions, own, how, file);
         } else {
             file.add(library.name, functions.error().message);
         }
     }
     const std::vector<elf::Function> functions = elf::find_functions(image, names);
     for (const sensors::TlsLibrary& library : sensors::tls_libraries())
-        if (!library.is_go && !library.is_by_code()) add_library(image, library, functions, names, file);
-    if (file.library.empty() && looks_at_code) look_at_code(image, file);
+        if (!library.is_go && !library.is_by_code()) add_library(image, library, functions, names, how, file);
+    if (file.library.empty() && how.looks_at_code) look_at_code(image, how, file);
     // Functions may leave by the same code.
     std::ranges::sort(file.places);
     const auto same = std::ranges::unique(file.places);
@@ -124,11 +132,12 @@ bool TlsFile::is_by_code() const {
 TlsFiles::TlsFiles(proc::ProcFs procfs, std::string cache_folder, bool looks_at_code)
     : procfs_(std::move(procfs)),
       cache_(std::make_unique<TlsCache>(std::move(cache_folder))),
-      looks_at_code_(looks_at_code) {}
+      looks_at_code_(looks_at_code),
+      has_shadow_stacks_(proc::has_shadow_stacks(procfs_)) {}
 TlsFiles::~TlsFiles() = default;
 
-// The file may have been replaced, or may be in another place than the process says: then the mapping itself
-// leads to it, which takes more rights.
+// The file may have been replaced, or may be in another place than the process says: then it is the program itself,
+// another process's file that is open here, or where the mapping itself leads to, which takes more rights.
 Fd TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
     const auto is_it = [&](const Fd& file) {
         struct ::stat status{};
@@ -165,12 +174,13 @@ TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
     if (!image) return {};
     TlsCache::Key key = TlsCache::key_of(*image, modified_ns);
     key.has_looked_at_code = looks_at_code_;
+    key.has_shadow_stacks = has_shadow_stacks_;
     if (auto known = cache_->find(key, *image)) {
         ++remembered_;
         return std::move(*known);
     }
     ++examined_;
-    TlsFile found = look_for_libraries(*image, looks_at_code_);
+    TlsFile found = look_for_libraries(*image, {looks_at_code_, has_shadow_stacks_});
     cache_->keep(key, *image, found);
     return found;
 }

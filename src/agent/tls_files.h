@@ -77,6 +77,7 @@ class TlsFiles {
     std::unique_ptr<TlsCache> cache_;
     OpenAlready open_already_;
     bool looks_at_code_;
+    bool has_shadow_stacks_;
     std::uint64_t examined_ = 0;
     std::uint64_t remembered_ = 0;
 };

@@ -43,7 +43,7 @@ using Code = std::map<std::uint64_t, Instruction>;
 
 class Decoder {
   public:
-    explicit Decoder(const Arguments& arguments) : arguments_(arguments) {
+    Decoder(const Arguments& arguments, bool takes_calls) : arguments_(arguments), takes_calls_(takes_calls) {
         ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     }
 
@@ -56,6 +56,7 @@ class Decoder {
         for (std::size_t i = 0; i < decoded.operand_count; ++i) look_at(operands[i], decoded, result);
         result.raises = raises(decoded, operands.data());
         result.is_emulated = is_emulated(decoded, result);
+        if (!takes_calls_ && result.category == ZYDIS_CATEGORY_CALL) result.is_emulated = false;
         return result;
     }
 
@@ -133,6 +134,7 @@ class Decoder {
     }
 
     const Arguments& arguments_;
+    bool takes_calls_;
     ZydisDecoder decoder_{};
 };
 
@@ -252,7 +254,7 @@ bool leaves_by_pointer(const Code& code, Code::const_iterator at) {
 Result<Sites> find_sites(std::string_view bytes, std::uint64_t address, const Wanted& wanted, const ReadCode& read) {
     if (bytes.empty() || bytes.size() > kMaxCode) return fail("a function of this size cannot be looked through");
     const bool is_go = wanted.convention == Convention::Go;
-    const Decoder decoder(is_go ? kGo : kSystemV);
+    const Decoder decoder(is_go ? kGo : kSystemV, !wanted.has_shadow_stack);
     Code code = TRY(sweep(decoder, bytes, address));
     if (wanted.ends)
         if (auto done = follow(decoder, read, address, address + bytes.size(), code); !done)
@@ -266,6 +268,8 @@ Result<Sites> find_sites(std::string_view bytes, std::uint64_t address, const Wa
         sites.enter = TRY(choose_go_enter(code, address, arguments, targets));
     else
         sites.enter = choose_enter(code, code.find(address), {address, 0}, arguments, targets);
+    const bool is_call = code.at(sites.enter.address).category == ZYDIS_CATEGORY_CALL;
+    if (is_call && wanted.has_shadow_stack) return fail("a call as its first instruction, with a shadow stack");
     if (!wanted.ends) return sites;
     std::set<Site> leave;
     for (auto at = code.begin(); at != code.end(); ++at) {

@@ -44,6 +44,9 @@ struct Wanted {
     unsigned arguments = 0;  // how many of the first ones must be there at the entry
     bool ends = true;        // else `leave` stays empty
     Convention convention = Convention::SystemV;
+    // The kernel's emulation of a call need not write the return address to the shadow stack, without which the return
+    // faults: never at one.
+    bool has_shadow_stack = false;
 };
 
 // A function that leaves by a jump through a pointer has no ends where that can be told from a switch; else that way

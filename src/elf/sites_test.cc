@@ -40,6 +40,20 @@ TEST(Sites, StaysAtTheFirstByteWhenAnArgumentIsLostBefore) {
     EXPECT_EQ(sites_of("\x31\xf6\x55\xc3"s, 1).enter.address, kAt + 2);
 }
 
+// A call whose return address is missing on the shadow stack comes back to a fault.
+TEST(Sites, EntersAtNoCallWithAShadowStack) {
+    const auto enter = [](const std::string& code, bool has_shadow_stack) {
+        return find_sites(code, kAt, {.arguments = 1, .has_shadow_stack = has_shadow_stack}, nothing);
+    };
+    // sub $8,%rsp; call …; add $8,%rsp; ret
+    const std::string code = "\x48\x83\xec\x08\xe8\x00\x00\x00\x00\x48\x83\xc4\x08\xc3"s;
+    EXPECT_THAT(enter(code, false)->enter, SiteAt(kAt + 4, 8u));
+    EXPECT_THAT(enter(code, true)->enter, SiteAt(kAt, 0u));
+    EXPECT_FALSE(enter(code.substr(4), true));
+    // push %rbp; pop %rbp; ret
+    EXPECT_THAT(enter("\x90\x55\x5d\xc3"s, true)->enter, SiteAt(kAt + 1, 0u));
+}
+
 TEST(Sites, DoesNotEnterWhereALoopComesBackTo) {
     // sub $8,%rsp; push %rbp; jmp to the push
     EXPECT_EQ(sites_of("\x48\x83\xec\x08\x55\xeb\xfd\xc3"s, 1).enter.address, kAt);
@@ -162,6 +176,9 @@ TEST(Sites, OfTheSystemsOpenssl) {
             return static_cast<unsigned char>((*code)[at.address - function.address]);
         };
         EXPECT_EQ(byte_at(sites->enter), is_ex ? 0xe8 : 0x78);  // call, js
+        const auto safe = find_sites(*image, function, {.arguments = is_ex ? 4u : 2u, .has_shadow_stack = true});
+        ASSERT_TRUE(safe);
+        EXPECT_NE(byte_at(safe->enter), 0xe8);
         ASSERT_EQ(sites->leave.size(), 1u);
         EXPECT_EQ(byte_at(sites->leave[0]), is_ex ? 0xc3 : 0x75);  // ret, jne
         EXPECT_GT(sites->enter.depth, 0u);

@@ -11,6 +11,7 @@
 #include "proc/host.h"
 #include "proc/listening.h"
 #include "proc/pid_namespace.h"
+#include "proc/shadow_stack.h"
 #include "proc/test_tree.h"
 
 namespace waggle::proc {
@@ -159,6 +160,15 @@ TEST(ProcFs, ListsMappedFilesUntilToldToStop) {
         return false;
     });
     EXPECT_THAT(files, ElementsAre("/usr/bin/app"));
+}
+
+TEST(ShadowStack, IsTheFirstProcessorsWord) {
+    ProcTree tree;
+    EXPECT_FALSE(has_shadow_stacks(tree.procfs()));
+    ProcTree::write_file(tree.root() + "/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme user_shstk ibt\nbugs\t\t:\n");
+    EXPECT_TRUE(has_shadow_stacks(tree.procfs()));
+    ProcTree::write_file(tree.root() + "/cpuinfo", "flags\t\t: fpu shstk\nflags\t\t: user_shstk\n");
+    EXPECT_FALSE(has_shadow_stacks(tree.procfs()));
 }
 
 TEST(ProcFs, ListsMappedCodeOnce) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many connections at once, their events late, out of order and, in the second test, lost: every span
-// is exact, or says that it is not whole and a loss is counted. A pair is never wrong.
+// Many connections at once, some of them above TLS, their events late, out of order and, in the second test, lost:
+// every span is exact, or says that it is not whole and a loss is counted. A pair is never wrong.
 #include <gtest/gtest.h>
 
 #include <map>
 #include <queue>
 #include <set>
 
+#include "protocols/testing/requests.h"
+#include "protocols/testing/tls_hello.h"
 #include "protocols/testing/traffic.h"
 #include "spans/attribute_names.h"
 
@@ -112,15 +114,23 @@ class World {
         options.role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT;
         options.kind = random_.chance(0.15) ? WG_UNIX : random_.chance(0.1) ? WG_MPTCP : WG_TCP;
         options.is_connection_lost = random_.chance(losses_.connection);
-        host_.add(options);
         const bool is_server = options.role == WG_ROLE_SERVER;
+        if (is_server) servers_.insert(id);
+        if (random_.chance(0.2)) {
+            options.kind = WG_TCP;
+            options.is_connection_lost = false;
+            host_.add(options);
+            options = {.id = id | WG_PLAIN_ID, .role = WG_ROLE_UNKNOWN, .is_plain = true, .beneath = id};
+            encrypted_.insert(id);
+        }
+        host_.add(options);
         for (std::size_t i = 0; i < talk.steps.size(); ++i) {
             const std::uint64_t at = talk.steps[i].time_ns;
             const bool is_send = talk.steps[i].is_request != is_server;
             agenda_.push({at, id, order_++, i, Entry::What::Move});
             // The hook of a send runs when the call returns, before the thread's next send.
             std::uint64_t late = at;
-            if (is_send && options.kind == WG_TCP && random_.chance(0.3)) {
+            if (is_send && options.kind == WG_TCP && !options.is_plain && random_.chance(0.3)) {
                 std::uint64_t limit = at + 1'400'000;
                 for (std::size_t k = i + 1; k < talk.steps.size(); ++k)
                     if (talk.steps[k].is_request == talk.steps[i].is_request) {
@@ -134,7 +144,7 @@ class World {
         }
         if (talk.is_closed) {
             const std::uint64_t end = talk.steps.back().time_ns + 1'500'000;
-            if (is_server) agenda_.push({end, id, order_++, 0, Entry::What::End});
+            if (is_server && !options.is_plain) agenda_.push({end, id, order_++, 0, Entry::What::End});
             agenda_.push({end + 100'000, id, order_++, 0, Entry::What::Close});
             last_ns_ = std::max(last_ns_, end + 100'000);
         }
@@ -143,8 +153,10 @@ class World {
 
     void happen(const Entry& entry) {
         Talk& talk = talks_[entry.id];
-        Socket& socket = host_.socket(entry.id);
-        const bool is_server = socket.options().role == WG_ROLE_SERVER;
+        const bool is_encrypted = encrypted_.contains(entry.id);
+        Socket& socket = host_.socket(is_encrypted ? entry.id | WG_PLAIN_ID : entry.id);
+        const bool is_server = servers_.contains(entry.id);
+        if (is_encrypted && entry.what == Entry::What::Move && entry.step == 0) shake_hands(entry);
         if (entry.what == Entry::What::Move) {
             const Step& step = talk.steps[entry.step];
             const wg_direction direction = step.is_request == is_server ? WG_RECEIVE : WG_SEND;
@@ -160,13 +172,22 @@ class World {
         } else if (entry.what == Entry::What::End) {
             host_.report_end(socket, entry.at_ns);
         } else {
-            host_.report_close(socket, entry.at_ns);
+            host_.report_close(host_.socket(entry.id), entry.at_ns);
         }
     }
 
+    // The socket is there before what a library makes of it.
+    void shake_hands(const Entry& entry) {
+        Socket& beneath = host_.socket(entry.id);
+        const wg_direction hello = servers_.contains(entry.id) ? WG_RECEIVE : WG_SEND;
+        host_.report(beneath, beneath.moved(hello, tls_record(22, client_hello({})), entry.at_ns, entry.id));
+    }
+
     void collect() {
-        for (const spans::Span& span : host_.batch()) {
+        for (const spans::Span* request : requests_in(host_.batch())) {
+            const spans::Span& span = *request;
             const spans::Attributes& a = span.attributes;
+            EXPECT_EQ(a.text(attr::url_scheme) == "https", (span.connection & WG_PLAIN_ID) != 0);
             Seen seen;
             const std::string_view original = a.text(attr::http_request_method_original);
             seen.method = original.empty() ? a.text(attr::http_request_method) : original;
@@ -219,6 +240,8 @@ class World {
     std::map<std::pair<std::uint64_t, std::size_t>, Move> moves_;
     std::map<std::string, Seen> spans_;
     std::set<std::uint64_t> lossy_;
+    std::set<std::uint64_t> servers_;
+    std::set<std::uint64_t> encrypted_;
     std::uint64_t order_ = 0;
     std::uint64_t last_ns_ = 0;
     std::uint64_t duplicates_ = 0;

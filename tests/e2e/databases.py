@@ -87,10 +87,11 @@ class Mariadb:
         assert not check or done.returncode == 0, done.stderr
         return done
 
-    def run(self, statements, is_local=False, check=True, options=()):
+    def run(self, statements, is_local=False, check=True, options=(), user="shop"):
         """By MariaDB's own client, one statement after the other."""
         way = [f"--socket={self.socket}"] if is_local else ["--protocol=tcp", "-h", "127.0.0.1", "-P", str(self.port)]
-        return self._call([*way, "-u", "shop", "-ppw", "-D", "shop", *options], statements, check).stdout
+        login = ["-u", user, *(["-ppw"] if user == "shop" else [])]
+        return self._call([*way, *login, "-D", "shop", *options], statements, check).stdout
 
     def stop(self):
         self.child.stop()
@@ -213,6 +214,7 @@ class DatabaseTest(unittest.TestCase):
         agent = Agent(services=[{"pids": [child.pid for child in children]}], **options)
         self.addCleanup(agent.sink.stop)
         self.addCleanup(agent.stop)
+        self.addCleanup(self.check_books, agent)
         wait_for(lambda: agent.metric_sum("waggle_processes_watched") >= len(children), "all to be watched")
         return agent
 
@@ -242,6 +244,11 @@ class DatabaseTest(unittest.TestCase):
     def wait_client(self, child):
         wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
         self.assertIsNone(child.process.poll(), child.output())
+
+    @staticmethod
+    def check_books(agent):
+        if agent.child.process.poll() is None:
+            agent.check_books()
 
     def check_losses(self, agent):
         for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):

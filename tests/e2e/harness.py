@@ -267,6 +267,23 @@ class Agent:
             return {}
         return {k: v for k, v in self.metrics().items() if v and k[0].startswith("waggle_") and ("lost" in k[0] or "missed" in k[0])}
 
+    def check_books(self):
+        """Of each protocol: every request that was seen is under way or has ended, and it is known how."""
+        def unbalanced():
+            sums = {}
+            for (name, labels), value in self.metrics().items():
+                if name.startswith("waggle_requests_") and "protocol" in dict(labels):
+                    of = sums.setdefault(dict(labels)["protocol"], {})
+                    of[name] = of.get(name, 0) + value
+            assert sums, "no protocol has books"
+            return {protocol: of for protocol, of in sums.items()
+                    if of["waggle_requests_unaccounted"] or
+                    of["waggle_requests_seen_total"] != of["waggle_requests_ended_total"] + of["waggle_requests_in_flight"]}
+        try:
+            wait_for(lambda: not unbalanced(), "the books to balance", deadline=10)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {unbalanced()}") from None
+
     def spans(self, where=lambda span: True):
         with self.sink.lock:
             return sorted((s for s in self.sink.spans if where(s)), key=lambda s: s.start)

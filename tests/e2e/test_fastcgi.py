@@ -61,7 +61,8 @@ def nginx(upstream, keeps):
                                         fastcgi_buffering on; }}""")
 
 
-def apache(port):
+def apache(target):
+    """In front of php-fpm at a port or a path."""
     folder = tempfile.mkdtemp(prefix="waggle-apache-")
     modules = "".join(f"LoadModule {m}_module {MODULES}/mod_{m}.so\n"
                       for m in ("mpm_event", "authz_core", "proxy", "proxy_fcgi", "setenvif"))
@@ -76,7 +77,7 @@ PidFile {folder}/pid
 ErrorLog {folder}/error.log
 Listen 127.0.0.1:{mine}
 ProxyFCGISetEnvIf "true" SCRIPT_FILENAME "{SCRIPT}"
-ProxyPass / fcgi://127.0.0.1:{port}/
+ProxyPass / {f"fcgi://127.0.0.1:{target}/" if isinstance(target, int) else f"unix:{target}|fcgi://localhost/"}
 """)
     return Child(["apache2", "-X", "-f", config]).wait_port(mine), mine
 
@@ -113,6 +114,7 @@ class FastCgi(unittest.TestCase):
             self.assertEqual({s.trace_id for s in (front, call, back)}, {TRACE})
             self.assertEqual(call.parent, front.span_id)
             self.assertTrue(front.start <= call.start <= back.start < back.end, (front.raw, call.raw, back.raw))
+        agent.check_books()
         for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
             self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
         self.assertEqual(agent.metric_sum("http_client_request_duration_seconds_count"), len(TURNS))
@@ -136,16 +138,22 @@ class FastCgi(unittest.TestCase):
     def test_apache(self):
         self.by_port(apache)
 
-    def test_nginx_unix(self):
+    def by_path(self, front):
         path = os.path.join(tempfile.mkdtemp(prefix="waggle-fpm-socket-"), "fpm.sock")
         fpm = Fpm(path)
         self.addCleanup(fpm.stop)
         wait_for(lambda: os.path.exists(path), "php-fpm's socket")
         os.chmod(os.path.dirname(path), 0o755)
         os.chmod(path, 0o777)
-        server, mine = nginx("unix:" + path, keeps=False)
+        server, mine = front(path)
         self.addCleanup(server.stop)
         self.check(server, mine, fpm, {"server__address": path, "network__transport": "unix", "server__port": None})
+
+    def test_nginx_unix(self):
+        self.by_path(lambda path: nginx("unix:" + path, keeps=False))
+
+    def test_apache_unix(self):
+        self.by_path(apache)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Memcached: pymemcache, and by hand what no driver here speaks; no key and no value is ever told."""
+"""Memcached: drivers of its three protocols, and by hand what they do not say; no key and no value is ever told."""
 import os
 import socket
 import struct
@@ -30,14 +30,27 @@ class MemcachedTest(DatabaseTest):
                    db__operation__name=span.name, db__query__text=None)
             self.assertIsNone(span["waggle.incomplete"], span)
             self.assertNotIn("basket", str(span.attributes))
+        self.check_losses(agent)
         return found
 
+    def check_driver(self, driver, package, rows):
+        agent = self.run_client(PYTHON, os.path.join(SOURCES, "cacheclient.py"), driver, str(self.port),
+                                env={"PYTHONPATH": python_packages(driver, package)})
+        self.check_metrics(agent, self.expect(agent, rows, "client"), "memcached")
+
     def test_pymemcache(self):
-        agent = self.run_client(PYTHON, os.path.join(SOURCES, "cacheclient.py"), "pymemcache", str(self.port),
-                                env={"PYTHONPATH": python_packages("pymemcache", "pymemcache==4.0.0")})
-        found = self.expect(agent, [("set", None), ("get", None), ("set", None), ("set", None), ("get", None), ("delete", None),
-                                    ("set", None), ("get", None), ("incr", None)], "client")
-        self.check_metrics(agent, found, "memcached")
+        self.check_driver("pymemcache", "pymemcache==4.0.0", [
+            ("set", None), ("get", None), ("set", None), ("set", None), ("get", None), ("delete", None), ("set", None), ("get", None),
+            ("incr", None)])
+
+    def test_python_binary_memcached(self):
+        self.check_driver("bmemcached", "python-binary-memcached==0.31.4", [
+            ("set", None), ("get", None), ("set", None), ("set", None), ("noop", None), ("get", None), ("get", None), ("get", None),
+            ("delete", None), ("set", None), ("get", None), ("incr", "6")])
+
+    def test_meta_memcache(self):
+        self.check_driver("meta", "meta-memcache==4.3.0", [
+            ("ms", None), ("mg", None), ("mg", None), ("mg", None), ("ma", None), ("md", None), ("ms", None), ("mg", None)])
 
     def test_text_and_meta(self):
         agent = self.watch(self.child)

@@ -40,7 +40,39 @@ def by_pymemcache():
     return cache
 
 
+def by_bmemcached():
+    """By binary commands, quiet ones where there are several."""
+    import bmemcached
+    cache = bmemcached.Client((f"127.0.0.1:{port}",))
+    cache.set("basket", "secret")
+    cache.get("basket")
+    cache.set_multi({"a": "1", "b": "2"})
+    cache.get_multi(["a", "b", "none"])
+    cache.delete("a")
+    cache.set("big", "x" * 200000)
+    cache.get("big")
+    try:
+        cache.incr("basket", 1)
+    except bmemcached.exceptions.MemcachedException:
+        pass
+    return cache
+
+
+def by_meta():
+    from meta_memcache import CacheClient, Key, ServerAddress, connection_pool_factory_builder
+    cache = CacheClient.cache_client_from_servers([ServerAddress("127.0.0.1", port)], connection_pool_factory_builder())
+    cache.set(Key("basket"), "secret", ttl=60)
+    cache.get(Key("basket"))
+    cache.multi_get([Key("basket"), Key("none")])
+    cache.delta(Key("none"), delta=1)
+    cache.delete(Key("basket"))
+    cache.set(Key("big"), "x" * 200000, ttl=60)
+    cache.get(Key("big"))
+    return cache
+
+
 sys.stdin.readline()
-kept = {"redis2": lambda: by_redis(2), "redis3": lambda: by_redis(3), "pymemcache": by_pymemcache}[driver]()
+kept = {"redis2": lambda: by_redis(2), "redis3": lambda: by_redis(3), "pymemcache": by_pymemcache, "bmemcached": by_bmemcached,
+        "meta": by_meta}[driver]()
 print("done", flush=True)
 sys.stdin.read()

@@ -25,7 +25,7 @@ std::optional<unsigned> code_of_reset(std::uint32_t error) {
 // a percent at most.
 bool is_past_deadline(const Exchange<Codec>& exchange) {
     const auto timeout = parse_grpc_timeout(exchange.request.fields.text(Name::GrpcTimeout));
-    return timeout && exchange.end_ns >= exchange.start_ns + *timeout - *timeout / 64;
+    return timeout && exchange.end_ns - exchange.start_ns >= *timeout - *timeout / 64;
 }
 
 // As it was sent: in the trailers, the only head, or gRPC-Web's last message.
@@ -54,6 +54,8 @@ std::optional<std::uint64_t> parse_grpc_timeout(std::string_view text) {
     const std::size_t unit = kUnits.find(text.back());
     const auto count = parse_int<std::uint64_t>(text.substr(0, text.size() - 1));
     if (unit == std::string_view::npos || !count) return {};
+    // Eight digits of hours are more than fit: that never passes.
+    if (*count > UINT64_MAX / kNs[unit]) return UINT64_MAX;
     return *count * kNs[unit];
 }
 

@@ -36,6 +36,7 @@ void describe_rpc(const json::RpcMessage& call, std::string_view answer, spans::
     attributes.add(attr::rpc_system_name, std::string_view("jsonrpc"));
     attributes.add(attr::rpc_method, batch.text(call.method));
     attributes.add(attr::jsonrpc_protocol_version, batch.text(call.version));
+    if (!call.id.empty()) attributes.add(attr::jsonrpc_request_id, batch.text(json::plain_id(call.id)));
     const auto message = answer.empty() ? std::nullopt : json::read_rpc(answer);
     if (!message || !message->error) return;
     const std::string_view code = batch.text(std::to_string(*message->error));

@@ -65,4 +65,6 @@ std::optional<RpcMessage> read_rpc(std::string_view text) {
     return message;
 }
 
+std::string_view plain_id(std::string_view id) { return id.starts_with('"') ? id.substr(1, id.size() - 2) : id; }
+
 }  // namespace waggle::protocols::json

@@ -22,5 +22,7 @@ struct RpcMessage {
 
 // The call or answer at the front of a text; of a batch its first one.
 std::optional<RpcMessage> read_rpc(std::string_view text);
+// As it is told: a text without its quotes.
+std::string_view plain_id(std::string_view id);
 
 }  // namespace waggle::protocols::json

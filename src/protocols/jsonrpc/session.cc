@@ -159,6 +159,8 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     span.name = batch.text(exchange.request.method);
     attributes.add(attr::rpc_method, span.name);
     attributes.add(attr::jsonrpc_protocol_version, batch.text(exchange.request.version));
+    if (!exchange.request.id.empty())
+        attributes.add(attr::jsonrpc_request_id, batch.text(json::plain_id(exchange.request.id)));
     std::string_view error;
     if (exchange.response.error) {
         error = batch.text(std::to_string(*exchange.response.error));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many Redis, PostgreSQL, MySQL and MongoDB exchanges whose answers are known: every span says what its own answer
-// said, or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong then either.
+// Many Redis, PostgreSQL, MySQL, MongoDB and Memcached exchanges whose answers are known: every span says what its own
+// answer said, or that it is not whole. In the second test calls are lost anywhere; a pair is never wrong then either.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -45,6 +45,8 @@ struct Language {
     std::string opening_answer;
     // A statement longer than the rule hides that it is executed.
     bool has_parts = false;
+    // Its spans do not name what was asked: where it stood tells.
+    bool is_nameless = false;
 };
 
 std::string bulk(const std::string& text) { return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n"; }
@@ -201,6 +203,65 @@ const Language kMongodb{
     .opening = mongodb_message(1, 0, '\0' + bson("\x10ping" + std::string(1, '\0') + little_endian(1, 4))),
     .opening_answer = mongodb_message(2, 1, '\0' + bson("\x10ok" + std::string(1, '\0') + little_endian(1, 4)))};
 
+bool is_get(const std::string& id) { return id[0] % 2 == 0; }
+
+std::string memcached_text_request(const std::string& id, std::size_t size) {
+    if (is_get(id)) return "get " + id + "\r\n";
+    return "set " + id + " 0 0 " + std::to_string(size) + "\r\n" + std::string(size, 'x') + "\r\n";
+}
+
+std::string memcached_text_answer(const std::string& id, std::size_t size, bool is_error) {
+    if (is_error) return "SERVER_ERROR out of memory\r\n";
+    if (!is_get(id)) return "STORED\r\n";
+    // Data that looks like answers, for whoever begins in the midst of it.
+    std::string data;
+    while (data.size() < size) data += "SERVER_ERROR x\r\nEND\r\n";
+    return "VALUE " + id + " 0 " + std::to_string(data.size()) + "\r\n" + data + "\r\nEND\r\n";
+}
+
+std::string memcached_header(char magic, const std::string& id, std::size_t key, std::size_t extras,
+                             std::uint64_t status, std::size_t body) {
+    const std::uint64_t number = std::stoul(mysql_error(id));
+    const auto two = [](std::size_t value) { return big_endian(value).substr(2); };
+    return std::string(1, magic) + (is_get(id) ? '\0' : '\1') + two(key) + static_cast<char>(extras) + '\0' +
+           two(status) + big_endian(body) + big_endian(number) + std::string(8, '\0');
+}
+
+std::string memcached_binary_request(const std::string& id, std::size_t size) {
+    constexpr char kRequest = static_cast<char>(0x80);
+    if (is_get(id)) return memcached_header(kRequest, id, id.size(), 0, 0, id.size()) + id;
+    return memcached_header(kRequest, id, id.size(), 8, 0, 8 + id.size() + size) + std::string(8, '\0') + id +
+           std::string(size, 'x');
+}
+
+std::string memcached_binary_answer(const std::string& id, std::size_t size, bool is_error) {
+    constexpr char kAnswer = static_cast<char>(0x81);
+    if (is_error) return memcached_header(kAnswer, id, 0, 0, std::stoul(mysql_error(id)), 5) + "wrong";
+    if (!is_get(id)) return memcached_header(kAnswer, id, 0, 0, 0, 0);
+    std::string data;
+    while (data.size() < size) data += memcached_header(kAnswer, id, 0, 0, 4, 0);
+    return memcached_header(kAnswer, id, 0, 4, 0, 4 + data.size()) + std::string(4, '\0') + data;
+}
+
+const Language kMemcachedText{
+    .name = "memcached_text",
+    .request = memcached_text_request,
+    .answer = memcached_text_answer,
+    .span_name = [](const std::string& id) -> std::string { return is_get(id) ? "get" : "set"; },
+    .error = [](const std::string&) -> std::string { return "SERVER_ERROR"; },
+    .opening = "version\r\n",
+    .opening_answer = "VERSION 1.6.18\r\n",
+    .is_nameless = true};
+const Language kMemcachedBinary{
+    .name = "memcached_binary",
+    .request = memcached_binary_request,
+    .answer = memcached_binary_answer,
+    .span_name = [](const std::string& id) -> std::string { return is_get(id) ? "get" : "set"; },
+    .error = mysql_error,
+    .opening = std::string("\x80\x0b", 2) + std::string(22, '\0'),
+    .opening_answer = std::string("\x81\x0b", 2) + std::string(9, '\0') + '\6' + std::string(12, '\0') + "1.6.18",
+    .is_nameless = true};
+
 struct Question {
     bool is_error = false;
     bool is_pipelined = false;
@@ -244,6 +305,7 @@ class World {
             const bool is_first = style == 2 && turn < 3;
             const std::uint64_t count = style == 0 ? 1 : 1 + random_.below(4);
             std::string requests;
+            std::vector<std::size_t> begins;
             for (std::uint64_t i = 0; i < count; ++i) {
                 const std::string id = letters(++last_question_);
                 Question& question = questions_[id];
@@ -251,13 +313,17 @@ class World {
                 std::size_t request = size(is_first ? 0 : 0.1);
                 if (language_.has_parts && request % 2 == 0) request = std::min<std::size_t>(request, 12'000);
                 const std::size_t answer = size(is_first ? 0 : 0.2);
+                begins.push_back(requests.size());
                 requests += language_.request(id, request);
                 answers += language_.preface(request);
                 answers += language_.answer(id, answer, question.is_error);
                 open.emplace_back(id, 0);
             }
             const double loss = is_first ? 0 : loss_;
-            say(socket, true, requests, loss, is_lossy);
+            const std::uint64_t position = say(socket, true, requests, loss, is_lossy);
+            for (std::size_t i = 0; i < begins.size(); ++i)
+                places_[{socket.options().id, static_cast<std::uint32_t>(position + begins[i])}] =
+                    open[open.size() - begins.size() + i].first;
             // Some of what is due, or all of it.
             const bool is_part = style == 2 && turn < 11 && (is_first || random_.chance(0.5));
             const std::size_t now = is_part ? 1 + random_.below(answers.size() - 1) : answers.size();
@@ -283,8 +349,9 @@ class World {
 
     std::size_t size(double big) { return random_.chance(big) ? random_.below(30'000) : random_.below(60); }
 
-    void say(Socket& socket, bool is_request, const std::string& bytes, double loss, bool& is_lossy) {
-        if (bytes.empty()) return;
+    // Where in the stream it stands.
+    std::uint64_t say(Socket& socket, bool is_request, const std::string& bytes, double loss, bool& is_lossy) {
+        if (bytes.empty()) return 0;
         const bool is_send = is_request == (socket.options().role == WG_ROLE_CLIENT);
         Move move = socket.moved(is_send ? WG_SEND : WG_RECEIVE, bytes, now_ns_ += 10'000);
         move.is_lost = random_.chance(loss);
@@ -292,11 +359,12 @@ class World {
         // A send is reported when its call has returned, maybe after the answer was read.
         if (is_send && is_request && !late_ && random_.chance(0.2)) {
             late_ = move;
-            return;
+            return move.position;
         }
         if (is_send) flush(socket);
         host_.report(socket, move);
         flush(socket);
+        return move.position;
     }
 
     void flush(Socket& socket) {
@@ -309,8 +377,10 @@ class World {
     void check() {
         for (const spans::Span& span : host_.batch()) {
             const std::string_view name = span.name;
-            if (name == "PING" || name == "SELECT" || name == "ping") continue;
-            const std::string id(name.substr(name.size() - std::min<std::size_t>(5, name.size())));
+            if (name == "PING" || name == "SELECT" || name == "ping" || name == "version") continue;
+            const std::string id = language_.is_nameless
+                                       ? places_[{span.connection, span.sequence.request}]
+                                       : std::string(name.substr(name.size() - std::min<std::size_t>(5, name.size())));
             const auto found = questions_.find(id);
             ASSERT_NE(found, questions_.end()) << name;
             Question& question = found->second;
@@ -347,6 +417,7 @@ class World {
     double loss_;
     Host host_;
     std::map<std::string, Question> questions_;
+    std::map<std::pair<std::uint64_t, std::uint32_t>, std::string> places_;  // of questions, by connection
     std::optional<Move> late_;
     std::uint64_t last_id_ = 0;
     std::uint64_t last_question_ = 0;
@@ -387,7 +458,8 @@ TEST_P(FramedProperty, NoPairIsWrongWhenCallsAreLost) {
     EXPECT_GT(whole, others) << others;
 }
 
-INSTANTIATE_TEST_SUITE_P(Languages, FramedProperty, ::testing::Values(&kRedis, &kPostgres, &kMysql, &kMongodb),
+INSTANTIATE_TEST_SUITE_P(Languages, FramedProperty,
+                         ::testing::Values(&kRedis, &kPostgres, &kMysql, &kMongodb, &kMemcachedText, &kMemcachedBinary),
                          [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace

@@ -21,6 +21,8 @@ CALLS = Counter({
     ("Slow", "DEADLINE_EXCEEDED", True, True): 1,
     ("Chat", "OK", False, False): 1,
     ("Chat", "CANCELLED", False, True): 1,
+    ("Watch", "OK", False, False): 1,
+    ("Collect", "OK", False, False): 1,
 })
 TOTAL = sum(CALLS.values())
 
@@ -109,6 +111,7 @@ class Talk(unittest.TestCase):
             self.assertEqual(agent.metric_sum(name, rpc_method="depot.Board/Echo", rpc_response_status_code="OK"), 3)
             self.assertEqual(agent.metric_sum(name, rpc_method="depot.Board/Broken", error_type="INTERNAL"), 1)
         self.assertEqual(agent.metric_sum("http_server_request_duration_seconds_count"), 0)
+        agent.check_books()
 
 
 class Grpc(Talk):
@@ -148,6 +151,9 @@ class Grpc(Talk):
 
     def test_go_with_go(self):
         self.talk(go, go)
+
+    def test_go_with_node(self):
+        self.talk(go, node)
 
     def test_go_with_python(self):
         self.talk(go, python)

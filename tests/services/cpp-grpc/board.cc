@@ -26,11 +26,12 @@ ByteBuffer bytes(std::size_t size) {
     return ByteBuffer(&slice, 1);
 }
 
-// One call: each message is answered by itself, of a unary one the first one ends it.
+// One call: each message of a Chat is answered by itself, the one of a Watch three times, the last of a Collect; what
+// is unary ends with its first.
 class Call final : public grpc::ServerGenericBidiReactor {
   public:
     explicit Call(std::string method) : method_(std::move(method)) {
-        if (method_ == "Echo" || method_ == "Slow" || method_ == "Chat")
+        if (method_ == "Echo" || method_ == "Slow" || method_ == "Chat" || method_ == "Watch" || method_ == "Collect")
             StartRead(&message_);
         else
             Finish(Status(method_ == "Missing"  ? StatusCode::NOT_FOUND
@@ -40,19 +41,30 @@ class Call final : public grpc::ServerGenericBidiReactor {
     }
 
     void OnReadDone(bool is_there) override {
-        if (!is_there) return Finish(is_cancelled_ ? Status::CANCELLED : Status::OK);
+        if (!is_there && is_cancelled_) return Finish(Status::CANCELLED);
+        if (!is_there && method_ == "Collect") return StartWriteAndFinish(&last_, {}, Status::OK);
+        if (!is_there) return Finish(Status::OK);
         if (method_ == "Slow") {
             // Its client's deadline comes first.
             for (int i = 0; i < 200 && !is_cancelled_; ++i) std::this_thread::sleep_for(milliseconds(10));
         }
         if (is_cancelled_) return Finish(Status::CANCELLED);
-        if (method_ == "Chat")
+        if (method_ == "Chat" || method_ == "Watch") {
             StartWrite(&message_);
-        else
+        } else if (method_ == "Collect") {
+            last_ = message_;
+            StartRead(&message_);
+        } else {
             StartWriteAndFinish(&message_, {}, Status::OK);
+        }
     }
     void OnWriteDone(bool) override {
         if (method_ == "Chat") StartRead(&message_);
+        if (method_ != "Watch") return;
+        if (++written_ < 3)
+            StartWrite(&message_);
+        else
+            Finish(Status::OK);
     }
     void OnCancel() override { is_cancelled_ = true; }
     void OnDone() override { delete this; }
@@ -61,6 +73,8 @@ class Call final : public grpc::ServerGenericBidiReactor {
     const std::string method_;
     std::atomic<bool> is_cancelled_ = false;
     ByteBuffer message_;
+    ByteBuffer last_;
+    int written_ = 0;
 };
 
 class Board final : public grpc::CallbackGenericService {
@@ -94,9 +108,7 @@ class Client {
         ByteBuffer answer;
         Status status;
         call->Finish(&answer, &status, nullptr);
-        void* tag = nullptr;
-        bool is_good = false;
-        queue.Next(&tag, &is_good);
+        next(queue);
         return status.ok();
     }
 
@@ -104,11 +116,7 @@ class Client {
         grpc::ClientContext context;
         grpc::GenericStub stub(channel_);
         grpc::CompletionQueue queue;
-        const auto wait = [&] {
-            void* tag = nullptr;
-            bool is_good = false;
-            queue.Next(&tag, &is_good);
-        };
+        const auto wait = [&] { next(queue); };
         const auto call = stub.PrepareCall(&context, std::string(kPrefix) + "Chat", &queue);
         call->StartCall(nullptr);
         wait();
@@ -130,7 +138,38 @@ class Client {
         wait();
     }
 
+    // All messages, then all answers.
+    void stream(std::string_view method, int messages, int answers) {
+        grpc::ClientContext context;
+        grpc::GenericStub stub(channel_);
+        grpc::CompletionQueue queue;
+        const auto wait = [&] { next(queue); };
+        const auto call = stub.PrepareCall(&context, std::string(kPrefix) + std::string(method), &queue);
+        call->StartCall(nullptr);
+        wait();
+        for (int i = 0; i < messages; ++i) {
+            call->Write(bytes(5), nullptr);
+            wait();
+        }
+        call->WritesDone(nullptr);
+        wait();
+        ByteBuffer answer;
+        for (int i = 0; i < answers; ++i) {
+            call->Read(&answer, nullptr);
+            wait();
+        }
+        Status status;
+        call->Finish(&status, nullptr);
+        wait();
+    }
+
   private:
+    static void next(grpc::CompletionQueue& queue) {
+        void* tag = nullptr;
+        bool is_good = false;
+        queue.Next(&tag, &is_good);
+    }
+
     std::shared_ptr<grpc::Channel> channel_;
 };
 
@@ -148,6 +187,8 @@ void call(const std::string& port) {
     client.call("Slow", 1, milliseconds(300));
     client.chat(false);
     client.chat(true);
+    client.stream("Watch", 1, 3);
+    client.stream("Collect", 3, 1);
     client.call("Echo", 7, kLong);
     std::cout << "done" << std::endl;
     std::getline(std::cin, line);

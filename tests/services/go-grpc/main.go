@@ -76,6 +76,30 @@ func chat(_ any, stream grpc.ServerStream) error {
 	}
 }
 
+func watch(_ any, stream grpc.ServerStream) error {
+	var message []byte
+	if err := stream.RecvMsg(&message); err != nil {
+		return err
+	}
+	for i := 0; i < 3; i++ {
+		if err := stream.SendMsg(&message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func collect(_ any, stream grpc.ServerStream) error {
+	var last []byte
+	for {
+		if err := stream.RecvMsg(&last); err == io.EOF {
+			return stream.SendMsg(&last)
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
 func serve(port string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	must(err)
@@ -88,7 +112,11 @@ func serve(port string) {
 			{MethodName: "Broken", Handler: unary(func([]byte) ([]byte, error) { return nil, status.Error(codes.Internal, "oops") })},
 			{MethodName: "Slow", Handler: unary(func(b []byte) ([]byte, error) { time.Sleep(2 * time.Second); return b, nil })},
 		},
-		Streams: []grpc.StreamDesc{{StreamName: "Chat", Handler: chat, ServerStreams: true, ClientStreams: true}},
+		Streams: []grpc.StreamDesc{
+			{StreamName: "Chat", Handler: chat, ServerStreams: true, ClientStreams: true},
+			{StreamName: "Watch", Handler: watch, ServerStreams: true},
+			{StreamName: "Collect", Handler: collect, ClientStreams: true},
+		},
 	}, nil)
 	must(server.Serve(listener))
 }
@@ -105,6 +133,22 @@ func calls(port string) {
 		defer cancel()
 		request, answer := make([]byte, size), []byte{}
 		connection.Invoke(ctx, "/depot.Board/"+method, &request, &answer, grpc.ForceCodec(raw{}))
+	}
+	stream := func(description grpc.StreamDesc, messages int) {
+		stream, err := connection.NewStream(context.Background(), &description, "/depot.Board/"+description.StreamName, grpc.ForceCodec(raw{}))
+		must(err)
+		for i := 0; i < messages; i++ {
+			message := []byte("hello")
+			must(stream.SendMsg(&message))
+		}
+		must(stream.CloseSend())
+		for err == nil {
+			var answer []byte
+			err = stream.RecvMsg(&answer)
+		}
+		if err != io.EOF {
+			panic(err)
+		}
 	}
 	const long = 20 * time.Second
 	call("Echo", 12000, long)
@@ -132,6 +176,8 @@ func calls(port string) {
 		}
 		cancel()
 	}
+	stream(grpc.StreamDesc{StreamName: "Watch", ServerStreams: true}, 1)
+	stream(grpc.StreamDesc{StreamName: "Collect", ClientStreams: true}, 3)
 	call("Echo", 7, long)
 	fmt.Println("done")
 	lines.ReadString('\n')

@@ -67,6 +67,17 @@ public class Board {
                 public void onNext(byte[] value) { to.onNext(value); }
                 public void onError(Throwable error) {}
                 public void onCompleted() { to.onCompleted(); }
+            }))
+            .addMethod(method("Watch", MethodDescriptor.MethodType.SERVER_STREAMING), ServerCalls.asyncServerStreamingCall((r, to) -> {
+                for (int i = 0; i < 3; ++i) to.onNext(r);
+                to.onCompleted();
+            }))
+            .addMethod(method("Collect", MethodDescriptor.MethodType.CLIENT_STREAMING), ServerCalls.asyncClientStreamingCall((StreamObserver<byte[]> to) -> new StreamObserver<byte[]>() {
+                byte[] last;
+
+                public void onNext(byte[] value) { last = value; }
+                public void onError(Throwable error) {}
+                public void onCompleted() { answer(last, to); }
             })).build();
         Server server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", port)).addService(service).build().start();
         server.awaitTermination();
@@ -103,6 +114,24 @@ public class Board {
         over.await();
     }
 
+    static void watch(Channel channel) {
+        ClientCalls.blockingServerStreamingCall(channel, method("Watch", MethodDescriptor.MethodType.SERVER_STREAMING), CallOptions.DEFAULT,
+            new byte[5]).forEachRemaining(answer -> {});
+    }
+
+    static void collect(Channel channel) throws Exception {
+        CountDownLatch over = new CountDownLatch(1);
+        StreamObserver<byte[]> call = ClientCalls.asyncClientStreamingCall(
+            channel.newCall(method("Collect", MethodDescriptor.MethodType.CLIENT_STREAMING), CallOptions.DEFAULT), new StreamObserver<byte[]>() {
+                public void onNext(byte[] value) {}
+                public void onError(Throwable error) { over.countDown(); }
+                public void onCompleted() { over.countDown(); }
+            });
+        for (int i = 0; i < 3; ++i) call.onNext(new byte[5]);
+        call.onCompleted();
+        over.await();
+    }
+
     public static void main(String[] arguments) throws Exception {
         int port = Integer.parseInt(arguments[1]);
         if (arguments[0].equals("serve")) {
@@ -122,6 +151,8 @@ public class Board {
         call(channel, "Slow", 1, 300);
         chat(channel, false);
         chat(channel, true);
+        watch(channel);
+        collect(channel);
         call(channel, "Echo", 7, LONG);
         System.out.println("done");
         lines.readLine();

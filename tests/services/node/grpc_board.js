@@ -8,15 +8,18 @@ const readline = require('readline');
 
 const certificate = process.env.CERTIFICATE && fs.readFileSync(process.env.CERTIFICATE);
 const same = (bytes) => bytes;
-const method = (name, isStream) => ({
-  path: `/depot.Board/${name}`, requestStream: isStream, responseStream: isStream,
+const method = (name, requestStream, responseStream) => ({
+  path: `/depot.Board/${name}`, requestStream, responseStream,
   requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same,
 });
 
 function serve(port) {
   const server = new grpc.Server();
   const unary = ['Echo', 'Missing', 'Broken', 'Slow'];
-  server.addService({ ...Object.fromEntries(unary.map((name) => [name, method(name, false)])), Chat: method('Chat', true) }, {
+  server.addService({
+    ...Object.fromEntries(unary.map((name) => [name, method(name, false, false)])),
+    Chat: method('Chat', true, true), Watch: method('Watch', false, true), Collect: method('Collect', true, false),
+  }, {
     Echo: (call, done) => done(null, call.request),
     Missing: (call, done) => done({ code: grpc.status.NOT_FOUND, details: 'none' }),
     Broken: (call, done) => done({ code: grpc.status.INTERNAL, details: 'oops' }),
@@ -24,6 +27,15 @@ function serve(port) {
     Chat: (call) => {
       call.on('data', (message) => call.write(message));
       call.on('end', () => call.end());
+    },
+    Watch: (call) => {
+      for (let i = 0; i < 3; ++i) call.write(call.request);
+      call.end();
+    },
+    Collect: (call, done) => {
+      let last;
+      call.on('data', (message) => { last = message; });
+      call.on('end', () => done(null, last));
     },
   });
   server.bindAsync(`127.0.0.1:${port}`, certificate
@@ -50,6 +62,16 @@ async function calls(port) {
     stream.on('status', done);
     stream.write(Buffer.from('hello'));
   });
+  const watch = () => new Promise((done) => {
+    const stream = client.makeServerStreamRequest('/depot.Board/Watch', same, same, Buffer.from('hello'));
+    stream.on('data', () => {});
+    stream.on('status', done);
+  });
+  const collect = () => new Promise((done) => {
+    const stream = client.makeClientStreamRequest('/depot.Board/Collect', same, same, done);
+    for (let i = 0; i < 3; ++i) stream.write(Buffer.from('hello'));
+    stream.end();
+  });
   await call('Echo', 12000, 20000);
   console.log('begun');
   await lines.next();
@@ -57,6 +79,8 @@ async function calls(port) {
     ['Slow', 1, 300]]) await call(name, size, limit);
   await chat(false);
   await chat(true);
+  await watch();
+  await collect();
   await call('Echo', 7, 20000);
   console.log('done');
   await lines.next();

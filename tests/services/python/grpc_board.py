@@ -32,6 +32,15 @@ def chat(requests, _):
     yield from requests
 
 
+def watch(request, _):
+    for _ in range(3):
+        yield request
+
+
+def collect(requests, _):
+    return list(requests)[-1]
+
+
 def serve(port):
     server = grpc.server(futures.ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("depot.Board", {
@@ -40,6 +49,8 @@ def serve(port):
         "Broken": grpc.unary_unary_rpc_method_handler(broken),
         "Slow": grpc.unary_unary_rpc_method_handler(slow),
         "Chat": grpc.stream_stream_rpc_method_handler(chat),
+        "Watch": grpc.unary_stream_rpc_method_handler(watch),
+        "Collect": grpc.stream_unary_rpc_method_handler(collect),
     })])
     if content("CERTIFICATE"):
         server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(content("KEY"), content("CERTIFICATE"))]))
@@ -79,6 +90,8 @@ def calls(port):
                 call.cancel()
             else:
                 list(call)
+        assert list(channel.unary_stream("/depot.Board/Watch")(b"hello")) == [b"hello"] * 3
+        assert channel.stream_unary("/depot.Board/Collect")(iter([b"hello"] * 3)) == b"hello"
         channel.unary_unary("/depot.Board/Echo")(b"x" * 7, timeout=20)
         print("done", flush=True)
         sys.stdin.readline()

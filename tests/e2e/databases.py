@@ -214,15 +214,15 @@ class DatabaseTest(unittest.TestCase):
         agent = Agent(services=[{"pids": [child.pid for child in children]}], **options)
         self.addCleanup(agent.sink.stop)
         self.addCleanup(agent.stop)
-        self.addCleanup(self.check_books, agent)
+        self.addCleanup(lambda: agent.child.process.poll() is None and agent.check_books())
         wait_for(lambda: agent.metric_sum("waggle_processes_watched") >= len(children), "all to be watched")
         return agent
 
-    def run_client(self, *argv, env=None, pause_after=None):
-        """A client that waits for a line, watched, then set going; returns its agent. One with a pause waits for another
-        line, which comes when a span of that name has been told."""
+    def run_client(self, *argv, env=None, pause_after=None, others=()):
+        """A client that waits for a line, watched with the others, then set going; returns its agent. One with a pause waits
+        for another line, which comes when a span of that name has been told."""
         child = self.start_client(*argv, env=env)
-        agent = self.watch(child)
+        agent = self.watch(child, *others)
         say_go(child)
         if pause_after:
             wait_for(lambda: agent.spans(lambda s: s.name == pause_after), f"a span named {pause_after}")
@@ -244,11 +244,6 @@ class DatabaseTest(unittest.TestCase):
     def wait_client(self, child):
         wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
         self.assertIsNone(child.process.poll(), child.output())
-
-    @staticmethod
-    def check_books(agent):
-        if agent.child.process.poll() is None:
-            agent.check_books()
 
     def check_losses(self, agent):
         for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):

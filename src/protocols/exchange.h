@@ -37,6 +37,7 @@ struct ExchangeState {
     bool is_response_body_known = false;
     bool has_response = false;
     bool is_reported = false;  // exported at its age limit; still waits for its response
+    bool is_held = false;      // what follows tells whether it is a call
     spans::Incomplete incomplete = spans::Incomplete::No;
     spans::ProcessKey process;
     TraceIds ids;

@@ -80,6 +80,12 @@ inline spans::SpanBatch& settle_traces(ExchangeState& exchange, const Connection
     return must_wait ? context.waiting.fresh() : context.batch;
 }
 
+// What turned out to be no call: nothing is part of it any more.
+inline void close_traces(const ExchangeState& exchange, const ConnectionInfo& info, Context& context) {
+    if (!context.options.wants_traces || info.role != Role::Server) return;
+    context.traces.close_server(call_of(exchange, info, context.now_ns), exchange.ids);
+}
+
 // Exports the exchange, unless that has happened at its age limit.
 template <typename Codec>
 void report(Exchange<Codec>& exchange, const ConnectionInfo& info, Context& context) {

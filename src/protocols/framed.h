@@ -45,6 +45,7 @@ struct RequestEffect {
         Part,    // belongs to an exchange that a later unit opens
         Opens,   // an exchange, from its first part on
         Silent,  // likewise, told only when it fails
+        Held,    // likewise, told unless what follows says that it was no call
         Drops,   // what began with parts opens none
         Over,    // the rest of the connection is another's
         Invalid,
@@ -53,6 +54,7 @@ struct RequestEffect {
     bool is_expecting = false;      // pushed an expectation
     std::optional<Cause> why = {};  // it is over
     Next next = Next::Nothing;      // then
+    bool drops_held = false;        // no call was what is held either
 };
 
 struct ResponseEffect {
@@ -86,6 +88,8 @@ class FramedSession final : public Session {
 
     // An answer of which nothing came for so long is whole.
     static constexpr std::uint64_t kRestNs = 1'000'000'000;
+    // After so long nothing follows that says what is held to be no call.
+    static constexpr std::uint64_t kHoldNs = 1'000'000'000;
 
     FramedSession(const ConnectionInfo& info, Streams& streams, Direction requests)
         : info_(info),
@@ -108,6 +112,7 @@ class FramedSession final : public Session {
         if (place_in_responses_ == Alignment::Lost && responses_.end_ns() + kRestNs < context.now_ns)
             finish_rested(context);
         is_slow_ = open_.size() > 0 && open_.front().start_ns + kSlowNs < context.now_ns;
+        if (held_since_ns_ && held_since_ns_ + kHoldNs < context.now_ns) decide_held(true, context);
         check_ages(context);
     }
 
@@ -117,13 +122,15 @@ class FramedSession final : public Session {
             read_responses(context);
             if (place_in_responses_ == Alignment::Lost) finish_rested(context);
         }
+        decide_held(true, context);
         while (open_.size() > 0) {
             set_incomplete(open_.front(), reason);
             finish(context, last_time(context));
         }
     }
 
-    std::size_t open_exchanges() const override {
+    std::size_t open_exchanges() const override { return unreported() + (held_since_ns_ ? 1 : 0); }
+    std::size_t unreported() const override {
         std::size_t count = 0;
         for (std::size_t i = 0; i < open_.size(); ++i)
             count += !open_.at(i).request.is_silent && !open_.at(i).is_reported;
@@ -184,7 +191,8 @@ class FramedSession final : public Session {
     bool read_request(Context& context);
     void begin_turn(std::uint64_t pushed, std::uint64_t expected);
     void begin_place();
-    bool open_exchange(bool is_silent, Context& context);
+    bool open_exchange(RequestEffect::Kind kind, Context& context);
+    void decide_held(bool is_told, Context& context);
     void go_astray(Context& context);
     bool is_found_again(Direction direction, Context& context);
 
@@ -215,7 +223,9 @@ class FramedSession final : public Session {
     void finish(Context& context, std::uint64_t end_ns) {
         Open& exchange = open_.front();
         exchange.end_ns = std::max(end_ns, exchange.start_ns);
-        if (!exchange.request.is_silent) {
+        if (exchange.is_held) {
+            std::swap(held_.push(), exchange);
+        } else if (!exchange.request.is_silent) {
             report(exchange, context);
         } else if (Codec::is_wanted(exchange)) {
             ++context.counts.seen;
@@ -268,6 +278,7 @@ class FramedSession final : public Session {
     const Direction request_direction_;
     Codec codec_;
     OpenExchanges<Codec> open_;
+    OpenExchanges<Codec> held_;  // that are answered already
     typename Codec::Request scratch_;
     Turn turn_;  // the newest
     Turn sought_;
@@ -279,10 +290,11 @@ class FramedSession final : public Session {
     std::optional<std::uint64_t> greeting_;  // where the server spoke before it was asked
     std::size_t finishing_ = 0;              // exchanges that end with that payload
     std::uint64_t context_ = 0;
-    std::uint64_t last_ns_ = 0;     // of the bytes read so far
-    bool needs_turn_ = true;        // requests_' head may be anywhere in a message
-    bool has_request_gap_ = false;  // since the newest turn requests were lost
-    bool is_unproven_ = false;      // Lost: not even that these are bytes of what is awaited is known
+    std::uint64_t held_since_ns_ = 0;  // the first that is held was sent; 0: none is
+    std::uint64_t last_ns_ = 0;        // of the bytes read so far
+    bool needs_turn_ = true;           // requests_' head may be anywhere in a message
+    bool has_request_gap_ = false;     // since the newest turn requests were lost
+    bool is_unproven_ = false;         // Lost: not even that these are bytes of what is awaited is known
     Alignment place_in_responses_ = Alignment::Seeking;
     bool is_pipelined_ = false;   // enough to capture more
     bool has_pipelined_ = false;  // over turns, proven by positions

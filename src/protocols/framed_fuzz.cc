@@ -30,6 +30,8 @@ constexpr std::string_view kBeginnings[] = {
     "ashop\0"sv,
     "*1\r\n$4\r\nPING\r\n"sv,
     "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n"sv,
+    "*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nAUTH\r\n$1\r\na\r\n"sv,
+    "*1\r\n$5\r\nMULTI\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n5\r\n"sv,
     "get a\r\n"sv,
     "mg a v q\r\nmn\r\n"sv,
     "\x80\x00\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0a"sv,

@@ -23,7 +23,7 @@ void FramedSession<Codec>::read_requests(Context& context) {
             }
             context.counts.add(Cause::Hole);
             if (place_.is_set && codec_.on_hole(scratch_).kind == RequestEffect::Kind::Opens)
-                if (!open_exchange(false, context)) return;
+                if (!open_exchange(RequestEffect::Kind::Opens, context)) return;
             codec_.restart(Side::Request);
             needs_turn_ = has_request_gap_ = true;
             place_.is_set = false;
@@ -72,13 +72,14 @@ bool FramedSession<Codec>::read_request(Context& context) {
     }
     if (unit->is_cut) context.counts.add(Cause::RuleCut);
     if (effect.is_expecting && (!turn_.is_known || requests_.turn() != turn_.number)) begin_turn(pushed, expected);
-    if (effect.kind == Kind::Part || effect.kind == Kind::Opens || effect.kind == Kind::Silent) begin_place();
+    const bool opens = effect.kind == Kind::Opens || effect.kind == Kind::Silent || effect.kind == Kind::Held;
+    if (effect.kind == Kind::Part || opens) begin_place();
     if (effect.kind == Kind::Drops) place_.is_set = false;
     bool goes_on = true;
-    if (effect.kind == Kind::Opens || effect.kind == Kind::Silent)
-        goes_on = open_exchange(effect.kind == Kind::Silent, context);
+    if (opens) goes_on = open_exchange(effect.kind, context);
     if (effect.kind == Kind::Over) {
         pass_payload(requests_, requests_.head() + unit->size);
+        decide_held(!effect.drops_held, context);
         be_over(effect.why, effect.next, context);
         return false;
     }
@@ -123,7 +124,10 @@ void FramedSession<Codec>::begin_place() {
 }
 
 template <typename Codec>
-bool FramedSession<Codec>::open_exchange(bool is_silent, Context& context) {
+bool FramedSession<Codec>::open_exchange(RequestEffect::Kind kind, Context& context) {
+    const bool is_held = kind == RequestEffect::Kind::Held;
+    const bool is_silent = is_held || kind == RequestEffect::Kind::Silent;
+    if (!is_held) decide_held(true, context);
     if (open_.size() >= kMaxOpen) {
         context.counts.add(Cause::QueueFull);
         go_astray(context);
@@ -133,6 +137,7 @@ bool FramedSession<Codec>::open_exchange(bool is_silent, Context& context) {
     Open& exchange = open_.push();
     std::swap(exchange.request, scratch_);
     exchange.request.is_silent = is_silent;
+    exchange.is_held = is_held;
     exchange.request_position = place_.position;
     exchange.request_order = place_.order;
     exchange.start_ns = place_.start_ns;
@@ -143,15 +148,35 @@ bool FramedSession<Codec>::open_exchange(bool is_silent, Context& context) {
     exchange.response.clear();
     place_.is_set = false;
     ++opened_;
-    if (is_silent) return true;
-    ++context.counts.seen;
-    open_traces(exchange, context);
+    if (is_held && !held_since_ns_) held_since_ns_ = exchange.start_ns;
+    if (!is_silent) ++context.counts.seen;
+    if (!is_silent || is_held) open_traces(exchange, context);  // what serves it is known now only
     return true;
+}
+
+// What is held is a call, or is not.
+template <typename Codec>
+void FramedSession<Codec>::decide_held(bool is_told, Context& context) {
+    if (!held_since_ns_) return;
+    held_since_ns_ = 0;
+    const auto decide = [&](Open& exchange) {
+        exchange.is_held = false;
+        exchange.request.is_silent = !is_told;
+        context.counts.seen += is_told;
+        if (!is_told) close_traces(exchange, info_, context);
+    };
+    for (; held_.size() > 0; held_.pop()) {
+        decide(held_.front());
+        if (is_told) report(held_.front(), context);
+    }
+    for (std::size_t i = 0; i < open_.size(); ++i)
+        if (open_.at(i).is_held) decide(open_.at(i));
 }
 
 // Bytes are missing where several exchanges are in flight: nobody can tell which answer is whose.
 template <typename Codec>
 void FramedSession<Codec>::go_astray(Context& context) {
+    decide_held(true, context);
     context.counts.add(Cause::Hole, open_exchanges());
     while (open_.size() > 0) {
         set_incomplete(open_.front(), spans::Incomplete::Hole);

@@ -156,7 +156,7 @@ template <typename Codec>
 void FramedSession<Codec>::finish_lost(std::size_t count, std::uint64_t end_ns, Context& context) {
     for (; count > 0 && open_.size() > 0; --count) {
         if (!Codec::is_answered(open_.front())) {
-            if (!open_.front().request.is_silent) context.counts.add(Cause::Hole);
+            if (!open_.front().request.is_silent || open_.front().is_held) context.counts.add(Cause::Hole);
             set_incomplete(open_.front(), spans::Incomplete::Hole);
         }
         finish(context, end_ns);

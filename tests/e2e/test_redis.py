@@ -7,7 +7,7 @@ import unittest
 
 import databases
 from databases import PYTHON, SOURCES, DatabaseTest, go_client, java_client, node_packages, python_packages
-from harness import Child, free_port, request, subset
+from harness import Child, free_port, request, subset, wait_for
 
 # What drivers say of themselves when they connect differs with their versions.
 GREETINGS = ("CLIENT", "HELLO", "INFO", "SELECT")
@@ -74,9 +74,37 @@ class Drivers(RedisTest):
 class Server(RedisTest):
     """Redis itself: server spans, and nobody's client."""
 
-    def cli(self, *words, stdin=None):
-        return subprocess.run(["redis-cli", "-p", str(self.port), *words], input=stdin, capture_output=True, text=True,
+    def cli(self, *words, stdin=None, port=None):
+        return subprocess.run(["redis-cli", "-p", str(port or self.port), *words], input=stdin, capture_output=True, text=True,
                               check=True).stdout
+
+    def test_replicas(self):
+        """One that was there before the agent, and one that logs in under its eyes: neither end tells what they say to each other."""
+        self.cli("CONFIG", "SET", "requirepass", "secret")
+        children, ports = [self.child], []
+        for more in (("--replicaof", "127.0.0.1", str(self.port)), ()):
+            child, port = databases.redis("--masterauth", "secret", *more)
+            self.addCleanup(child.stop)
+            children.append(child)
+            ports.append(port)
+        is_up = lambda port: "master_link_status:up" in self.cli("INFO", "replication", port=port)
+        wait_for(lambda: is_up(ports[0]), "the first replica")
+        agent = self.watch(*children)
+        self.cli("REPLICAOF", "127.0.0.1", str(self.port), port=ports[1])
+        wait_for(lambda: is_up(ports[1]), "the second replica")
+        self.cli("-a", "secret", "SET", "basket", "secret")
+        for port in ports:
+            wait_for(lambda: self.cli("GET", "basket", port=port) == "secret\n", "what was replicated")  # noqa: B023
+        agent.expect_spans(1, lambda s: s.name == "REPLICAOF")
+        agent.expect_spans(1, lambda s: s.name == "SET")
+        # A second later the links have told of themselves, and what might be held is told.
+        self.assertEqual(self.cli("-a", "secret", "WAIT", "2", "10000"), "2\n")
+        agent.expect_spans(1, lambda s: s.name == "WAIT")
+        wait_for(lambda: agent.metric_sum("waggle_requests_in_flight", protocol="redis") == 0, "all to be told")
+        self.assertEqual({s.kind for s in agent.spans()}, {"server"})
+        self.assertLessEqual({s.name for s in agent.spans()}, {"REPLICAOF", "INFO", "GET", "AUTH", "SET", "WAIT"})
+        self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count"), 0)
+        self.check_losses(agent)
 
     def test_redis_cli(self):
         agent = self.watch(self.child)
@@ -92,7 +120,7 @@ class Server(RedisTest):
         agent = self.watch(self.child)
         waiting = Child(["redis-cli", "-p", str(self.port), "BLPOP", "queue", "0"])
         self.addCleanup(waiting.stop)
-        databases.wait_for(lambda: "blocked_clients:1" in self.cli("INFO", "clients"), "a blocked client")
+        wait_for(lambda: "blocked_clients:1" in self.cli("INFO", "clients"), "a blocked client")
         self.cli("LPUSH", "queue", "x")
         span, = agent.expect_spans(1, lambda s: s.name == "BLPOP")
         push, = agent.expect_spans(1, lambda s: s.name == "LPUSH")

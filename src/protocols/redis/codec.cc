@@ -62,6 +62,7 @@ void Codec::restart(Side side) {
     }
     arguments_left_ = 0;
     is_database_known_ = false;  // what was missed may have selected another
+    queued_database_ = kNoDatabase;
 }
 
 void Codec::pop() {
@@ -75,6 +76,7 @@ void Codec::pop() {
 }
 
 void Codec::forget(std::size_t count) {
+    if (last_selection_ > pushed_ - expected()) is_database_known_ = false;
     for (; count > 0 && expected() > 0; --count) pop();
     nesting_.restart();
 }
@@ -140,8 +142,18 @@ RequestEffect Codec::on_hole(Request& request) {
     return open(request);
 }
 
+// A replica begins so, before it says what it is.
+bool Codec::may_greet() {
+    const bool is_ping = name_ == "PING" && greeting_ == Greeting::None;
+    const bool is_login = name_ == "AUTH" && greeting_ != Greeting::Over;
+    greeting_ = is_ping ? Greeting::Ping : Greeting::Over;
+    return is_ping || is_login;
+}
+
 RequestEffect Codec::open(Request& request) {
-    if (expected() >= kMaxExpected || name_ == "PSYNC" || name_ == "SYNC") return {.kind = RequestKind::Over};
+    if (expected() >= kMaxExpected) return {.kind = RequestKind::Over};
+    if (name_ == "REPLCONF" || name_ == "PSYNC" || name_ == "SYNC")
+        return {.kind = RequestKind::Over, .drops_held = true};
     arguments_left_ = 0;
     request.name = name_;
     request.text = name_;
@@ -153,7 +165,7 @@ RequestEffect Codec::open(Request& request) {
     }
     for (; shown < arguments_ && shown <= kMaxShown; ++shown) request.text += " ?";
     if (shown < arguments_) request.text += " ...";
-    request.database = name_ == "SELECT" ? parse_int<std::int64_t>(second_).value_or(-1) : -1;
+    request.database = name_ == "SELECT" ? parse_int<std::int64_t>(second_).value_or(kNoDatabase) : kNoDatabase;
     Confirmations confirmations = 0;
     if (subscribes(name_))
         confirmations = static_cast<Confirmations>(std::min<std::uint64_t>(arguments_ - 1, 1u << 20));
@@ -161,7 +173,8 @@ RequestEffect Codec::open(Request& request) {
         confirmations = static_cast<Confirmations>(std::clamp<std::uint64_t>(arguments_ - 1, 1, 1u << 20));
     queue_.push_back(confirmations);
     ++pushed_;
-    return {.kind = RequestKind::Opens, .is_expecting = true};
+    if (name_ == "SELECT" || name_ == "EXEC") last_selection_ = pushed_;
+    return {.kind = may_greet() ? RequestKind::Held : RequestKind::Opens, .is_expecting = true};
 }
 
 void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options&,

@@ -15,11 +15,12 @@ namespace waggle::protocols::redis {
 
 class Codec {
   public:
+    static constexpr std::int64_t kNoDatabase = -1;
     struct Request {
         bool is_silent = false;
-        std::string name;            // in capitals
-        std::string text;            // the name with ? for each argument
-        std::int64_t database = -1;  // that SELECT asks for
+        std::string name;                     // in capitals
+        std::string text;                     // the name with ? for each argument
+        std::int64_t database = kNoDatabase;  // that SELECT asks for
     };
     struct Response {
         bool is_begun = false;  // what kind of reply it is, is known
@@ -57,14 +58,18 @@ class Codec {
     RequestEffect on_argument(std::string_view word, Request& request);
     RequestEffect on_inline(std::string_view line, Request& request);
     RequestEffect open(Request& request);
+    bool may_greet();
     bool begin(std::string_view word);
     ResponseEffect on_reply(Open& open);
+    void on_well_answered(const Request& request);
+    void select(std::int64_t database);
     ResponseEffect on_confirmation(Open& open);
     void pop();
 
     std::vector<Confirmations> queue_;  // from first_ on
     std::size_t first_ = 0;
     std::uint64_t pushed_ = 0;
+    std::uint64_t last_selection_ = 0;  // the number of the last that may change the database
 
     // The command that is read.
     std::uint64_t arguments_ = 0;
@@ -76,16 +81,21 @@ class Codec {
     // The reply that is read.
     Nesting nesting_;
     char type_ = 0;
+    bool is_queued_ = false;   // the command is done with its transaction
+    bool has_errors_ = false;  // one of its elements is an error
     std::string error_;
     Push push_ = Push::None;
     bool ends_subscription_ = false;
     std::uint64_t element_ = 0;  // of the outermost aggregate
 
     std::int64_t database_ = 0;
-    bool is_database_known_ = true;  // unless something was missed
-    bool has_selected_ = false;      // it was seen being selected
-    bool is_subscribed_ = false;     // RESP2: messages are arrays
+    std::int64_t queued_database_ = kNoDatabase;  // that the transaction selects
+    bool is_database_known_ = true;               // unless something was missed
+    bool has_selected_ = false;                   // it was seen being selected
+    bool is_subscribed_ = false;                  // RESP2: messages are arrays
     bool is_monitoring_ = false;
+    enum class Greeting : std::uint8_t { None, Ping, Over };
+    Greeting greeting_ = Greeting::None;  // what was asked before anything else
 };
 
 }  // namespace waggle::protocols::redis

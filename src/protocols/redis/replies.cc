@@ -30,8 +30,9 @@ ResponseEffect Codec::on_response(std::string_view front, const Unit&, Open& ope
         type_ = element.type;
         error_.clear();
         push_ = Push::None;
-        ends_subscription_ = false;
+        ends_subscription_ = has_errors_ = false;
         element_ = 0;
+        is_queued_ = type_ == '+' && element.line == "QUEUED";
         if (type_ == '-') error_.assign(error_prefix(element.line));
         if (type_ == '!') error_.assign(error_prefix(element.payload));
         const bool is_asked = expected() > 0 && type_ != '>' && type_ != '|';
@@ -41,6 +42,7 @@ ResponseEffect Codec::on_response(std::string_view front, const Unit&, Open& ope
         if (element_ == 0 && is_message(word)) push_ = Push::Message;
         if (element_ == 0 && is_confirmation(word)) push_ = Push::Confirmation;
         if (element_ == 2 && element.type == ':') ends_subscription_ = element.line == "0";
+        has_errors_ |= element.type == '-' || element.type == '!';
         ++element_;
     }
     if (!nesting_.add(element)) return {.kind = Kind::Invalid};
@@ -63,21 +65,36 @@ ResponseEffect Codec::on_reply(Open& open) {
     Exchange<Codec>& exchange = open.front();
     exchange.response.is_begun = true;
     exchange.response.error = error_;
-    const Request& request = exchange.request;
-    if (error_.empty()) {
-        if (request.database >= 0) {
-            database_ = request.database;
-            has_selected_ = is_database_known_ = true;
-        }
-        is_monitoring_ |= request.name == "MONITOR";
-        if (request.name == "RESET") {
-            database_ = 0;
-            has_selected_ = is_database_known_ = true;
-            is_subscribed_ = is_monitoring_ = false;
-        }
-    }
+    if (error_.empty()) on_well_answered(exchange.request);
+    if (exchange.request.name == "EXEC" || exchange.request.name == "DISCARD") queued_database_ = kNoDatabase;
     pop();
     return {.kind = Kind::Part, .finished = 1};
+}
+
+void Codec::select(std::int64_t database) {
+    database_ = database;
+    has_selected_ = is_database_known_ = true;
+}
+
+void Codec::on_well_answered(const Request& request) {
+    if (is_queued_) {
+        if (request.database != kNoDatabase) queued_database_ = request.database;
+        return;
+    }
+    if (request.database != kNoDatabase) select(request.database);
+    // Nothing was done when the answer is null. Where something failed, maybe that is what.
+    if (request.name == "EXEC" && type_ == '*' && element_ > 0 && queued_database_ != kNoDatabase) {
+        if (has_errors_)
+            is_database_known_ = false;
+        else
+            select(queued_database_);
+    }
+    is_monitoring_ |= request.name == "MONITOR";
+    if (request.name == "RESET") {
+        select(0);
+        queued_database_ = kNoDatabase;
+        is_subscribed_ = is_monitoring_ = false;
+    }
 }
 
 // One for each channel; the last ends the command.

@@ -21,6 +21,7 @@ void describe_database(const DatabaseCall& call, const CallFacts& facts, const C
     add(attr::db_collection_name, call.collection);
     add(attr::db_query_summary, call.summary);
     add(attr::db_query_text, call.text);
+    if (call.is_text_unknown) attributes.add(attr::waggle_unknown, attr::db_query_text);
     if (call.batch_size > 1) attributes.add(attr::db_operation_batch_size, std::int64_t{call.batch_size});
     if (call.returned_rows >= 0) attributes.add(attr::db_response_returned_rows, call.returned_rows);
     const std::string_view name = batch.text(call.name);

@@ -18,6 +18,7 @@ struct DatabaseCall {
     std::string_view collection;
     std::string_view summary;
     std::string_view text;
+    bool is_text_unknown = false;  // there is one, which nobody saw
     std::string_view database;
     std::string_view status_code;  // of an error
     std::string_view error_type;   // empty: none

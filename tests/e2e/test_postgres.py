@@ -5,8 +5,8 @@ import os
 import subprocess
 import unittest
 
-from databases import PYTHON, SOURCES, DatabaseTest, Postgres, go_client, java_client, node_packages, python_packages
-from harness import Child, free_port, request, subset
+from databases import PYTHON, SOURCES, DatabaseTest, Postgres, go_client, java_client, node_packages, python_packages, say_go
+from harness import Child, free_port, request, subset, wait_for
 
 TABLES = ("CREATE TABLE users (id int, name text)", "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
           "CREATE TABLE orders (user_id int)")
@@ -61,6 +61,21 @@ class Drivers(PostgresTest):
         self.assertEqual(found[0]["db.collection.name"], "users")
         self.assertEqual(found[0]["db.query.summary"], "SELECT users")
 
+    def test_prepared_before_the_agent_came(self):
+        """Such a text nobody knows, and the span says so; those prepared since are known."""
+        child = self.start_client(PYTHON, os.path.join(SOURCES, "pgclient.py"), "psycopg_prepared", dsn(self.server), env={
+            "PYTHONPATH": python_packages("psycopg", "psycopg[binary]==3.2.3"), "PYTHONDONTWRITEBYTECODE": "1"})
+        wait_for(lambda: "ready" in child.output() or child.process.poll(), "the client to have prepared")
+        agent = self.watch(child, self.server.child)
+        say_go(child)
+        self.wait_client(child)
+        for kind in ("client", "server"):
+            found = agent.expect_spans(3, lambda s: s.kind == kind)  # noqa: B023
+            self.assertEqual([(*row(s), s["waggle.unknown"]) for s in found], [
+                ("UPDATE", None, None, "db.query.text"), ("DELETE orders", "DELETE FROM orders WHERE user_id = $1", None, None),
+                ("DEALLOCATE", "DEALLOCATE ALL", None, None)])
+        self.check_losses(agent)
+
     def test_psycopg2(self):
         agent = self.python("psycopg2", "psycopg2-binary==2.9.10")
         self.expect(agent, [
@@ -112,6 +127,18 @@ class Server(PostgresTest):
         self.assertEqual({s.kind for s in found}, {"server"})
         self.assertEqual(found[2]["db.operation.batch.size"], 2)
         self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count"), 0)
+
+    def test_replication(self):
+        """Who copies the whole database and its log is nobody's client."""
+        server = Postgres("max_wal_senders=4", "wal_level=replica")
+        self.addCleanup(server.stop)
+        agent = self.watch(server.child)
+        subprocess.run([server.programs + "/pg_basebackup", "-h", "127.0.0.1", "-p", str(server.port), "-U", "shop", "-X", "stream",
+                        "-D", os.path.join(server.folder, "copy")], check=True, capture_output=True)
+        server.psql("SELECT 1")
+        span, = agent.expect_spans(1)
+        self.assertEqual((span.kind, span.name), ("server", "SELECT"))
+        self.check_losses(agent)
 
     def test_unix_socket(self):
         agent = self.watch(self.server.child)

@@ -155,7 +155,9 @@ ResponseEffect Codec::on_error(std::string_view body, Open& open) {
     is_finishing_ = false;
     // What was sent up to the Sync is not done.
     while (expected() > 0 && !awaits(Awaits::Sync) && !awaits(Awaits::Query)) {
-        if (!pop().ends_exchange || effect.finished >= open.size()) continue;
+        const Expected step = pop();
+        undo(step);
+        if (!step.ends_exchange || effect.finished >= open.size()) continue;
         Exchange<Codec>& exchange = open.at(effect.finished++);
         if (!exchange.response.is_failed) exchange.response.is_failed = exchange.response.is_aborted = true;
     }

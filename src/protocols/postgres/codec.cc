@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/postgres/codec.h"
 
+#include "base/strings.h"
 #include "protocols/postgres/postgres.h"
 
 namespace waggle::protocols::postgres {
@@ -9,6 +10,14 @@ namespace {
 using RequestKind = RequestEffect::Kind;
 
 constexpr std::size_t kHeader = 5;
+
+// As the server reads it: any beginning that fits nothing else.
+bool is_false(std::string_view value) {
+    if (value.empty()) return false;
+    for (const std::string_view word : {"false", "no", "0"})
+        if (equals_ignoring_case(value, word.substr(0, value.size()))) return true;
+    return value.size() > 1 && equals_ignoring_case(value, std::string_view("off").substr(0, value.size()));
+}
 
 }  // namespace
 
@@ -26,13 +35,13 @@ Parsed<Unit> Codec::parse(Side side, std::string_view bytes, bool is_final) cons
     return parse_backend(bytes, is_final);
 }
 
-void Codec::push(Awaits what, bool ends_exchange) {
-    queue_.push_back({what, ends_exchange});
+Codec::Expected& Codec::push(Awaits what, bool ends_exchange) {
     ++pushed_;
+    return queue_.emplace_back(Expected{.what = what, .ends_exchange = ends_exchange, .parsed = {}, .replaced = {}});
 }
 
 Codec::Expected Codec::pop() {
-    const Expected popped = queue_[first_++];
+    Expected popped = std::move(queue_[first_++]);
     if (first_ == queue_.size()) {
         queue_.clear();
         first_ = 0;
@@ -66,24 +75,27 @@ sql::Reading Codec::reading(const Options& options, bool is_cut) const {
             .is_sanitized = options.sanitizes_queries};
 }
 
-void Codec::read_startup(std::string_view body) {
+RequestEffect Codec::start_up(std::string_view body) {
     std::string_view user;
     std::string_view database;
+    bool is_replication = false;
     while (!body.empty() && body[0] != '\0') {
         const std::string_view name = take_text(body);
         const std::string_view value = take_text(body);
         if (name == "user") user = value;
         if (name == "database") database = value;
+        if (name == "replication") is_replication = !is_false(value);
     }
+    if (is_replication) return {.kind = RequestKind::Over};
     database_.assign((database.empty() ? user : database).substr(0, 128));
+    push(Awaits::Startup);
+    return {.is_expecting = true};
 }
 
 RequestEffect Codec::open_message(std::string_view front) {
     switch (*opening_of(front)) {
         case Opening::Startup:
-            read_startup(front.substr(8));
-            push(Awaits::Startup);
-            break;
+            return start_up(front.substr(8));
         case Opening::Ssl:
             push(Awaits::Ssl);
             break;
@@ -96,14 +108,33 @@ RequestEffect Codec::open_message(std::string_view front) {
     return {.kind = RequestKind::Nothing, .is_expecting = true};
 }
 
-void Codec::parse_statement(std::string_view body, bool is_cut, const Options& options) {
+RequestEffect Codec::parse_statement(std::string_view body, bool is_cut, const Options& options) {
     const std::string_view name = take_text(body);
     auto statement = std::make_shared<Statement>();
+    statement->name = name;
     const bool is_open = is_cut && body.find('\0') == std::string_view::npos;
     statement->is_known = true;
     sql::read_statement(take_text(body), reading(options, is_open), statement->facts);
     last_ = statement;
-    keep(statements_, name, std::move(statement));
+    // The server forgets the unnamed one before it looks at the new one.
+    StatementPtr replaced = name.empty() ? nullptr : find(statements_, name);
+    keep(statements_, name, last_);
+    return part(Awaits::Parse, std::move(statement), std::move(replaced));
+}
+
+// The server has not done it, because it or something before it failed.
+void Codec::undo(const Expected& step) {
+    if (step.what == Awaits::Bind) portals_.clear();
+    if (!step.parsed) return;
+    const auto found = statements_.find(step.parsed->name);
+    if (found == statements_.end()) return;
+    if (found->second == step.parsed) {
+        found->second = step.replaced;
+        return;
+    }
+    // Prepared anew meanwhile: what is refused comes back for none of those.
+    for (std::size_t i = first_; i < queue_.size(); ++i)
+        if (queue_[i].replaced == step.parsed) queue_[i].replaced = step.replaced;
 }
 
 void Codec::bind(std::string_view body) {
@@ -113,6 +144,7 @@ void Codec::bind(std::string_view body) {
 }
 
 void Codec::set_request(const StatementPtr& statement, Request& request) const {
+    request.has_text = true;
     request.is_known = statement && statement->is_known;
     if (request.is_known)
         request.facts = statement->facts;
@@ -120,11 +152,13 @@ void Codec::set_request(const StatementPtr& statement, Request& request) const {
         request.facts.clear();
 }
 
-RequestEffect Codec::part(Awaits what) {
+RequestEffect Codec::part(Awaits what, StatementPtr parsed, StatementPtr replaced) {
     if (is_skipping_) return {};
     has_parts_ = true;
     if (what == Awaits::Parse) is_bound_ = false;
-    push(what);
+    Expected& expected = push(what);
+    expected.parsed = std::move(parsed);
+    expected.replaced = std::move(replaced);
     return {.kind = RequestKind::Part, .is_expecting = true};
 }
 
@@ -157,7 +191,7 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
     switch (front[0]) {
         case 'Q': {
             const bool is_open = body.find('\0') == std::string_view::npos;
-            request.is_known = true;
+            request.is_known = request.has_text = true;
             sql::read_statement(take_text(body), reading(options, is_open), request.facts);
             has_parts_ = is_skipping_ = false;
             push(Awaits::Query, true);
@@ -165,8 +199,7 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
         }
         case 'P':
             if (is_skipping_) return {};
-            parse_statement(body, unit.front < unit.size, options);
-            return part(Awaits::Parse);
+            return parse_statement(body, unit.front < unit.size, options);
         case 'B':
             if (!is_skipping_) bind(body);
             is_bound_ = true;
@@ -191,7 +224,7 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
             push(Awaits::Execute, true);
             return {.kind = RequestKind::Opens, .is_expecting = true};
         case 'F':
-            request.is_known = false;
+            request.is_known = request.has_text = false;
             request.facts.clear();
             push(Awaits::Query, true);
             return {.kind = RequestKind::Opens, .is_expecting = true};
@@ -229,6 +262,7 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
         call.batch_size = facts.statements;
     } else {
         call.operation = response.command;
+        call.is_text_unknown = request.has_text;
     }
     const std::string_view code(response.code.data(), response.code.size());
     if (response.is_failed) {

@@ -23,6 +23,7 @@ class Codec {
     struct Request {
         bool is_silent = false;
         bool is_known = false;  // what is executed
+        bool has_text = true;   // known or not
         sql::Facts facts;
     };
     struct Response {
@@ -59,30 +60,34 @@ class Codec {
     static constexpr std::size_t kMaxStatements = 1024;
 
     enum class Awaits : std::uint8_t { Startup, Ssl, Gss, Query, Parse, Bind, Describe, Close, Execute, Sync };
-    struct Expected {
-        Awaits what;
-        bool ends_exchange;
-    };
     struct Statement {
+        std::string name;
         bool is_known = false;
         sql::Facts facts;
     };
     using StatementPtr = std::shared_ptr<const Statement>;
+    struct Expected {
+        Awaits what;
+        bool ends_exchange;
+        StatementPtr parsed;    // believed until it is refused
+        StatementPtr replaced;  // what its name stood for before
+    };
     using ByName = std::unordered_map<std::string, StatementPtr>;
 
     const Expected& front() const { return queue_[first_]; }
     bool awaits(Awaits what) const { return expected() > 0 && front().what == what; }
-    void push(Awaits what, bool ends_exchange = false);
+    Expected& push(Awaits what, bool ends_exchange = false);
     Expected pop();
-    RequestEffect part(Awaits what);
+    RequestEffect part(Awaits what, StatementPtr parsed = {}, StatementPtr replaced = {});
     RequestEffect end_parts(bool is_sync, Request& request);
     RequestEffect open_message(std::string_view front);
-    void read_startup(std::string_view body);
-    void parse_statement(std::string_view body, bool is_cut, const Options& options);
+    RequestEffect start_up(std::string_view body);
+    RequestEffect parse_statement(std::string_view body, bool is_cut, const Options& options);
     void bind(std::string_view body);
     void set_request(const StatementPtr& statement, Request& request) const;
     StatementPtr find(const ByName& names, std::string_view name) const;
     void keep(ByName& names, std::string_view name, StatementPtr statement);
+    void undo(const Expected& step);
     sql::Reading reading(const Options& options, bool is_cut) const;
 
     ResponseEffect on_error(std::string_view body, Open& open);

@@ -34,6 +34,20 @@ def by_psycopg():
     return db
 
 
+def by_psycopg_prepared():
+    """Prepares before anybody looks."""
+    import psycopg
+    db = psycopg.connect(dsn, autocommit=True)
+    update = "UPDATE users SET name = 'x' WHERE id = %s"
+    db.execute(update, (1,), prepare=True)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    db.execute(update, (1,), prepare=True)
+    db.execute("DELETE FROM orders WHERE user_id = %s", (1,), prepare=True)
+    db.execute("DEALLOCATE ALL")
+    return db
+
+
 def by_psycopg2():
     import psycopg2
     db = psycopg2.connect(dsn)
@@ -64,7 +78,8 @@ def by_asyncpg():
     return asyncio.run(calls())
 
 
-sys.stdin.readline()
-kept = {"psycopg": by_psycopg, "psycopg2": by_psycopg2, "asyncpg": by_asyncpg}[driver]()
+if driver != "psycopg_prepared":
+    sys.stdin.readline()
+kept = {"psycopg": by_psycopg, "psycopg_prepared": by_psycopg_prepared, "psycopg2": by_psycopg2, "asyncpg": by_asyncpg}[driver]()
 print("done", flush=True)
 sys.stdin.read()

@@ -109,6 +109,27 @@ class Server(MysqlTest):
         self.assertEqual({(s.kind, s["db.system.name"], s["db.namespace"]) for s in found}, {("server", "mariadb", "shop")})
         self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count"), 0)
 
+    def test_replica(self):
+        """Neither end tells what they say to each other."""
+        servers = [Mariadb("--log-bin=log", f"--server-id={i}") for i in (1, 2)]
+        for server in servers:
+            self.addCleanup(server.stop)
+        first, second = servers
+        first.run("CREATE TABLE copied (n INT)")
+        second.run("CREATE TABLE copied (n INT)")
+        agent = self.watch(first.child, second.child)
+        second.run(f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={first.port}, MASTER_USER='shop', MASTER_PASSWORD='pw', "
+                   "MASTER_LOG_FILE='log.000001', MASTER_LOG_POS=4", is_local=True, user="root")
+        first.run("RESET MASTER", is_local=True, user="root")
+        second.run("START SLAVE", is_local=True, user="root")
+        first.run("INSERT INTO copied VALUES (1)")
+        wait_for(lambda: "1" in second.run("SELECT n FROM copied"), "the row")
+        agent.expect_spans(1, lambda s: s.name == "INSERT copied")
+        self.assertEqual({s.kind for s in agent.spans()}, {"server"})
+        self.assertLessEqual({s["db.operation.name"] for s in agent.spans()}, {"CHANGE", "RESET", "START", "INSERT", "SELECT"})
+        self.assertEqual({s.name for s in agent.spans() if s["db.operation.name"] == "SELECT"}, {"SELECT copied"})
+        self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count"), 0)
+
     def test_unix_socket(self):
         agent = self.watch(self.server.child)
         self.server.run("SELECT name FROM users", is_local=True)

@@ -34,6 +34,10 @@ ResponseEffect Codec::on_response(std::string_view front_bytes, const Unit&, Ope
     may_have_late_eof_ = false;
     if (expected() == 0) return on_unasked(packet);
     if (!follows(packet)) return kInvalid;
+    if (front().hides_database) {  // unless the server tells it
+        database_.clear();
+        front().hides_database = false;
+    }
     const bool is_continuing = is_response_continued_;
     is_response_continued_ = packet.length == kFull;
     if (is_continuing) return part();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/mysql/codec.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -86,7 +87,10 @@ void Codec::pop() {
 
 void Codec::forget(std::size_t count) {
     const std::size_t left = expected() - std::min(count, expected());
-    while (expected() > left) pop();
+    while (expected() > left) {
+        if (front().hides_database || !front().database.empty()) database_.clear();  // nobody knows how it went
+        pop();
+    }
     is_sending_file_ = may_have_late_eof_ = false;
 }
 
@@ -129,7 +133,7 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
     if (packet.body.empty()) return {.kind = RequestKind::Invalid};
     if (expected() >= kMaxExpected) return {.kind = RequestKind::Over};
     has_commands_ = true;
-    request.is_known = false;
+    request.is_known = request.has_text = false;
     request.operation = {};
     return on_command(packet, unit, request, options);
 }
@@ -140,6 +144,7 @@ RequestEffect Codec::on_login(const Packet& packet) {
     if (login->is_ssl_request) return {.kind = RequestKind::Over, .next = Next::Tls};
     capabilities_ = login->capabilities & server_capabilities_.value_or(~0u);
     has_ok_ends_ = has(kDeprecateEof);
+    may_be_replica_ = login->database.empty();
     push(Awaits::Login, false).database.assign(login->database.substr(0, kMaxDatabase));
     return {.is_expecting = true};
 }
@@ -203,17 +208,39 @@ RequestEffect Codec::on_command(const Packet& packet, const Unit& unit, Request&
     return {.kind = RequestKind::Invalid};
 }
 
+// Replicas ask so, before they say what they are: held, or the end. Nothing: not the words of one.
+std::optional<RequestEffect> Codec::greet(std::string_view text) {
+    constexpr std::array<std::string_view, 3> kQuestions = {
+        "SELECT UNIX_TIMESTAMP()", "SHOW VARIABLES LIKE 'SERVER_ID'", "SELECT @@GLOBAL.SERVER_ID"};
+    constexpr std::array<std::string_view, 3> kSettings = {"SET @master_", "SET @source_", "SET @mariadb_slave_"};
+    if (greeted_ > 1 && std::ranges::any_of(kSettings, [&](auto words) { return text.starts_with(words); }))
+        return RequestEffect{.kind = RequestKind::Over, .drops_held = true};
+    const bool is_question =
+        greeted_ == 0 ? text == kQuestions[0] : greeted_ == 1 && (text == kQuestions[1] || text == kQuestions[2]);
+    if (!is_question) return {};
+    ++greeted_;
+    return RequestEffect{.kind = RequestKind::Held, .is_expecting = true};
+}
+
 RequestEffect Codec::query(std::string_view body, bool is_cut, Request& request, const Options& options) {
     std::optional<bool> has_attributes;
     if (capabilities_) has_attributes = has(kQueryAttributes);
-    if (const auto text = query_text(body, has_attributes)) {
+    const auto text = query_text(body, has_attributes);
+    std::optional<RequestEffect> greeting;
+    if (text && may_be_replica_) greeting = greet(*text);
+    may_be_replica_ = greeting.has_value();
+    if (greeting && greeting->kind == RequestKind::Over) return *greeting;
+    request.has_text = true;
+    if (text) {
         request.is_known = true;
         sql::read_statement(*text, reading(options, is_cut), request.facts);
     }
     Expected& expected = push(Awaits::Results, true);
-    if (request.is_known && request.facts.operation == "USE" && !is_cut)
-        expected.database.assign(used_database(*query_text(body, has_attributes)).substr(0, kMaxDatabase));
-    return {.kind = RequestKind::Opens, .is_expecting = true};
+    if (request.is_known && request.facts.operation == "USE" && request.facts.statements == 1 && !is_cut)
+        expected.database.assign(used_database(*text).substr(0, kMaxDatabase));
+    else
+        expected.hides_database = request.is_known && request.facts.selects_database;
+    return greeting.value_or(RequestEffect{.kind = RequestKind::Opens, .is_expecting = true});
 }
 
 RequestEffect Codec::prepare(std::string_view text, bool is_cut, Request& request, const Options& options) {
@@ -235,9 +262,10 @@ RequestEffect Codec::execute(std::string_view body, Request& request) {
         const auto found = statements_.find(id);
         statement = found == statements_.end() ? nullptr : found->second;
     }
+    request.has_text = true;
     request.is_known = statement != nullptr;
     if (statement) request.facts = statement->facts;
-    push(Awaits::Results, true);
+    push(Awaits::Results, true).hides_database = statement && statement->facts.selects_database;
     return {.kind = RequestKind::Opens, .is_expecting = true};
 }
 
@@ -269,6 +297,7 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     const Response& response = exchange.response;
     DatabaseCall call{
         .system = is_mariadb_ ? "mariadb" : "mysql", .operation = request.operation, .database = database_};
+    call.is_text_unknown = request.has_text && !request.is_known;
     if (request.is_known) {
         const sql::Facts& facts = request.facts;
         call.name = facts.summary;

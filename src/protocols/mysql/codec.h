@@ -22,6 +22,7 @@ class Codec {
     struct Request {
         bool is_silent = false;
         bool is_known = false;       // what is executed
+        bool has_text = false;       // known or not
         std::string_view operation;  // of a command without text
         sql::Facts facts;
     };
@@ -69,10 +70,11 @@ class Codec {
     struct Expected {
         Awaits what;
         bool ends_exchange = false;
-        bool is_ordered = true;     // sequence is known
-        std::uint8_t sequence = 0;  // of the request's last packet
-        StatementPtr statement;     // that is prepared
-        std::string database;       // the session's, once it went well
+        bool is_ordered = true;       // sequence is known
+        std::uint8_t sequence = 0;    // of the request's last packet
+        StatementPtr statement;       // that is prepared
+        std::string database;         // the session's, once it went well
+        bool hides_database = false;  // one of several statements may have changed it
     };
     // How far the answer that is awaited next has come.
     enum class State : std::uint8_t { First, Columns, Rows, Infile, Definitions };
@@ -88,6 +90,7 @@ class Codec {
     };
 
     const Expected& front() const { return queue_[first_]; }
+    Expected& front() { return queue_[first_]; }
     bool awaits(Awaits what) const { return expected() > 0 && front().what == what; }
     Expected& push(Awaits what, bool ends_exchange);
     void push_nothing();
@@ -95,6 +98,7 @@ class Codec {
 
     RequestEffect on_login(const Packet& packet);
     RequestEffect on_command(const Packet& packet, const Unit& unit, Request& request, const Options& options);
+    std::optional<RequestEffect> greet(std::string_view text);
     RequestEffect query(std::string_view body, bool is_cut, Request& request, const Options& options);
     RequestEffect prepare(std::string_view text, bool is_cut, Request& request, const Options& options);
     RequestEffect execute(std::string_view body, Request& request);
@@ -134,6 +138,8 @@ class Codec {
     bool is_mariadb_ = false;
     bool has_backslashes_ = true;
     bool has_commands_ = false;          // the login is over
+    std::uint8_t greeted_ = 0;           // so many commands were what a replica begins with
+    bool may_be_replica_ = false;        // no other was
     bool is_request_continued_ = false;  // in the next packet
     bool is_response_continued_ = false;
     bool is_sending_file_ = false;

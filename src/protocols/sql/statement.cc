@@ -97,6 +97,7 @@ struct Batch {
 
 void end_statement(StatementReader& reader, std::string_view text, Facts& facts, Batch& batch) {
     reader.end();
+    facts.selects_database |= reader.operation() == "USE";
     if (++facts.statements == 1) {
         facts.operation = reader.operation();
         facts.summary = reader.summary();
@@ -132,7 +133,7 @@ void Facts::clear() {
     collection.clear();
     summary.clear();
     statements = 0;
-    is_cut = false;
+    selects_database = is_cut = false;
 }
 
 void read_statement(std::string_view text, const Reading& reading, Facts& facts) {

@@ -22,7 +22,8 @@ struct Facts {
     std::string collection;  // the table, when there is one
     std::string summary;     // SELECT users orders
     std::uint32_t statements = 0;
-    bool is_cut = false;  // text or input went on
+    bool selects_database = false;  // one of them is USE
+    bool is_cut = false;            // text or input went on
 
     void clear();
 };

@@ -52,6 +52,25 @@ ProxyPass / http://{upstream}/
     return Server("apache", "apache2", "generic", argv, runtime=None)
 
 
+def apache_tunnels():
+    """To any port, by CONNECT."""
+    folder = tempfile.mkdtemp(prefix="waggle-apache-")
+
+    def argv(port):
+        modules = "".join(f"LoadModule {m}_module {MODULES}/mod_{m}.so\n" for m in ("mpm_event", "authz_core", "proxy", "proxy_connect"))
+        return ("apache2", "-X", "-d", folder, "-f", _file(folder, "apache.conf", f"""{modules}
+ServerName waggle.test
+ServerRoot {folder}
+Mutex posixsem
+PidFile {folder}/pid
+ErrorLog {folder}/error.log
+Listen 127.0.0.1:{port}
+ProxyRequests On
+AllowCONNECT 1-65535
+"""))
+    return Server("tunnels", "apache2", "generic", argv, runtime=None)
+
+
 def haproxy(upstream):
     folder = tempfile.mkdtemp(prefix="waggle-haproxy-")
 

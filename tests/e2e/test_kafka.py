@@ -10,7 +10,7 @@ import unittest
 import brokers
 from artefacts import OUT, make
 from brokers import SOURCES
-from databases import PYTHON, DatabaseTest, node_packages
+from databases import PYTHON, DatabaseTest, node_packages, say_go
 from harness import Child, subset, wait_for
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -37,7 +37,7 @@ def text(value):
 class KafkaTest(DatabaseTest):
     @classmethod
     def setUpClass(cls):
-        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-sarama", "orders-py", "forms", "small", "joined")
+        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-sarama", "orders-py", "forms", "small", "joined", "polled")
         cls.addClassCleanup(cls.broker.stop)
         cls.port = cls.broker.port
 
@@ -134,8 +134,7 @@ class KafkaTest(DatabaseTest):
                           "sys.stdin.read()"], stdin=subprocess.PIPE, env=brokers.confluent())
         self.addCleanup(producer.stop)
         agent = self.watch(self.broker.child, producer)
-        producer.process.stdin.write(b"go\n")
-        producer.process.stdin.flush()
+        say_go(producer)
         found = agent.expect_spans(2, lambda s: s["messaging.destination.name"] == "joined")
         sent = next(s for s in found if s.kind == "producer")
         served = next(s for s in found if s.kind == "server")
@@ -145,6 +144,32 @@ class KafkaTest(DatabaseTest):
             subset(span, messaging__client__id="pyshop", messaging__batch__message_count=1, messaging__kafka__offset=0,
                    messaging__destination__partition__id="0", server__port=self.port)
         self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 1)
+
+    def test_broker_is_polled(self):
+        """So it is of a consumer's: a server's span below the client's, and nobody's consumed messages but the client's."""
+        consumer = Child([PYTHON, "-c", "import sys; from confluent_kafka import Consumer, Producer, TopicPartition; sys.stdin.readline()\n"
+                          f"p = Producer({{'bootstrap.servers': '127.0.0.1:{self.port}'}})\n"
+                          "p.produce('polled', 'secret', partition=0); assert p.flush(20) == 0\n"
+                          f"c = Consumer({{'bootstrap.servers': '127.0.0.1:{self.port}', 'client.id': 'pypack', 'group.id': 'packers'}})\n"
+                          "c.assign([TopicPartition('polled', 0, 0)])\n"
+                          "assert c.poll(20).value() == b'secret'; print('done', flush=True)\n"
+                          "sys.stdin.read()"], stdin=subprocess.PIPE, env=brokers.confluent())
+        self.addCleanup(consumer.stop)
+        agent = self.watch(self.broker.child, consumer)
+        say_go(consumer)
+        self.wait_client(consumer)
+        found = agent.expect_spans(2, lambda s: s.name == "poll polled")
+        polled = next(s for s in found if s.kind == "client")
+        served = next(s for s in found if s.kind == "server")
+        self.assertEqual((served.trace_id, served.parent), (polled.trace_id, polled.span_id))
+        for span in found:
+            subset(span, messaging__client__id="pypack", messaging__destination__partition__id="0", server__port=self.port)
+        subset(polled, messaging__batch__message_count=1, messaging__kafka__offset=0, waggle__unknown=None)
+        # The broker sends records from files: what is in them nobody sees there.
+        subset(served, messaging__batch__message_count=None, waggle__unknown="messaging.batch.message_count")
+        self.assertEqual(agent.metric_sum("messaging_client_consumed_messages_total"), 1)
+        self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count", messaging_operation_name="poll"), 1)
+        self.check_losses(agent)
 
     def test_unknown_topic(self):
         agent = self.watch(self.broker.child)

@@ -131,7 +131,9 @@ Sniff sniff(std::string_view bytes, Side side) {
     Head head;
     const Reader::State state = read_head(bytes, head);
     if (state != Reader::State::Good) return state == Reader::State::Bad ? Sniff::No : Sniff::NeedMore;
-    if (!has_right_size(head)) return Sniff::No;
+    // Where a topic is any 16 bytes, little tells a body from others.
+    if (!has_right_size(head) || ((head.api == kProduce || head.api == kFetch) && !is_readable(head.api, head.version)))
+        return Sniff::No;
     const std::size_t end = std::min<std::size_t>(bytes.size(), head.length + 4);
     Reader reader(bytes.substr(head.size, end - head.size), is_flexible(head.api, head.version));
     switch (head.api) {

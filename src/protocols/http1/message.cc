@@ -217,7 +217,8 @@ Parsed<std::size_t> parse_request(std::string_view bytes, bool is_final, Request
     }
     const std::string_view rest = bytes.substr(target, line->end - target);
     const std::size_t space = rest.rfind(' ');
-    if (space == std::string_view::npos || space == 0) return std::unexpected(Stop::Invalid);
+    if (space == std::string_view::npos || space == 0 || rest.find('\0') != std::string_view::npos)
+        return std::unexpected(Stop::Invalid);
     // Some servers take blanks in a path; elsewhere they are a sign of text that is no request.
     if (rest[0] != '/' && rest.find(' ') != space) return std::unexpected(Stop::Invalid);
     const std::string_view version = rest.substr(space + 1);

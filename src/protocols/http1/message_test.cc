@@ -53,6 +53,13 @@ TEST(Http1Request, WaitsForTheRestOfItsHead) {
     EXPECT_EQ(request_stop("GET /x HT", true), Stop::Invalid);
 }
 
+// However much of it is here.
+TEST(Http1Request, HasNoZeroByteInItsFirstLine) {
+    const std::string_view text("GET /a\0b HTTP/1.1\r\nHost: x\r\n\r\n", 30);
+    for (std::size_t size = 7; size <= text.size(); ++size)
+        EXPECT_EQ(request_stop(text.substr(0, size)), Stop::Invalid) << size;
+}
+
 TEST(Http1Request, IsCutWhereCaptureEnds) {
     const RequestHead head = request("GET /x HTTP/1.1\r\nHost: a\r\nUser-Agent: half of i", true);
     EXPECT_TRUE(head.is_cut);

@@ -44,7 +44,7 @@ class InOrderSession final : public Session {
     void on_bytes(Direction direction, Context& context) override {
         if (is_over_) return handover_ ? void() : skip_all();
         if (is_astray_ && !is_found_again(direction, context)) return;
-        if (direction == request_direction_) read_requests(context);
+        if (direction == request_direction_ || withheld_ != Withheld::No) read_requests(context);
         read_responses(context);
         last_ns_ = std::max(requests_.end_ns(), responses_.end_ns());
     }
@@ -77,7 +77,9 @@ class InOrderSession final : public Session {
     void visit_open(const OpenVisitor& visit) const override {
         for (std::size_t i = 0; i < open_.size(); ++i) visit(Codec::open_attributes(open_.at(i).request));
     }
-    bool wants_tails() const override { return responding_ || reading_body_ || is_slow_; }
+    bool wants_tails() const override {
+        return responding_ || (reading_body_ && withheld_ == Withheld::No) || is_slow_;
+    }
     bool is_over() const override { return is_over_; }
     Next next() const override { return next_; }
     std::unique_ptr<Handover> take_handover() override { return std::move(handover_); }
@@ -160,12 +162,15 @@ class InOrderSession final : public Session {
     bool settle_withheld(Context& context) {
         if constexpr (kMayWithhold) {
             if (requests_.is_empty()) return false;
-            if (withheld_ == Withheld::Waits) {
-                // What the other side had said before these bytes tells; its events may come after theirs, or be lost.
-                const bool is_told = requests_.order() > withheld_order_;
-                if (is_told) read_responses(context);
+            // In a turn of its own it stands after something that the other side has said.
+            if (withheld_ == Withheld::Waits && requests_.is_at_turn_start()) {
+                read_responses(context);
                 if (is_over_ || is_astray_) return false;
-                if (is_told && withheld_ == Withheld::Waits && responses_.end() < requests_.order()) return false;
+                if (withheld_ == Withheld::Waits) {
+                    // Its event may come after this one's; else it is lost, or no more than a part of an answer.
+                    if (is_received_ && responses_.end() < requests_.order()) return false;
+                    withheld_ = Withheld::Answered;
+                }
             }
             const bool is_gap = requests_.hole() && requests_.is_gap_at(requests_.head());
             Continuation next = Continuation::Body;
@@ -285,10 +290,7 @@ class InOrderSession final : public Session {
         requests_.consume(*size);
         Codec::begin_request(exchange.request, requests_.head(), request_body_);
         reading_body_ = true;
-        if constexpr (kMayWithhold) {
-            withheld_ = Codec::may_withhold(exchange.request) ? Withheld::Waits : Withheld::No;
-            withheld_order_ = exchange.request_order;
-        }
+        if constexpr (kMayWithhold) withheld_ = Codec::may_withhold(exchange.request) ? Withheld::Waits : Withheld::No;
         open_traces(exchange, info_, context);
         return true;
     }
@@ -342,6 +344,7 @@ class InOrderSession final : public Session {
     void finish(Context& context, std::uint64_t end_ns) {
         Open& exchange = open_.front();
         exchange.end_ns = std::max(end_ns, exchange.start_ns);
+        if (withheld_ == Withheld::Waits && open_.size() == 1) withheld_ = Withheld::Answered;
         report(exchange, info_, context);
         responding_ = false;
         open_.pop();
@@ -376,8 +379,7 @@ class InOrderSession final : public Session {
     bool reading_body_ = false;
     bool responding_ = false;
     Withheld withheld_ = Withheld::No;
-    std::uint64_t withheld_order_ = 0;  // the request's
-    bool needs_turn_ = true;            // requests_' head may be anywhere in a message
+    bool needs_turn_ = true;  // requests_' head may be anywhere in a message
     bool is_over_ = false;
     Next next_ = Next::Nothing;
     bool is_slow_ = false;        // the front is open for long

@@ -90,6 +90,28 @@ TEST_F(PairingTest, SeesTheNextHeadOfAServerThatAnswersEarly) {
     EXPECT_EQ(holes(), 0u);
 }
 
+// Whether the answer was a refusal is not known then; the next request's look tells.
+TEST_F(PairingTest, RequestsAfterARefusalThatWasLostAreRead) {
+    for (const wg_role role : {WG_ROLE_SERVER, WG_ROLE_CLIENT}) {
+        const std::size_t before = spans();
+        const std::uint64_t lost = holes();
+        Socket& socket = open({.id = role + 1u, .role = role});
+        call(socket, true, "POST /0 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n");
+        std::vector<std::string> dropped;  // the ring was full
+        socket.report(moved(socket, false, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"), dropped);
+        for (const std::string_view path : {"/1", "/2"}) {
+            call(socket, true, "GET " + std::string(path) + " HTTP/1.1\r\n\r\n");
+            call(socket, false, kOk);
+        }
+        pass(5'000'000);
+        ASSERT_EQ(spans(), before + 3);
+        for (const std::size_t i : {0, 1, 2}) EXPECT_EQ(path(before + i), "/" + std::to_string(i));
+        EXPECT_EQ(host_.batch().begin()[before].incomplete, spans::Incomplete::Hole);
+        EXPECT_EQ(host_.batch().begin()[before + 2].incomplete, spans::Incomplete::No);
+        EXPECT_GT(holes(), lost);
+    }
+}
+
 TEST_F(PairingTest, TheRestOfChunksBeyondTheRuleIsNoRequest) {
     Socket& socket = open();
     call(socket, true,

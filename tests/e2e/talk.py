@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness import Agent, Child, free_port, request
+from harness import Agent, Child, free_port, request, wait_for
 
 BIG = 1 << 20
 AGENT_HEADER = "talk/1"
@@ -114,6 +114,7 @@ class Server:
     env: dict = field(default_factory=dict)
     runtime: str | None = "same as the language"
     differs: dict = field(default_factory=dict)
+    ready: str = ""  # what it prints when it may be connected to; else its port tells
     port: int = 0
     child: Child | None = None
 
@@ -123,6 +124,8 @@ class Server:
         self.child = Child(argv, cwd=self.cwd, env=self.env)
 
     def wait(self):
+        if self.ready:
+            wait_for(lambda: self.ready in self.child.output(), f"{self.name} to be ready")
         self.child.wait_port(self.port)
 
 

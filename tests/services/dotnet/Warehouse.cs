@@ -31,6 +31,7 @@ class Warehouse
         var listener = new HttpListener();
         listener.Prefixes.Add("http://127.0.0.1:" + arguments[0] + "/");
         listener.Start();
+        Console.WriteLine("listening");
         Accept(listener).Wait();
     }
 

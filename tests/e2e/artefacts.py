@@ -149,11 +149,11 @@ def rust_tls():
     return product, make(product, stripped, ["strip", "-o", stripped, product])
 
 
-def static_tls():
-    """With OpenSSL linked in, and no symbols."""
+def static_tls(is_stripped=True):
+    """With OpenSSL linked in, and no symbols, or all of them."""
     source = os.path.join(SOURCES, "tls-static")
-    product = os.path.join(OUT, "tls-static/serve")
-    return make(source, product, ["gcc", "-O2", "-s", "-static", "-o", product, source + "/serve.c", "-lssl", "-lcrypto"])
+    product = os.path.join(OUT, "tls-static", "serve" if is_stripped else "serve-with-symbols")
+    return make(source, product, ["gcc", "-O2", *(["-s"] if is_stripped else []), "-static", "-o", product, source + "/serve.c", "-lssl", "-lcrypto"])
 
 
 def from_index(package, options=()):

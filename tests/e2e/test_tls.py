@@ -8,10 +8,13 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import Agent, request, server_is, subset, wait_for
+from harness import Agent, free_port, request, server_is, subset, wait_for
 from tls import certificate, client_context, nginx_tls
 
 BIG = 1 << 20
+# Between a request in the clear and the same one over TLS.
+DIFFERS = {"url.scheme", "server.port", "client.port", "network.peer.port", "network.local.port", "tls.protocol.name",
+           "tls.protocol.version", "tls.cipher", "tls.resumed", "tls.client.server_name", "waggle.time_to_first_byte"}
 
 
 def connect(port, **options):
@@ -19,19 +22,25 @@ def connect(port, **options):
 
 
 class NginxTls(unittest.TestCase):
+    maxDiff = None
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="waggle-nginx-")
         with open(os.path.join(cls.folder, "big"), "wb") as file:
             file.write(b"x" * BIG)
+        cls.plain = free_port()
         cls.server, cls.port = nginx_tls("""
             location = /ok { return 200 'hello'; }
             location = /broken { return 500 'oops'; }
             location /big { sendfile on; }
             location /users { return 200 'user'; }
+            location /same/ok { return 200 'hello'; }
+            location /same/broken { return 500 'oops'; }
+            location /same/upload { proxy_pass http://127.0.0.1:1; }
             client_max_body_size 4m; client_body_buffer_size 4m;
-            location /upload { proxy_pass http://127.0.0.1:1; }""", folder=cls.folder, workers=2)
-        cls.agent = Agent(services=[{"open_ports": str(cls.port)}])
+            location /upload { proxy_pass http://127.0.0.1:1; }""", folder=cls.folder, workers=2, options=f"; listen 127.0.0.1:{cls.plain}")
+        cls.agent = Agent(services=[{"open_ports": f"{cls.port},{cls.plain}"}])
 
     @classmethod
     def tearDownClass(cls):
@@ -65,6 +74,20 @@ class NginxTls(unittest.TestCase):
         self.assertEqual(span.service, "nginx")
         self.assertGreater(span.end, span.start)
 
+    def test_spans_are_those_of_plaintext(self):
+        """But for the scheme, the ports, and what the handshake says."""
+        requests = [("GET", "/same/ok?token=secret", None), ("HEAD", "/same/ok", None), ("GET", "/same/broken", None),
+                    ("GET", "/same/missing", None), ("POST", "/same/upload", b"y" * 50000)]
+        seen = {}
+        for port, connection in ((self.plain, http.client.HTTPConnection("127.0.0.1", self.plain, timeout=10)), (self.port, connect(self.port))):
+            for method, path, body in requests:
+                self.get(path, connection, method=method, body=body)
+            connection.close()
+            spans = self.agent.expect_spans(len(requests), lambda s: server_is(s, port) and s["url.path"].startswith("/same/"))
+            seen[port] = [(s.name, s.kind, s.is_error, {k: v for k, v in s.attributes.items() if k not in DIFFERS}) for s in spans]
+            self.assertEqual({s["url.scheme"] for s in spans}, {"https" if port == self.port else "http"})
+        self.assertEqual(seen[self.port], seen[self.plain])
+
     def test_errors(self):
         self.get("/broken")
         span, = self.agent.expect_spans(1, self.here("/broken"))
@@ -87,6 +110,21 @@ class NginxTls(unittest.TestCase):
             connection.close()
         spans = self.agent.expect_spans(20, lambda s: server_is(s, self.port) and s["url.path"].startswith("/users/TLS"))
         self.assertEqual(len({s["network.peer.port"] for s in spans}), 2)
+
+    def test_heads_that_records_do_not_end_with(self):
+        """One that stands in two records, then two in one."""
+        connection = connect(self.port)
+        connection.connect()
+        for sent, answers in (([b"GET /cut/1 HTTP/1.1\r\nHo", b"st: a\r\n\r\n"], 1),
+                              ([b"GET /cut/2 HTTP/1.1\r\nHost: a\r\n\r\nGET /cut/3 HTTP/1.1\r\nHost: a\r\n\r\n"], 2)):
+            for record in sent:
+                connection.sock.sendall(record)
+            seen = b""
+            while seen.count(b"</html>") < answers:
+                seen += connection.sock.recv(65536)
+        connection.close()
+        spans = self.agent.expect_spans(3, lambda s: server_is(s, self.port) and s["url.path"].startswith("/cut/"))
+        self.assertEqual([(s["url.path"], s["http.response.status_code"]) for s in spans], [(f"/cut/{i}", 404) for i in (1, 2, 3)])
 
     def test_many_connections_by_curl(self):
         subprocess.run(["curl", "-s", "--cacert", certificate(), "--parallel", "--parallel-max", "8", "--fail",

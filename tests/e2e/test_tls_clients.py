@@ -9,7 +9,7 @@ import unittest
 from artefacts import from_index
 from harness import Agent, Child, subset, wait_for
 from talk import service_folder
-from tls import certificate, nginx_tls
+from tls import Tunnels, certificate, nginx_tls
 
 PYTHON = "/usr/bin/python3"
 PATHS = [f"/item/{number}" for number in range(5)]
@@ -29,30 +29,38 @@ def addresses(port):
 
 
 CLIENTS = {
-    "curl": (["curl", "-K", "-"], curl_config),
+    "curl": (["curl", "--http1.1", "-K", "-"], curl_config),
+    "curl_http2": (["curl", "-K", "-"], curl_config),
     "wget": (["wget", "-q", "--ca-certificate", certificate(), "-O", "/dev/null", "-i", "-"], addresses),
     "http.client": ([PYTHON, service_folder("tls/blocking_client.py")], lines),
     "requests": ([PYTHON, service_folder("tls/requests_client.py")], lines),
     "curl_cffi": ([PYTHON, service_folder("tls/curl_cffi_client.py")], lines),
+    "both": ([PYTHON, service_folder("tls/two_libraries.py")], lines),
     "aiohttp": ([PYTHON, service_folder("tls/aiohttp_client.py")], lines),
+    "tunnel": ([PYTHON, service_folder("tls/aiohttp_client.py")], lines),
     "php": (["php", service_folder("tls/client.php")], lines),
     "ruby": (["ruby", service_folder("tls/client.rb")], lines),
     "fetch": (["node", service_folder("tls/fetch.mjs")], lines),
 }
-# Where Python's own is loaded as well: a part of the path.
-LIBRARIES = {"curl_cffi": "curl_cffi"}
+# Where several are loaded: a part of the path of those that are used.
+LIBRARIES = {"curl_cffi": ["curl_cffi"], "both": ["curl_cffi", "libssl"]}
 # Its library is loaded with the first import.
 WHEELS = ["--only-binary=:all:", "--python-version", "3.11"]
-ENVIRONMENT = {"curl_cffi": {"PYTHONPATH": from_index("curl_cffi==0.17.0", WHEELS)},
-               "aiohttp": {"PYTHONPATH": from_index("aiohttp==3.9.5", WHEELS)},
+CURL_CFFI = {"PYTHONPATH": from_index("curl_cffi==0.17.0", WHEELS)}
+AIOHTTP = {"PYTHONPATH": from_index("aiohttp==3.9.5", WHEELS)}
+ENVIRONMENT = {"curl_cffi": CURL_CFFI, "both": CURL_CFFI,
+               "aiohttp": AIOHTTP,
                "fetch": {"NODE_EXTRA_CA_CERTS": certificate()}}
 
 
 class TlsClients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server, cls.port = nginx_tls("location / { return 200 'hello'; }")
-        cls.children = {name: Child(argv, stdin=subprocess.PIPE, env=ENVIRONMENT.get(name)) for name, (argv, _) in CLIENTS.items()}
+        cls.server, cls.port = nginx_tls("location / { return 200 'hello'; }", options="http2")
+        cls.proxy = Tunnels()
+        cls.addClassCleanup(cls.proxy.stop)
+        environment = {**ENVIRONMENT, "tunnel": {**AIOHTTP, "HTTPS_PROXY": f"http://127.0.0.1:{cls.proxy.port}"}}
+        cls.children = {name: Child(argv, stdin=subprocess.PIPE, env=environment.get(name)) for name, (argv, _) in CLIENTS.items()}
         # Every process is named.
         cls.agent = Agent(services=[{"open_ports": str(cls.port)}, {"pids": [child.pid for child in cls.children.values()]}],
                           config="log_level: DEBUG\n")
@@ -63,15 +71,24 @@ class TlsClients(unittest.TestCase):
         cls.agent.sink.stop()
         for child in (*cls.children.values(), cls.server):
             child.stop()
+        # Nothing of what went by is in the log, however much else is.
+        log = cls.agent.child.output()
+        for payload in ("/item/", "hello"):
+            assert payload not in log, log
 
-    def check(self, name):
+    def expect(self, name, count):
+        """The spans of one client's calls."""
         child = self.children[name]
-        own = rf"process {child.pid}: reading TLS through \S*{LIBRARIES.get(name, '')}"
-        wait_for(lambda: re.search(own, self.agent.child.output()), "its library to be read")
+        for library in LIBRARIES.get(name, [""]):
+            own = rf"process {child.pid}: reading TLS through \S*{library}"
+            wait_for(lambda: re.search(own, self.agent.child.output()), "its library to be read")
         seen = {span.span_id for span in self.agent.spans()}
         child.process.stdin.write(CLIENTS[name][1](self.port).encode())
         child.process.stdin.close()
-        spans = self.agent.expect_spans(2 * len(PATHS), lambda s: s.span_id not in seen)
+        return self.agent.expect_spans(count, lambda s: s.span_id not in seen)
+
+    def check(self, name, version="1.1"):
+        spans = self.expect(name, 2 * len(PATHS))
         clients = {s["url.full"]: s for s in spans if s.kind == "client"}
         servers = [s for s in spans if s.kind == "server"]
         self.assertEqual(set(clients), {f"https://127.0.0.1:{self.port}{path}" for path in PATHS})
@@ -80,11 +97,16 @@ class TlsClients(unittest.TestCase):
             self.assertEqual((server.parent, server.trace_id), (client.span_id, client.trace_id))
             subset(client, http__response__status_code=200, http__response__body__size=5, url__scheme="https",
                    server__address="127.0.0.1", server__port=self.port)
+            if version:
+                subset(client, network__protocol__version=version)
             self.assertLessEqual(client.start, server.start)
             self.assertGreaterEqual(client.end, server.end)
 
     def test_curl(self):
         self.check("curl")
+
+    def test_curl_http2(self):
+        self.check("curl_http2", version="2")
 
     def test_wget(self):
         """GnuTLS."""
@@ -95,13 +117,27 @@ class TlsClients(unittest.TestCase):
 
     def test_curl_cffi(self):
         """BoringSSL, linked in with its symbols."""
-        self.check("curl_cffi")
+        self.check("curl_cffi", version="2")
+
+    def test_both_libraries(self):
+        """In turns, in one process."""
+        self.check("both", version=None)
 
     def test_requests(self):
         self.check("requests")
 
     def test_aiohttp(self):
         self.check("aiohttp")
+
+    def test_tunnel(self):
+        """By CONNECT: the proxy's answer is in the clear, what follows is read above TLS; a library on memory buffers."""
+        spans = self.expect("tunnel", 3 * len(PATHS))  # a connection for each
+        clients = [s for s in spans if s.kind == "client"]
+        self.assertEqual([(s["http.request.method"], s["url.full"]) for s in clients],
+                         [call for path in PATHS for call in (("CONNECT", None), ("GET", f"https://127.0.0.1:{self.port}{path}"))])
+        for span in clients:
+            subset(span, http__response__status_code=200, server__address="127.0.0.1", waggle__incomplete=None)
+        self.assertEqual(self.agent.metric_sum("waggle_turns_lost_total"), 0, self.agent.losses())
 
     def test_php(self):
         self.check("php")

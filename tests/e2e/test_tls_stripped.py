@@ -19,9 +19,9 @@ from tls import CONNECTIONS, REQUESTS, certificate, drive, key, nginx_tls
 OFF = "ebpf: {disable: [tls_fingerprint]}\n"
 
 
-def serve():
+def serve(is_stripped=True):
     port = free_port()
-    return Child([static_tls(), "serve", str(port), certificate(), key()]).wait_port(port), port
+    return Child([static_tls(is_stripped), "serve", str(port), certificate(), key()]).wait_port(port), port
 
 
 def stripped_node(folder):
@@ -43,11 +43,12 @@ def read_by_code(agent, processes=1):
 
 
 class Static(unittest.TestCase):
-    def test_server(self):
-        server, port = serve()
+    def check_server(self, is_stripped):
+        server, port = serve(is_stripped)
         try:
             with Agent(services=[{"pids": [server.pid]}]) as agent:
-                read_by_code(agent)
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the library to be read")
+                self.assertEqual(agent.metric_sum("waggle_tls_fingerprints_total"), is_stripped)
                 for number in range(10):
                     self.assertEqual(get(port, f"/page/{number}")[0], 200)
                 spans = agent.expect_spans(10, lambda s: server_is(s, port))
@@ -61,6 +62,12 @@ class Static(unittest.TestCase):
             self.assertIsNone(server.process.poll())
         finally:
             server.stop()
+
+    def test_server(self):
+        self.check_server(is_stripped=True)
+
+    def test_server_with_symbols(self):
+        self.check_server(is_stripped=False)
 
     def test_client(self):
         server, port = nginx_tls()

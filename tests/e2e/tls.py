@@ -3,9 +3,12 @@
 import atexit
 import os
 import shutil
+import socket
+import socketserver
 import ssl
 import subprocess
 import tempfile
+import threading
 
 from harness import Child, free_port
 from services import nginx
@@ -88,3 +91,40 @@ def drive(client, port, connections=CONNECTIONS, requests=REQUESTS):
     out, _ = client.process.communicate(f"{port} {certificate()} {connections} {requests}\n".encode(), timeout=60)
     assert client.process.returncode == 0, client.output()
     return {name: int(local) for name, local in (line.split() for line in out.decode().splitlines())}
+
+
+class Tunnels(socketserver.ThreadingTCPServer):
+    """A proxy in this process that does nothing but CONNECT."""
+    daemon_threads = True
+    allow_reuse_address = True
+
+    class RequestHandler(socketserver.StreamRequestHandler):
+        def handle(self):
+            target = self.rfile.readline().split()[1].decode()
+            while self.rfile.readline().strip():
+                pass
+            host, port = target.split(":")
+            with socket.create_connection((host, int(port))) as server:
+                self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                back = threading.Thread(target=self.carry, args=(server, self.connection), daemon=True)
+                back.start()
+                self.carry(self.connection, server)
+                back.join()
+
+        @staticmethod
+        def carry(source, sink):
+            try:
+                while data := source.recv(65536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), self.RequestHandler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client by aiohttp: each line of its input is a port, a certificate and a path."""
+"""A client by aiohttp, through the proxy that the environment names: each line of its input is a port, a certificate and a path."""
 import asyncio
 import ssl
 import sys
@@ -8,7 +8,7 @@ import aiohttp
 
 
 async def main():
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(trust_env=True) as session:
         while line := await asyncio.to_thread(sys.stdin.readline):
             port, certificate, path = line.split()
             context = ssl.create_default_context(cafile=certificate)

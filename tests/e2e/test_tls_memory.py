@@ -14,10 +14,17 @@ from tls import CONNECTIONS, REQUESTS, certificate, drive, key, nginx_tls
 PYTHON = "/usr/bin/python3"
 
 
+# With an initial vector, a digest behind the blocks (SHA-1, RFC 7366) or within, and authenticated ciphers.
+CIPHERS = {"ECDHE-RSA-AES128-SHA": "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+           "ECDHE-RSA-AES128-SHA256": "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+           "ECDHE-RSA-AES256-GCM-SHA384": "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+           "ECDHE-RSA-CHACHA20-POLY1305": "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"}
+
+
 def uvicorn():
     port = free_port()
     return Child([PYTHON, "-m", "uvicorn", "asgi:app", "--port", str(port), "--ssl-certfile", certificate(), "--ssl-keyfile", key(),
-                  "--log-level", "warning", "--loop", "asyncio", "--timeout-keep-alive", "120"], cwd=service_folder("tls")).wait_port(port), port
+                  "--ssl-ciphers", "ALL", "--log-level", "warning", "--loop", "asyncio", "--timeout-keep-alive", "120"], cwd=service_folder("tls")).wait_port(port), port
 
 
 def node():
@@ -25,8 +32,8 @@ def node():
     return Child(["node", service_folder("tls/server.mjs"), str(port), certificate(), key()]).wait_port(port), port
 
 
-def asyncio_client(stdout=subprocess.PIPE):
-    return Child([PYTHON, service_folder("tls/asyncio_client.py")], stdin=subprocess.PIPE, stdout=stdout)
+def asyncio_client(stdout=subprocess.PIPE, env=None):
+    return Child([PYTHON, service_folder("tls/asyncio_client.py")], stdin=subprocess.PIPE, stdout=stdout, env=env)
 
 
 def node_client(stdout=subprocess.PIPE, program="node"):
@@ -64,6 +71,25 @@ class MemoryBio(unittest.TestCase):
 
     def test_node(self):
         self.check_server(node)
+
+    def test_tls_1_2(self):
+        """Records are as long as the cipher makes them."""
+        server, port = uvicorn()
+        try:
+            with Agent(services=[{"pids": [server.pid]}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the server's library to be read")
+                for cipher, name in CIPHERS.items():
+                    client = asyncio_client(env={"TLS12_CIPHER": cipher})
+                    ports = drive(client, port, connections=8, requests=3)
+                    spans = agent.expect_spans(24, lambda s: server_is(s, port) and s["tls.cipher"] == name)
+                    for span in spans:
+                        self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]], span)
+                        self.assertEqual((span["tls.protocol.version"], span["http.response.status_code"]), ("1.2", 200))
+                    self.assertEqual(len({s["url.path"] for s in spans}), 24)
+                self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+                self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+        finally:
+            server.stop()
 
     def check_client(self, start):
         server, port = nginx_tls()

@@ -7,8 +7,8 @@
 #include <queue>
 #include <set>
 
+#include "protocols/testing/encrypted.h"
 #include "protocols/testing/requests.h"
-#include "protocols/testing/tls_hello.h"
 #include "protocols/testing/traffic.h"
 #include "spans/attribute_names.h"
 
@@ -123,11 +123,11 @@ class World {
         if (random_.chance(0.2)) {
             options.kind = WG_TCP;
             options.is_connection_lost = false;
-            host_.add(options);
-            options = {.id = id | WG_PLAIN_ID, .role = WG_ROLE_UNKNOWN, .is_plain = true, .beneath = id};
+            options = add_encrypted(host_, options, talk.steps.front().time_ns).options();
             encrypted_.insert(id);
+        } else {
+            host_.add(options);
         }
-        host_.add(options);
         for (std::size_t i = 0; i < talk.steps.size(); ++i) {
             const std::uint64_t at = talk.steps[i].time_ns;
             const bool is_send = talk.steps[i].is_request != is_server;
@@ -160,7 +160,6 @@ class World {
         const bool is_encrypted = encrypted_.contains(entry.id);
         Socket& socket = host_.socket(is_encrypted ? entry.id | WG_PLAIN_ID : entry.id);
         const bool is_server = servers_.contains(entry.id);
-        if (is_encrypted && entry.what == Entry::What::Move && entry.step == 0) shake_hands(entry);
         if (entry.what == Entry::What::Move) {
             const Step& step = talk.steps[entry.step];
             const wg_direction direction = step.is_request == is_server ? WG_RECEIVE : WG_SEND;
@@ -180,13 +179,6 @@ class World {
         } else {
             host_.report_close(host_.socket(entry.id), entry.at_ns);
         }
-    }
-
-    // The socket is there before what a library makes of it.
-    void shake_hands(const Entry& entry) {
-        Socket& beneath = host_.socket(entry.id);
-        const wg_direction hello = servers_.contains(entry.id) ? WG_RECEIVE : WG_SEND;
-        host_.report(beneath, beneath.moved(hello, tls_record(22, client_hello({})), entry.at_ns, entry.id));
     }
 
     void collect() {

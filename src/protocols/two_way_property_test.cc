@@ -7,7 +7,7 @@
 #include <map>
 
 #include "base/strings.h"
-#include "protocols/testing/socket.h"
+#include "protocols/testing/encrypted.h"
 #include "protocols/testing/traffic.h"
 #include "spans/attribute_names.h"
 
@@ -187,7 +187,9 @@ class World {
 
     void run(int connections) {
         for (int i = 0; i < connections; ++i) {
-            talk(host_.add({.id = ++last_id_, .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT}));
+            const SocketOptions options{.id = ++last_id_,
+                                        .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT};
+            talk(random_.chance(0.2) ? add_encrypted(host_, options, now_ns_ += 10'000) : host_.add(options));
             host_.tick(now_ns_ += 5'000'000);
         }
         host_.tracker().finish(now_ns_ += kSecond, host_.batch());
@@ -228,7 +230,7 @@ class World {
         flush(socket);
         for (const std::uint64_t number : asked) questions_[number].is_lossy = is_lossy;
         host_.tick(now_ns_ += 300'000'000);
-        host_.report_close(socket, now_ns_ += 1000);
+        host_.report_close(beneath(host_, socket), now_ns_ += 1000);
         host_.tick(now_ns_ += 5'000'000);
     }
 
@@ -244,12 +246,12 @@ class World {
     }
 
     void say(Socket& socket, bool is_client, const std::string& bytes, double loss, bool& is_lossy) {
-        const bool is_send = is_client == (socket.options().role == WG_ROLE_CLIENT);
+        const bool is_send = is_client == (beneath(host_, socket).options().role == WG_ROLE_CLIENT);
         Move move = socket.moved(is_send ? WG_SEND : WG_RECEIVE, bytes, now_ns_ += 10'000);
         move.is_lost = random_.chance(loss);
         is_lossy |= move.is_lost;
         // A send is reported when its call has returned, maybe after the answer was read.
-        if (is_send && !late_ && random_.chance(0.2)) {
+        if (is_send && !socket.options().is_plain && !late_ && random_.chance(0.2)) {
             late_ = move;
             return;
         }

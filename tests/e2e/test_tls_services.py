@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 from bpf_objects import held
@@ -142,6 +143,10 @@ class Swarm(unittest.TestCase):
             # One image and what it maps, however many processes do.
             self.assertLess(agent.metric_sum("waggle_tls_files_examined_total"), 100)
             self.assertGreater(agent.metric_sum("waggle_tls_files_examined_total"), 0)
+            # Less than a second where nothing else is at work; links of their own would take half a minute.
+            begun = time.monotonic()
+            self.assertEqual(agent.stop(), 0)
+            self.assertLess(time.monotonic() - begun, 10)
         with open(f"/proc/{swarm.pid}/task/{swarm.pid}/children") as file:
             children = [int(pid) for pid in file.read().split()]
         self.assertEqual(len(children), PROCESSES)

@@ -224,6 +224,7 @@ class FramedSession final : public Session {
         Open& exchange = open_.front();
         exchange.end_ns = std::max(end_ns, exchange.start_ns);
         if (exchange.is_held) {
+            close_traces(exchange, info_, context);  // what comes now is not on its behalf
             std::swap(held_.push(), exchange);
         } else if (!exchange.request.is_silent) {
             report(exchange, context);

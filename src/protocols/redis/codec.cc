@@ -173,7 +173,9 @@ RequestEffect Codec::open(Request& request) {
         confirmations = static_cast<Confirmations>(std::clamp<std::uint64_t>(arguments_ - 1, 1, 1u << 20));
     queue_.push_back(confirmations);
     ++pushed_;
-    if (name_ == "SELECT" || name_ == "EXEC") last_selection_ = pushed_;
+    has_selects_ |= name_ == "SELECT";
+    if (name_ == "SELECT" || (name_ == "EXEC" && has_selects_)) last_selection_ = pushed_;
+    if (name_ == "EXEC") has_selects_ = false;
     return {.kind = may_greet() ? RequestKind::Held : RequestKind::Opens, .is_expecting = true};
 }
 

@@ -70,6 +70,7 @@ class Codec {
     std::size_t first_ = 0;
     std::uint64_t pushed_ = 0;
     std::uint64_t last_selection_ = 0;  // the number of the last that may change the database
+    bool has_selects_ = false;          // since the last transaction
 
     // The command that is read.
     std::uint64_t arguments_ = 0;

@@ -144,10 +144,13 @@ class ServerTest(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.agent.stop()
-        cls.agent.sink.stop()
-        for server in cls.SERVERS:
-            server.child.stop()
+        try:
+            cls.agent.check_books()
+        finally:
+            cls.agent.stop()
+            cls.agent.sink.stop()
+            for server in cls.SERVERS:
+                server.child.stop()
         cls.agent.expect_no_more()
 
     def check_server(self, server):

@@ -65,6 +65,7 @@ class DnsUdpTest(unittest.TestCase):
     def check_losses(self):
         for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
             self.assertEqual(self.agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, cause)
+        self.agent.check_books()
 
     def test_dig(self):
         self.dig("@127.0.0.1", "one.depot.example", "MX")

@@ -3,18 +3,20 @@
 """Long bodies between messages of one write: what stands behind them is seen, and they are not copied."""
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from databases import PYTHON, SOURCES, DatabaseTest, Postgres
-from harness import Child, free_port, wait_for
+import brokers
+from databases import PYTHON, SOURCES, DatabaseTest, Postgres, say_go
+from harness import WAGGLE, Child, free_port, wait_for
 
 BURSTS = os.path.join(SOURCES, "bursts.py")
 
 
 class FramedTest(DatabaseTest):
-    def burst(self, protocol, port, server, first, *options):
+    def burst(self, protocol, port, server, first, *options, kind="client"):
         """The agent on both ends, after both bursts."""
         child = Child([PYTHON, BURSTS, protocol, str(port), *options], stdin=subprocess.PIPE)
         self.addCleanup(child.stop)
@@ -23,7 +25,7 @@ class FramedTest(DatabaseTest):
             child.process.stdin.write(b"go\n")
             child.process.stdin.flush()
             if not is_last:  # the rule that its spans tell of holds by then
-                agent.expect_spans(first, lambda s: s.kind == "client")
+                agent.expect_spans(first, lambda s: s.kind == kind)
         wait_for(lambda: "done" in child.output() or child.process.poll(), "the bursts")
         self.assertIsNone(child.process.poll(), child.output())
         return agent
@@ -52,7 +54,23 @@ class FramedTest(DatabaseTest):
     def test_postgres_in_pieces(self):
         self.check_postgres("400")
 
-    def check_http2(self, *options):
+    def check_amqp(self, *options):
+        server = brokers.Rabbitmq()
+        self.addCleanup(server.stop)
+        agent = self.burst("amqp", server.port, server, 2, *options, kind="producer")
+        for kind in ("producer", "server"):
+            found = agent.expect_spans(7, lambda s: s.kind == kind and s.name not in ("publish n1", "publish n2"))
+            self.assertEqual(sorted((s.name, s["error.type"], s["waggle.unknown"], s["waggle.incomplete"]) for s in found),
+                             [(f"publish n{n}", None, None, None) for n in range(3, 10)], f"{kind}, {agent.losses()}")
+        self.check_losses(agent)
+
+    def test_amqp(self):
+        self.check_amqp()
+
+    def test_amqp_in_pieces(self):
+        self.check_amqp("400")
+
+    def nghttpd(self):
         folder = tempfile.mkdtemp(prefix="waggle-framed-")
         self.addCleanup(shutil.rmtree, folder)
         with open(os.path.join(folder, "small"), "wb") as file:
@@ -61,6 +79,10 @@ class FramedTest(DatabaseTest):
         # Room for all that is sent before anything is read.
         server = Child(["nghttpd", "--no-tls", "-d", folder, "-a", "127.0.0.1", "-W", "30", "-w", "30", str(port)]).wait_port(port)
         self.addCleanup(server.stop)
+        return server, port
+
+    def check_http2(self, *options):
+        server, port = self.nghttpd()
         agent = self.burst("http2", port, server, 2, *options)
         bodies = {3: 0, 4: 1 << 20, 5: 0, 6: (1 << 20) + 1000, 7: 0, 8: 10, 9: 0}
         for kind in ("client", "server"):
@@ -76,6 +98,28 @@ class FramedTest(DatabaseTest):
 
     def test_http2_in_pieces(self):
         self.check_http2("700")
+
+    def test_bodies_are_not_copied(self):
+        """Of what an agent has recorded little is of the two bodies of a MiB: half a KiB of each frame of 16."""
+        _, port = self.nghttpd()
+        folder = tempfile.mkdtemp(prefix="waggle-framed-")
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "recorded.wgl")
+        recorder = Child([WAGGLE, "record", path, "--unmasked", "--open-port", str(port), "--print", "json", "--set",
+                          f"health_port={free_port()}"], env={"ASAN_OPTIONS": "detect_leaks=0"})
+        self.addCleanup(recorder.stop)
+        wait_for(lambda: "watching" in recorder.output(), "the recorder")
+        client = Child([PYTHON, BURSTS, "http2", str(port)], stdin=subprocess.PIPE)
+        self.addCleanup(client.stop)
+        for count in (2, 9):
+            say_go(client)
+            wait_for(lambda: recorder.output().count('"spanID"') >= count, "the burst to be told")  # noqa: B023
+        self.assertEqual(recorder.stop(signal.SIGTERM, wait=20), 0, recorder.output())
+        with open(path, "rb") as file:
+            recorded = file.read()
+        self.assertIn(b"/small?n=9", recorded)
+        self.assertNotIn(b"x" * 513, recorded)
+        self.assertLess(recorded.count(b"x"), 2 * 65 * (512 + 128))
 
 
 if __name__ == "__main__":

@@ -39,9 +39,12 @@ class ServerTest:
 
     @classmethod
     def tearDownClass(cls):
-        cls.agent.stop()
-        cls.agent.sink.stop()
-        cls.server.stop()
+        try:
+            cls.agent.check_books()
+        finally:
+            cls.agent.stop()
+            cls.agent.sink.stop()
+            cls.server.stop()
 
     def here(self, text):
         return lambda span: server_is(span, self.port) and text in (span["url.path"] or "") + "?" + (span["url.query"] or "")
@@ -175,6 +178,7 @@ class Clients(unittest.TestCase):
                     self.assertEqual((span.parent, span.trace_id), (caller.span_id, caller.trace_id))
                 name = "http_client_request_duration_seconds_count"
                 self.assertEqual(agent.metric_sum(name, network_protocol_version="2"), 6)
+                agent.check_books()
         finally:
             client.process.stdin.close()
             client.process.stdout.close()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes many messages with long bodies between them by one call, and reads all answers: HTTP/2 (http2 PORT), PostgreSQL
-(postgres PORT). A small burst first; each begins with a line on standard input. With a third argument the call gets its bytes
+(postgres PORT), AMQP (amqp PORT). A small burst first; each begins with a line on standard input. With a third argument the call gets its bytes
 in pieces of that size, as Node's streams write."""
 import socket
 import struct
@@ -125,6 +125,72 @@ class Postgres:
                    self.statement("SELECT repeat('x', 200000)"), self.statement("SELECT relname FROM pg_class LIMIT 1"))
 
 
-{"http2": Http2, "postgres": Postgres}[sys.argv[1]](int(sys.argv[2])).run()
+class Amqp:
+    """A channel that confirms; nobody takes the messages."""
+    FRAME = 16 << 10
+
+    def __init__(self, port):
+        self.port = port
+        self.published = 0
+        self.waiting = set()
+
+    def log_in(self):
+        self.connection = socket.create_connection(("127.0.0.1", self.port))
+        self.connection.sendall(b"AMQP\0\0\x09\x01")
+        self.wait(10, 10)
+        self.call(0, 10, 11, struct.pack(">I", 0) + self.short(b"PLAIN") + struct.pack(">I", 12) + b"\0guest\0guest" + self.short(b"en_US"))
+        self.wait(10, 30)
+        self.call(0, 10, 31, struct.pack(">HIH", 2047, 131072, 0))
+        self.call(0, 10, 40, self.short(b"/") + b"\0\0")
+        self.wait(10, 41)
+        self.call(1, 20, 10, b"\0")
+        self.wait(20, 11)
+        self.call(1, 85, 10, b"\0")
+        self.wait(85, 11)
+
+    @staticmethod
+    def short(text):
+        return bytes([len(text)]) + text
+
+    @staticmethod
+    def frame(kind, channel, payload):
+        return struct.pack(">BHI", kind, channel, len(payload)) + payload + b"\xce"
+
+    def method(self, channel, of, number, arguments):
+        return self.frame(1, channel, struct.pack(">HH", of, number) + arguments)
+
+    def call(self, *method):
+        self.connection.sendall(self.method(*method))
+
+    def wait(self, of, number):
+        while True:
+            kind, _, size = struct.unpack(">BHI", read_exactly(self.connection, 7))
+            payload = read_exactly(self.connection, size + 1)
+            if kind == 1 and struct.unpack(">HH", payload[:4]) == (of, number):
+                return payload[4:-1]
+
+    def publish(self, key, size):
+        self.published += 1
+        self.waiting.add(self.published)
+        parts = [self.method(1, 60, 40, struct.pack(">H", 0) + self.short(b"") + self.short(key.encode()) + b"\0"),
+                 self.frame(2, 1, struct.pack(">HHQH", 60, 0, size, 0))]
+        parts += [self.frame(3, 1, b"x" * min(self.FRAME, size - at)) for at in range(0, size, self.FRAME)]
+        return b"".join(parts)
+
+    def burst(self, plan):
+        write(self.connection, b"".join(self.publish(key, size) for key, size in plan))
+        while self.waiting:
+            tag, is_multiple = struct.unpack(">Q?", self.wait(60, 80))
+            self.waiting = {one for one in self.waiting if one > tag or (one < tag and not is_multiple)}
+
+    def run(self):
+        sys.stdin.readline()
+        self.log_in()  # whoever has not seen it does not know that publishes are confirmed
+        self.burst([("n1", 5), ("n2", 5)])
+        sys.stdin.readline()
+        self.burst([("n3", 5), ("n4", BODY), ("n5", 5), ("n6", BODY + 1000), ("n7", 0), ("n8", 10), ("n9", 5)])
+
+
+{"http2": Http2, "postgres": Postgres, "amqp": Amqp}[sys.argv[1]](int(sys.argv[2])).run()
 print("done", flush=True)
 sys.stdin.read()

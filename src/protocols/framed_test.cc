@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FramedSession where messages are not whole; PostgreSQL stands for all of its protocols.
+// FramedSession where messages are not whole (PostgreSQL stands for all of its protocols), and where it is not known
+// yet whether they are calls (Redis).
 #include "protocols/testing/tracker_test.h"
 
 namespace waggle::protocols::testing {
@@ -41,6 +42,34 @@ TEST_F(TrackerTest, AnAnswerThatLacksItsLastBytesEndsItsExchangeOnce) {
     call(server, false, message('C', text("SELECT 1")) + ready);
     pass(kSecond);
     EXPECT_EQ(spans(), 2u);
+}
+
+// A proxy's thread: what it sends on belongs to the request it serves, not to the PING of another connection as well.
+TEST_F(TrackerTest, WhatIsHeldServesNothingOnceItIsAnswered) {
+    constexpr std::string_view kCommand = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+    Socket& pinged = open({.id = 1});
+    Socket& served = open({.id = 2, .client_port = 40001});
+    Socket& upstream = open({.id = 3, .role = WG_ROLE_CLIENT, .client_port = 50000});
+    call(pinged, true, "*1\r\n$4\r\nPING\r\n", 7);
+    call(pinged, false, "+PONG\r\n", 7);
+    EXPECT_EQ(sum(host_.tracker().counts()).seen, 0u);
+    call(served, true, kCommand, 7);
+    call(upstream, true, kCommand, 7);
+    call(upstream, false, "$-1\r\n", 7);
+    call(served, false, "$-1\r\n", 7);
+    pass(2 * kSecond);
+    pass(2 * kSecond);
+    ASSERT_EQ(spans(), 3u);
+    const auto find = [&](spans::SpanKind kind, std::string_view name) -> const spans::Span& {
+        std::size_t i = 0;
+        while (i < 2 && (span(i).kind != kind || span(i).name != name)) ++i;
+        return span(i);
+    };
+    const spans::Span& sent = find(spans::SpanKind::Client, "GET");
+    EXPECT_EQ(sent.parent_span_id, find(spans::SpanKind::Server, "GET").span_id);
+    EXPECT_TRUE(sent.links.empty());
+    EXPECT_EQ(find(spans::SpanKind::Server, "PING").name, "PING");
+    EXPECT_EQ(sum(host_.tracker().counts()).seen, 3u);
 }
 
 }  // namespace

@@ -95,6 +95,21 @@ TEST_F(OtlpGrpc, ProxyErrorsAreJudgedByHttpStatus) {
     EXPECT_EQ(send(wrong).kind, Outcome::Kind::Permanent);
 }
 
+TEST_F(OtlpGrpc, AnswerThatIsCutShortIsRetried) {
+    const TestGrpcServer in_headers({.is_cut_short = true});
+    const Outcome headers_only = send(in_headers);
+    EXPECT_EQ(headers_only.kind, Outcome::Kind::Retry) << headers_only.message;
+    const TestGrpcServer in_body({.body = grpc_frame("", false), .is_cut_short = true});
+    const Outcome no_trailers = send(in_body);
+    EXPECT_EQ(no_trailers.kind, Outcome::Kind::Retry) << no_trailers.message;
+    // All ended well but for the status: what a stopping Collector sends.
+    const TestGrpcServer without_status({.body = grpc_frame("", false)});
+    EXPECT_EQ(send(without_status).kind, Outcome::Kind::Retry);
+    // No gRPC speaks here: to ask again would not help.
+    const TestGrpcServer web({.headers = {{"content-type", "text/html"}}, .body = "<html>"});
+    EXPECT_EQ(send(web).kind, Outcome::Kind::Permanent);
+}
+
 TEST_F(OtlpGrpc, DeadServerIsRetried) {
     config::OtlpConfig target;
     target.endpoint = "http://127.0.0.1:1";

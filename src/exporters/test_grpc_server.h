@@ -24,6 +24,7 @@ class TestGrpcServer {
         http::Headers headers{{"content-type", "application/grpc"}};
         std::string body;  // with headers only when empty and trailers are, too
         http::Headers trailers;
+        bool is_cut_short = false;  // the connection ends behind the body
     };
 
     explicit TestGrpcServer(Answer answer) : answer_(std::move(answer)) {
@@ -117,10 +118,12 @@ class TestGrpcServer {
         std::string block;
         add_field(block, ":status", std::to_string(answer_.http_status));
         for (const auto& [name, value] : answer_.headers) add_field(block, name, value);
-        const bool has_more = !answer_.body.empty() || !answer_.trailers.empty();
+        const bool has_more = !answer_.body.empty() || !answer_.trailers.empty() || answer_.is_cut_short;
         send_frame(fd, kHeaders, kEndHeaders | (has_more ? 0 : kEndStream), stream, block);
         if (!answer_.body.empty())
-            send_frame(fd, kData, answer_.trailers.empty() ? kEndStream : 0, stream, answer_.body);
+            send_frame(fd, kData, answer_.trailers.empty() && !answer_.is_cut_short ? kEndStream : 0, stream,
+                       answer_.body);
+        if (answer_.is_cut_short) ::shutdown(fd.get(), SHUT_RDWR);
         if (answer_.trailers.empty()) return;
         std::string trailers;
         for (const auto& [name, value] : answer_.trailers) add_field(trailers, name, value);

@@ -16,11 +16,11 @@ WG_INLINE int wg_accepted(struct sock* sk) {
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state, struct sock* sk, int old_state, int new_state) {
     if (old_state == TCP_LISTEN_ && new_state == TCP_SYN_RECV_) return wg_accepted(sk);
-    if (new_state == TCP_FIN_WAIT1_) return wg_closed(sk, true);
-    if (new_state == TCP_LAST_ACK_ || new_state == TCP_CLOSE_) return wg_closed(sk, wg_has_unread(sk));
+    if (new_state == TCP_FIN_WAIT1_) return wg_closed(sk, WG_END_OF_SENDING);
+    if (new_state == TCP_LAST_ACK_ || new_state == TCP_CLOSE_) return wg_closed(sk, WG_END_OF_STATES);
     return 0;
 }
 
 // The last there is of a TCP socket: nothing can be read any more.
 SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(destroyed, struct sock* sk) { return wg_closed(sk, false); }
+int BPF_PROG(destroyed, struct sock* sk) { return wg_closed(sk, WG_END_OF_ALL); }

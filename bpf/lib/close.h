@@ -4,30 +4,39 @@
 
 #include "bpf/lib/report.h"
 
-// What was spliced away has no event on kernels whose socket tracepoints do not see it: TCP's own count
-// tells.
-WG_INLINE void wg_catch_up(struct wg_conn* conn, struct sock* sk) {
+// What ends: what the program sends; both ways, as the kernel sees it; everything, the socket is gone.
+enum wg_end { WG_END_OF_SENDING, WG_END_OF_STATES, WG_END_OF_ALL };
+
+// How far the program has read by TCP's own count.
+WG_INLINE u64 wg_read_position(struct wg_conn* conn, struct sock* sk) {
     struct tcp_sock* tcp = conn->kind == WG_TCP ? wg_tcp_of(sk) : NULL;
-    if (!tcp) return;
-    const u64 position = wg_unwrap(conn->next[WG_RECEIVE], wg_read_until(sk, tcp));
+    return tcp ? wg_unwrap(conn->next[WG_RECEIVE], wg_read_until(sk, tcp)) : conn->next[WG_RECEIVE];
+}
+
+// What was spliced away has no event on kernels whose socket tracepoints do not see it.
+WG_INLINE void wg_catch_up(struct wg_conn* conn, struct sock* sk) {
+    const u64 position = wg_read_position(conn, sk);
     if (position > conn->next[WG_RECEIVE]) conn->next[WG_RECEIVE] = position;
 }
 
-// True when the program can still read what has come: both ends have said that they send no more, and
-// the kernel ends the connection, before the program has got to it. MPTCP keeps what has come in places
-// of its own.
-WG_INLINE bool wg_has_unread(struct sock* sk) {
+// True when more may be told of what the program has received: both ends have said that they send no more, and the
+// kernel ends the connection, before the program has read all that has come, or while the call that has read it has not
+// returned yet. MPTCP keeps what has come in places of its own.
+WG_INLINE bool wg_may_receive(struct wg_conn* conn, struct sock* sk) {
     if (!BPF_CORE_READ(sk, sk_socket)) return false;  // closed by the program
-    return WG_GET(sk, sk_protocol) == IPPROTO_MPTCP_ || BPF_CORE_READ(sk, sk_receive_queue.qlen) != 0;
+    return WG_GET(sk, sk_protocol) == IPPROTO_MPTCP_ || BPF_CORE_READ(sk, sk_receive_queue.qlen) != 0 ||
+           wg_read_position(conn, sk) > conn->next[WG_RECEIVE];
 }
 
-WG_INLINE int wg_closed(struct sock* sk, bool is_half) {
+WG_INLINE int wg_closed(struct sock* sk, enum wg_end what) {
     struct wg_conn* conn = wg_conn_find(sk);
-    if (conn && !is_half && conn->request_ns) wg_tally_ends(conn, wg_tally_port(conn, sk));
-    if (!conn || !conn->is_open || conn->is_unreported || conn->is_closed) return 0;
+    if (!conn) return 0;
+    const bool is_half = what == WG_END_OF_SENDING || (what == WG_END_OF_STATES && wg_may_receive(conn, sk));
+    if (!is_half && conn->request_ns) wg_tally_ends(conn, wg_tally_port(conn, sk));
+    if (!conn->is_open || conn->is_unreported || conn->is_closed) return 0;
     if (!is_half) conn->is_closed = 1;
     wg_flush_pending(conn);
-    wg_catch_up(conn, sk);
+    if (!is_half) wg_catch_up(conn, sk);
     struct wg_close_event event = {};
     event.head.type = WG_EVENT_CLOSE;
     event.head.version = WG_EVENT_VERSION;

@@ -136,7 +136,7 @@ class Order(unittest.TestCase):
         self.check("fin_with_data", count=9)
 
     def test_says_no_more_before_the_answer(self):
-        self.check("fin_after_data", count=9)
+        self.check("fin_after_data", count=301)  # the end may overtake what has just been read
 
     def test_descriptors(self):
         """Copies and children: whoever moves the bytes, it is one connection."""

@@ -70,6 +70,7 @@ constexpr Field kFields[] = {
     {attr::client_address},
     {attr::client_port},
     {attr::container_id},
+    {attr::container_name},
     {attr::error_type},
     {attr::host_arch},
     {attr::host_id},

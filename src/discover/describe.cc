@@ -66,6 +66,7 @@ Description Describer::describe(const Relative& self, const Ancestors& ancestors
 
 Describer::Pairs Describer::attributes(const Process& process, const std::string& language, Pairs own) const {
     Pairs all{{"container.id", process.container_id},
+              {"container.name", process.container_name},
               {"k8s.pod.uid", process.pod_uid},
               {"process.pid", std::to_string(process.pid)},
               {"process.executable.name", std::string(base_name(process.exe))},

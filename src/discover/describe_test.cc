@@ -35,7 +35,7 @@ class DescribeTest : public testing::Test {
     Process read(std::uint32_t pid) const {
         const auto stat = procfs_.stat(pid);
         auto process = read_process(procfs_, pid, *stat);
-        complete_process(procfs_, *process);
+        complete_process(procfs_, containers_, *process);
         return *process;
     }
     Language language(std::uint32_t pid) {
@@ -51,6 +51,7 @@ class DescribeTest : public testing::Test {
 
     ProcTree tree_;
     proc::ProcFs procfs_{tree_.root()};
+    mutable proc::ContainerNames containers_{procfs_};
     Executables executables_{procfs_};
 };
 
@@ -110,6 +111,8 @@ TEST_F(DescribeTest, WholeResource) {
                .cgroup = "0::/kubepods/pod7260904b-bb36-4f84-bd52-8ee4a8fd9a50/" + kId + "\n",
                .environment = {"OTEL_RESOURCE_ATTRIBUTES=team=blue,service.namespace=eu,process.pid=7,empty="},
                .uid = 33});
+    tree_.write(1, "root/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + kId + "/config.json",
+                R"({"annotations":{"io.kubernetes.cri.container-name":"till"}})");
     tree_.write_in_root(5, "/etc/passwd", "root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n");
     auto loaded = config::load("attributes: {instance_id: {override_hostname: h1}, host_id: {override: id1}}", "t", {});
     ASSERT_TRUE(loaded) << loaded.error().message;
@@ -118,15 +121,16 @@ TEST_F(DescribeTest, WholeResource) {
     const Program program = describer.program(process);
     const Description made = describer.describe({&process, &program}, {}, {});
     const spans::Resource& resource = *made.resource;
-    EXPECT_EQ(resource.service_name, "orders");
+    EXPECT_EQ(resource.service_name, "till");
     EXPECT_EQ(resource.service_namespace, "eu");
     EXPECT_EQ(resource.instance_id, "h1:5");
     EXPECT_EQ(resource.language, "python");
-    EXPECT_EQ(made.name_from, "script orders.py");
+    EXPECT_EQ(made.name_from, "container till");
     const auto& all = resource.attributes;
     EXPECT_TRUE(std::ranges::is_sorted(all));
     for (const auto& [key, value] : std::initializer_list<std::pair<std::string, std::string>>{
              {"container.id", kId},
+             {"container.name", "till"},
              {"k8s.pod.uid", "7260904b-bb36-4f84-bd52-8ee4a8fd9a50"},
              {"host.name", "h1"},
              {"host.id", "id1"},
@@ -155,7 +159,7 @@ TEST_F(DescribeTest, OwnerWithoutAName) {
 TEST_F(DescribeTest, OwnerOfAProcessThatIsGoneIsNotKnown) {
     Describer describer({}, procfs_);
     Process process{.pid = 77, .exe = "/bin/x"};
-    complete_process(procfs_, process);
+    complete_process(procfs_, containers_, process);
     const Program program = describer.program(process);
     const Description made = describer.describe({&process, &program}, {}, {});
     for (const auto& [key, value] : made.resource->attributes) EXPECT_NE(key, "process.owner");

@@ -34,6 +34,7 @@ struct Process {
     std::string cwd;
     std::string cgroup;
     std::string container_id;
+    std::string container_name;  // as its engine has it; empty: nothing tells
     std::string pod_uid;
     std::string unit;                  // systemd unit without ".service"
     std::optional<std::uint32_t> uid;  // nothing: it was gone before we looked

@@ -7,6 +7,7 @@
 
 #include "bpf/abi/events.h"
 #include "discover/process.h"
+#include "proc/container.h"
 #include "proc/procfs.h"
 
 namespace waggle::discover {
@@ -15,8 +16,8 @@ namespace waggle::discover {
 // started.
 std::optional<Process> read_process(const proc::ProcFs& procfs, std::uint32_t pid, const proc::Stat& stat);
 
-// Adds owner, working directory, cgroup and environment.
-void complete_process(const proc::ProcFs& procfs, Process& process);
+// Adds owner, working directory, cgroup, container and environment.
+void complete_process(const proc::ProcFs& procfs, proc::ContainerNames& containers, Process& process);
 
 // As an exec event tells it: path and the beginning of the arguments.
 Process process_of_event(const wg_process_event& event);

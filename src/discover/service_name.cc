@@ -14,8 +14,9 @@ namespace waggle::discover {
 namespace {
 
 // Programs that only start others.
-constexpr std::array<std::string_view, 10> kWrappers{"env",  "tini",    "dumb-init",         "sudo",   "runuser", "su",
-                                                     "gosu", "su-exec", "start-stop-daemon", "setpriv"};
+constexpr std::array<std::string_view, 12> kWrappers{"env",       "tini",    "dumb-init",         "docker-init",
+                                                     "catatonit", "sudo",    "runuser",           "su",
+                                                     "gosu",      "su-exec", "start-stop-daemon", "setpriv"};
 // One file, many programs: the first argument tells.
 constexpr std::array<std::string_view, 3> kMultiCall{"busybox", "toybox", "coreutils"};
 
@@ -49,11 +50,12 @@ Program executable_program(const Process& process, const elf::GoBuildInfo* go) {
     return {std::string(name), "executable"};
 }
 
-// A unit names its main process and that one's workers, not what these start (cron jobs, sessions).
-bool is_units_own(const Relative& self, const Ancestors& ancestors) {
-    if (self.process->unit.empty()) return false;
+// A unit, or a container, names its main process and that one's workers, not what these start (cron jobs, sessions).
+// place: which of them.
+bool is_main_program_of(std::string Process::* place, const Relative& self, const Ancestors& ancestors) {
+    if ((self.process->*place).empty()) return false;
     return std::ranges::all_of(ancestors, [&](const Relative& ancestor) {
-        if (ancestor.process->unit != self.process->unit || ancestor.process->pid == 1) return true;
+        if (ancestor.process->*place != self.process->*place || ancestor.process->pid == 1) return true;
         const std::string_view name = base_name(ancestor.process->exe);
         const bool is_wrapper =
             interpreter_of(name) == "shell" || std::ranges::find(kWrappers, name) != kWrappers.end();
@@ -126,11 +128,13 @@ ServiceName name_service(const Relative& self, const Ancestors& ancestors, const
     if (const std::string* name = value_of(resource_attributes, "service.name"))
         return named(*name, "OTEL_RESOURCE_ATTRIBUTES of the process");
     if (!entry.name.empty()) return named(entry.name, "the selector's name");
-    if (is_units_own(self, ancestors)) {
+    if (is_main_program_of(&Process::unit, self, ancestors)) {
         // shop@1: the template names the program.
         const std::string& unit = self.process->unit;
         return named(unit.substr(0, unit.find('@')), fmt::format("systemd unit {}", unit));
     }
+    if (is_main_program_of(&Process::container_name, self, ancestors))
+        return named(self.process->container_name, fmt::format("container {}", self.process->container_name));
     return named(self.program->name, self.program->from);
 }
 

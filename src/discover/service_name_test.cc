@@ -189,6 +189,9 @@ TEST(ServiceName, OrderOfWhoMaySayIt) {
         return name_service(relative(process, program), {}, entry, own);
     };
     EXPECT_EQ(named(kNoName).name, "program");
+    process.container_name = "web";
+    EXPECT_EQ(named(kNoName).name, "web");
+    EXPECT_EQ(named(kNoName).from, "container web");
     process.unit = "shop@eu";
     EXPECT_EQ(named(kNoName).name, "shop");
     EXPECT_EQ(named({.name = "chosen", .service_namespace = "space"}).name, "chosen");
@@ -212,6 +215,20 @@ TEST(ServiceName, UnitNamesItsProgramNotWhatThatStarts) {
               "shop");
     const Process job{.pid = 6, .exe = "/opt/job", .unit = "cron"};
     EXPECT_EQ(name_service(relative(job, any), {relative(cron, any), relative(systemd, any)}, kNoName, {}).name, "any");
+}
+
+TEST(ServiceName, ContainerNamesItsMainProgram) {
+    const Program any{.name = "any", .from = "executable"};
+    const Process init{.pid = 7, .exe = "/sbin/docker-init", .container_name = "web"};
+    const Process nginx{.pid = 8, .exe = "/usr/sbin/nginx", .container_name = "web"};
+    const Process supervisor{.pid = 9, .exe = "/usr/bin/supervisord", .container_name = "web"};
+    const Process shim{.pid = 6, .exe = "/usr/bin/containerd-shim-runc-v2"};
+    const auto name = [&](const Process& process, const Ancestors& ancestors) {
+        return name_service(relative(process, any), ancestors, kNoName, {}).name;
+    };
+    EXPECT_EQ(name(nginx, {relative(init, any), relative(shim, any)}), "web");
+    EXPECT_EQ(name(nginx, {relative(nginx, any), relative(init, any)}), "web");
+    EXPECT_EQ(name(nginx, {relative(supervisor, any)}), "any");
 }
 
 TEST(Instance, IsTheTopmostOfTheProgram) {

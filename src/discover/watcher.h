@@ -21,6 +21,7 @@
 #include "discover/process.h"
 #include "discover/selector.h"
 #include "discover/target.h"
+#include "proc/container.h"
 #include "proc/procfs.h"
 
 namespace waggle::discover {
@@ -116,6 +117,7 @@ class Watcher {
     std::vector<std::uint32_t> pids_by_age() const;
 
     proc::ProcFs procfs_;
+    proc::ContainerNames containers_{procfs_};
     std::uint32_t own_pid_;
     bool is_first_pid_namespace_;
     Selectors selectors_;

@@ -93,7 +93,7 @@ void Watcher::describe(Entry& entry) {
 }
 
 void Watcher::complete(Entry& entry) {
-    if (!entry.is_complete) complete_process(procfs_, entry.process);
+    if (!entry.is_complete) complete_process(procfs_, containers_, entry.process);
     entry.is_complete = true;
 }
 

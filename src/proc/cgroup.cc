@@ -94,7 +94,8 @@ Line read_line(const std::vector<std::string_view>& parts) {
 std::string unit_of(const std::vector<std::string_view>& parts) {
     if (parts.empty() || parts.front() == "user.slice") return {};
     for (const std::string_view part : parts) {
-        if (!part.ends_with(kService)) continue;
+        // What runs in a machine has units of its own below.
+        if (!part.ends_with(kService) || part.starts_with("systemd-nspawn@")) continue;
         const std::string_view unit = part.substr(0, part.size() - kService.size());
         return unit.starts_with("user@") ? std::string() : std::string(unit);
     }

@@ -77,6 +77,7 @@ inline constexpr std::string_view host_id = "host.id";
 inline constexpr std::string_view host_arch = "host.arch";
 inline constexpr std::string_view os_type = "os.type";
 inline constexpr std::string_view container_id = "container.id";
+inline constexpr std::string_view container_name = "container.name";
 inline constexpr std::string_view k8s_pod_uid = "k8s.pod.uid";
 inline constexpr std::string_view process_pid = "process.pid";
 inline constexpr std::string_view process_command = "process.command";

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services in network, pid, mount and cgroup namespaces of their own, and the agent itself in such: addresses, pids and
 names are right from wherever one looks."""
+import json
 import os
 import shutil
 import tempfile
@@ -47,15 +48,15 @@ class ServiceInContainer(unittest.TestCase):
         listens(pid)
         return pid
 
-    def check(self, agent, pid, **resource):
+    def check(self, agent, pid, service="orders", **resource):
         self.assertEqual(curl(pid, "/hello"), "hello")
         span, = agent.expect_spans(1)
-        self.assertEqual((span.kind, span.name, span.service), ("server", "GET /hello", "orders"))
+        self.assertEqual((span.kind, span.name, span.service), ("server", "GET /hello", service))
         subset(span, server__address="127.0.0.1", server__port=PORT, client__address="127.0.0.1", http__response__status_code=200)
         self.assertEqual(span.resource["process.pid"], str(pid))
         self.assertTrue(span.resource["service.instance.id"].endswith(f":{pid}"), span.resource)
-        found = {key: span.resource.get(key) for key in ("container.id", "k8s.pod.uid")}
-        self.assertEqual(found, {"container.id": None, "k8s.pod.uid": None, **resource})
+        found = {key: span.resource.get(key) for key in ("container.id", "container.name", "k8s.pod.uid")}
+        self.assertEqual(found, {"container.id": None, "container.name": None, "k8s.pod.uid": None, **resource})
 
     def test_older_than_the_agent(self):
         pid = self.contained("docker", ID)
@@ -67,9 +68,16 @@ class ServiceInContainer(unittest.TestCase):
             self.check(agent, self.contained("kubepods", "burstable", "pod" + POD, ID), **{"container.id": ID, "k8s.pod.uid": POD})
 
     def test_pod_by_systemds_driver(self):
+        """CRI-O keeps on the host what Kubernetes calls the container, by which the service is called."""
+        bundle = os.path.join("/run/containers/storage/overlay-containers", ID)
+        os.makedirs(os.path.join(bundle, "userdata"))
+        self.addCleanup(os.removedirs, os.path.dirname(bundle))  # those that nobody else has something in
+        self.addCleanup(shutil.rmtree, bundle)
+        with open(os.path.join(bundle, "userdata/config.json"), "w") as file:
+            json.dump({"annotations": {"io.kubernetes.container.name": "till"}}, file)
         pid = self.contained("kubepods.slice", f"kubepods-pod{POD.replace('-', '_')}.slice", f"crio-{ID}.scope")
         with Agent(services=[{"any_listener": True, "cmd_args": "orders.py"}]) as agent:
-            self.check(agent, pid, **{"container.id": ID, "k8s.pod.uid": POD})
+            self.check(agent, pid, service="till", **{"container.id": ID, "container.name": "till", "k8s.pod.uid": POD})
 
     def test_name_from_files_of_its_own(self):
         """node's package.json is read where the container sees it, not where the host has another."""

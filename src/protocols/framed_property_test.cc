@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/encrypted.h"
 #include "protocols/testing/traffic.h"
 #include "spans/attribute_names.h"
 
@@ -279,7 +279,9 @@ class World {
 
     void run(int connections) {
         for (int i = 0; i < connections; ++i) {
-            talk(host_.add({.id = ++last_id_, .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT}));
+            const SocketOptions options{.id = ++last_id_,
+                                        .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT};
+            talk(random_.chance(0.2) ? add_encrypted(host_, options, now_ns_ += 10'000) : host_.add(options));
             host_.tick(now_ns_ += 5'000'000);
         }
         host_.tracker().finish(now_ns_ += kSecond, host_.batch());
@@ -343,7 +345,7 @@ class World {
         host_.tick(now_ns_ += 5'000'000);
         host_.tick(now_ns_ += 300'000'000);
         host_.tick(now_ns_ += 300'000'000);
-        host_.report_close(socket, now_ns_ += 1000);
+        host_.report_close(beneath(host_, socket), now_ns_ += 1000);
         host_.tick(now_ns_ += 5'000'000);
     }
 
@@ -352,12 +354,12 @@ class World {
     // Where in the stream it stands.
     std::uint64_t say(Socket& socket, bool is_request, const std::string& bytes, double loss, bool& is_lossy) {
         if (bytes.empty()) return 0;
-        const bool is_send = is_request == (socket.options().role == WG_ROLE_CLIENT);
+        const bool is_send = is_request == (beneath(host_, socket).options().role == WG_ROLE_CLIENT);
         Move move = socket.moved(is_send ? WG_SEND : WG_RECEIVE, bytes, now_ns_ += 10'000);
         move.is_lost = random_.chance(loss);
         is_lossy |= move.is_lost;
         // A send is reported when its call has returned, maybe after the answer was read.
-        if (is_send && is_request && !late_ && random_.chance(0.2)) {
+        if (is_send && is_request && !socket.options().is_plain && !late_ && random_.chance(0.2)) {
             late_ = move;
             return move.position;
         }

@@ -121,6 +121,8 @@ bool FramedSession<Codec>::pass_lost(Context& context) {
         is_unproven_ = true;
     responses_.skip_to(end);
     if (end < responses_.end()) return false;
+    // What had gone by when the client went on is still to be told.
+    if (is_newer_awaited() && responses_.end() < turn_.order) return false;
     return end_by_tail(context);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FramedSession where messages are not whole (PostgreSQL stands for all of its protocols), and where it is not known
-// yet whether they are calls (Redis).
+// FramedSession where messages are not whole (PostgreSQL and MySQL stand for all of its protocols), and where it is not
+// known yet whether they are calls (Redis).
 #include "protocols/testing/tracker_test.h"
 
 namespace waggle::protocols::testing {
@@ -42,6 +42,39 @@ TEST_F(TrackerTest, AnAnswerThatLacksItsLastBytesEndsItsExchangeOnce) {
     call(server, false, message('C', text("SELECT 1")) + ready);
     pass(kSecond);
     EXPECT_EQ(spans(), 2u);
+}
+
+std::string packet(int sequence, std::string_view body) {
+    std::string out;
+    for (const int shift : {0, 8, 16}) out += static_cast<char>(body.size() >> shift & 0xff);
+    return (out += static_cast<char>(sequence)).append(body);
+}
+
+// The next request stands behind all of the answer, and of that some is still to be told: a call of it that happens to
+// end like an answer is not where it ends.
+TEST_F(TrackerTest, AnAnswerEndsNotBeforeAllThatWasWritten) {
+    using namespace std::string_literals;
+    Socket& server = open();
+    const std::string eof = packet(3, "\xfe\0\0\2\0"s);
+    const std::string column = packet(2, std::string("\3def\0\0\0\1a\1a\x0c\x21\0\xff\0\0\0\xfd\0\0\0\0\0", 25));
+    const std::string ok = packet(1, "\0\0\0\2\0\0\0"s);
+    std::string rows;
+    for (int i = 0; i < 200; ++i) rows += packet(4 + i, std::string(100, 'x'));
+    rows += packet(204, "\x0d" + ok + "yy");
+    for (int i = 0; i < 3; ++i) {
+        call(server, true, packet(0, "\3SELECT a FROM t" + std::to_string(i)));
+        if (i == 0) {
+            call(server, false, packet(1, "\1") + column + eof + rows.substr(0, rows.size() - 2));
+            call(server, false, "yy" + packet(205, "\xfe\0\0\2\0"s));
+        } else {
+            call(server, false, packet(1, "\xff\x7a\4#42S02no such table"));
+        }
+    }
+    pass(kSecond);
+    ASSERT_EQ(spans(), 3u);
+    EXPECT_EQ(span(1).attributes.text(attr::error_type), "1146");
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(span(i).incomplete, spans::Incomplete::No) << i;
+    EXPECT_EQ(sum(host_.tracker().counts()).of(Cause::Hole), 0u);
 }
 
 // A proxy's thread: what it sends on belongs to the request it serves, not to the PING of another connection as well.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/amqp/frames.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 namespace waggle::protocols::amqp {
 namespace {
 
@@ -88,6 +91,38 @@ std::optional<spans::TraceContext> trace_of(std::string_view table) {
         if (!skip_value(reader, type[0])) return {};
     }
     return {};
+}
+
+enum class Sender : std::uint8_t { Nobody, Client, Server, Either };
+
+// A class's methods for channels, by who may send them.
+struct MethodClass {
+    std::uint16_t id;
+    std::initializer_list<std::uint16_t> of_client, of_server, of_either;
+};
+constexpr MethodClass kClasses[] = {
+    {20, {10}, {11}, {20, 21, 40, 41}},
+    {40, {10, 20, 30, 40}, {11, 21, 31, 51}, {}},
+    {50, {10, 20, 30, 40, 50}, {11, 21, 31, 41, 51}, {}},
+    {60, {10, 20, 40, 70, 90, 100, 110}, {11, 21, 50, 60, 71, 72, 111}, {30, 31, 80, 120}},
+    {85, {10}, {11}, {}},
+    {90, {10, 20, 30}, {11, 21, 31}, {}},
+};
+
+Sender sender_of(std::string_view payload) {
+    const auto call = read_call(payload);
+    if (!call) return Sender::Nobody;
+    const bool is_settlement = call->method == Method::Ack || call->method == Method::Nack;
+    if (is_settlement && payload.size() != 13) return Sender::Nobody;
+    const auto id = static_cast<std::uint32_t>(call->method);
+    const auto among = [&](const auto& methods) { return std::ranges::find(methods, id & 0xffff) != methods.end(); };
+    for (const MethodClass& one : kClasses) {
+        if (one.id != id >> 16) continue;
+        if (among(one.of_client)) return Sender::Client;
+        if (among(one.of_server)) return Sender::Server;
+        if (among(one.of_either)) return Sender::Either;
+    }
+    return Sender::Nobody;
 }
 
 }  // namespace
@@ -183,22 +218,26 @@ std::optional<MessageHead> read_message_head(std::string_view payload) {
     return head;
 }
 
-// The greeting; of an older connection a whole frame that moves messages.
+// The greeting; of an older connection whole frames, up to one that tells which end sent it.
 Sniff sniff(std::string_view bytes, Side side) {
     const std::string_view front = bytes.substr(0, kGreeting.size());
     if (side == Side::Request && kGreeting.starts_with(front))
         return front.size() < kGreeting.size() ? Sniff::NeedMore : Sniff::Yes;
-    if (bytes.empty()) return Sniff::NeedMore;
-    if (bytes[0] != 1) return Sniff::No;
-    if (bytes.size() < kHeader) return Sniff::NeedMore;
-    const auto frame = read_frame(bytes);
-    if (!frame || frame->channel == 0 || frame->channel > 2047 || frame->size > 1024) return Sniff::No;
-    if (bytes.size() < frame->whole()) return Sniff::NeedMore;
-    const auto call = read_call(bytes.substr(kHeader, frame->size));
-    if (!call) return Sniff::No;
-    const bool is_asked = call->method == Method::Publish || call->method == Method::Get;
-    const bool is_given = call->method == Method::Deliver || call->method == Method::GetOk;
-    return (side == Side::Request ? is_asked : is_given) ? Sniff::Yes : Sniff::No;
+    while (!bytes.empty()) {
+        if (bytes[0] != static_cast<char>(Type::Method) && bytes[0] != static_cast<char>(Type::Heartbeat))
+            return Sniff::No;
+        if (bytes.size() < kHeader) return Sniff::NeedMore;
+        const auto frame = read_frame(bytes);
+        if (!frame || frame->channel > 2047 || frame->size > 1024) return Sniff::No;
+        const bool is_method = frame->type == Type::Method;
+        if (is_method && frame->channel == 0) return Sniff::No;
+        if (bytes.size() < frame->whole()) return Sniff::NeedMore;
+        const Sender sender = is_method ? sender_of(bytes.substr(kHeader, frame->size)) : Sender::Either;
+        if (sender != Sender::Either)
+            return sender == (side == Side::Request ? Sender::Client : Sender::Server) ? Sniff::Yes : Sniff::No;
+        bytes.remove_prefix(frame->whole());
+    }
+    return Sniff::NeedMore;
 }
 
 }  // namespace waggle::protocols::amqp

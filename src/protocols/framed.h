@@ -13,6 +13,7 @@
 //   on_response(front, unit, open) → ResponseEffect; open: the exchanges, first is the next to be answered
 //   expected() / forget(): answers that are awaited, and no longer; expectations are numbered by pushed()
 //   restart(side): framing was lost, what comes next is a message's beginning
+//   forget_names(), if it has it: requests were not seen that may have given names another meaning
 //   is_answered(exchange): enough of its answer was seen to say how it went
 //   take_unanswered(), if it has it: exchanges at the front that nothing answers
 //   passes_hole(), if it has it: is the rest of this turn's requests of one that is open already?
@@ -183,6 +184,10 @@ class FramedSession final : public Session {
 
     static void set_incomplete(Open& exchange, spans::Incomplete reason) {
         if (exchange.incomplete == spans::Incomplete::No) exchange.incomplete = reason;
+    }
+
+    void forget_names() {
+        if constexpr (requires { codec_.forget_names(); }) codec_.forget_names();
     }
 
     // The request side and the life of exchanges: below; the response side: framed_responses.h.

@@ -22,6 +22,7 @@ void FramedSession<Codec>::read_requests(Context& context) {
                 }
             }
             context.counts.add(Cause::Hole);
+            if (requests_.is_gap_at(requests_.head())) forget_names();
             if (place_.is_set && codec_.on_hole(scratch_).kind == RequestEffect::Kind::Opens)
                 if (!open_exchange(RequestEffect::Kind::Opens, context)) return;
             codec_.restart(Side::Request);
@@ -183,6 +184,7 @@ void FramedSession<Codec>::go_astray(Context& context) {
         finish(context, std::max(open_.front().end_ns, open_.front().request_end_ns));
     }
     codec_.forget(codec_.expected());
+    forget_names();
     codec_.restart(Side::Request);
     codec_.restart(Side::Response);
     place_in_responses_ = Alignment::Seeking;

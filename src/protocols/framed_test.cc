@@ -44,6 +44,56 @@ TEST_F(TrackerTest, AnAnswerThatLacksItsLastBytesEndsItsExchangeOnce) {
     EXPECT_EQ(spans(), 2u);
 }
 
+std::string prepare(std::string_view name, std::string_view statement) {
+    return message('P', text(name) + text(statement) + std::string(2, '\0'));
+}
+std::string execute(std::string_view name) {
+    return message('B', text("") + text(name) + std::string(6, '\0')) + message('E', std::string(5, '\0'));
+}
+const std::string kSync = message('S', "");
+const std::string kPrepared = message('1', "") + message('Z', "I");
+const std::string kExecuted = message('2', "") + message('C', text("DELETE 1")) + message('Z', "I");
+
+// Whether the server took it nobody knows: what its name stands for is one of two statements.
+TEST_F(TrackerTest, AStatementWhosePreparationWasNotSeenToEndIsUnknown) {
+    Socket& server = open();
+    call(server, true, message('Q', text("SELECT 1")));
+    call(server, false, message('C', text("SELECT 1")) + message('Z', "I"));
+    call(server, true, prepare("s1", "DELETE FROM one") + kSync);
+    call(server, false, kPrepared);
+    call(server, true, prepare("s1", "DELETE FROM two") + kSync);
+    Move lost = moved(server, false, kPrepared);
+    lost.is_lost = true;
+    host_.report(server, lost);
+    call(server, true, execute("s1") + kSync);
+    call(server, false, kExecuted);
+    call(server, true, prepare("s2", "DELETE FROM three") + execute("s2") + kSync);
+    call(server, false, message('1', "") + kExecuted);
+    pass(kSecond);
+    ASSERT_EQ(spans(), 3u);
+    EXPECT_EQ(span(1).name, "DELETE");
+    EXPECT_EQ(span(1).attributes.text(attr::waggle_unknown), attr::db_query_text);
+    EXPECT_EQ(span(2).name, "DELETE three");
+}
+
+// What was not seen may have prepared anything anew.
+TEST_F(TrackerTest, AfterLostRequestsNoStatementIsKnown) {
+    Socket& server = open();
+    call(server, true, prepare("s1", "DELETE FROM one") + execute("s1") + kSync);
+    call(server, false, message('1', "") + kExecuted);
+    Move lost = moved(server, true, message('C', "S" + text("s1")) + prepare("s1", "DELETE FROM two") + kSync);
+    lost.is_lost = true;
+    host_.report(server, lost);
+    call(server, false, message('3', "") + kPrepared);
+    call(server, true, execute("s1") + kSync);
+    call(server, false, kExecuted);
+    pass(kSecond);
+    ASSERT_EQ(spans(), 2u);
+    EXPECT_EQ(span(0).name, "DELETE one");
+    EXPECT_EQ(span(1).name, "DELETE");
+    EXPECT_EQ(span(1).attributes.text(attr::waggle_unknown), attr::db_query_text);
+}
+
 std::string packet(int sequence, std::string_view body) {
     std::string out;
     for (const int shift : {0, 8, 16}) out += static_cast<char>(body.size() >> shift & 0xff);

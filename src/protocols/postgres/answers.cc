@@ -96,8 +96,8 @@ ResponseEffect Codec::on_complete(std::string_view tag, Open& open) {
         Response& response = open.front().response;
         response.command.assign(read.command.substr(0, sql::kMaxOperation));
         // Of several statements the rows are not added up: they are of different shapes.
-        const bool is_one = !open.front().request.is_known || open.front().request.facts.statements < 2;
-        response.returned_rows = is_one ? read.returned_rows : -1;
+        const sql::Facts* const facts = facts_of(open.front().request);
+        response.returned_rows = !facts || facts->statements < 2 ? read.returned_rows : -1;
     }
     ResponseEffect effect{.kind = Kind::Part};
     if (awaits(Awaits::Query)) return effect;
@@ -156,7 +156,7 @@ ResponseEffect Codec::on_error(std::string_view body, Open& open) {
     // What was sent up to the Sync is not done.
     while (expected() > 0 && !awaits(Awaits::Sync) && !awaits(Awaits::Query)) {
         const Expected step = pop();
-        undo(step);
+        undo(step, step.replaced);
         if (!step.ends_exchange || effect.finished >= open.size()) continue;
         Exchange<Codec>& exchange = open.at(effect.finished++);
         if (!exchange.response.is_failed) exchange.response.is_failed = exchange.response.is_aborted = true;

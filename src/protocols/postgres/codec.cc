@@ -53,13 +53,25 @@ Codec::Expected Codec::pop() {
 }
 
 void Codec::forget(std::size_t count) {
-    for (; count > 0 && expected() > 0; --count) pop();
+    for (; count > 0 && expected() > 0; --count) {
+        undo(pop(), nullptr);
+    }
     is_copying_ = is_finishing_ = has_both_copies_ = false;
+}
+
+void Codec::forget_names() {
+    statements_.clear();
+    portals_.clear();
+    last_.reset();
+}
+
+const Codec::StatementPtr& Codec::now(const StatementPtr& statement) {
+    return statement && statement->is_undone ? statement->instead : statement;
 }
 
 Codec::StatementPtr Codec::find(const ByName& names, std::string_view name) const {
     const auto found = names.find(std::string(name));
-    return found == names.end() ? nullptr : found->second;
+    return found == names.end() ? nullptr : now(found->second);
 }
 
 void Codec::keep(ByName& names, std::string_view name, StatementPtr statement) {
@@ -111,9 +123,7 @@ RequestEffect Codec::open_message(std::string_view front) {
 RequestEffect Codec::parse_statement(std::string_view body, bool is_cut, const Options& options) {
     const std::string_view name = take_text(body);
     auto statement = std::make_shared<Statement>();
-    statement->name = name;
     const bool is_open = is_cut && body.find('\0') == std::string_view::npos;
-    statement->is_known = true;
     sql::read_statement(take_text(body), reading(options, is_open), statement->facts);
     last_ = statement;
     // The server forgets the unnamed one before it looks at the new one.
@@ -122,19 +132,12 @@ RequestEffect Codec::parse_statement(std::string_view body, bool is_cut, const O
     return part(Awaits::Parse, std::move(statement), std::move(replaced));
 }
 
-// The server has not done it, because it or something before it failed.
-void Codec::undo(const Expected& step) {
+// The server has not done it, because it or something before it failed; or nobody knows whether it has.
+void Codec::undo(const Expected& step, const StatementPtr& instead) {
     if (step.what == Awaits::Bind) portals_.clear();
     if (!step.parsed) return;
-    const auto found = statements_.find(step.parsed->name);
-    if (found == statements_.end()) return;
-    if (found->second == step.parsed) {
-        found->second = step.replaced;
-        return;
-    }
-    // Prepared anew meanwhile: what is refused comes back for none of those.
-    for (std::size_t i = first_; i < queue_.size(); ++i)
-        if (queue_[i].replaced == step.parsed) queue_[i].replaced = step.replaced;
+    step.parsed->is_undone = true;
+    step.parsed->instead = now(instead);
 }
 
 void Codec::bind(std::string_view body) {
@@ -143,13 +146,28 @@ void Codec::bind(std::string_view body) {
     keep(portals_, portal, last_);
 }
 
+// By the parts that open the next exchange: then this is what was asked, whatever becomes of it.
+bool Codec::is_parsed_here(const StatementPtr& statement) const {
+    for (std::size_t i = queue_.size(); i > first_; --i) {
+        const Expected& step = queue_[i - 1];
+        if (step.ends_exchange || step.what == Awaits::Sync) return false;
+        if (step.parsed == statement) return true;
+    }
+    return false;
+}
+
 void Codec::set_request(const StatementPtr& statement, Request& request) const {
     request.has_text = true;
-    request.is_known = statement && statement->is_known;
-    if (request.is_known)
-        request.facts = statement->facts;
-    else
-        request.facts.clear();
+    request.has_facts = statement && is_parsed_here(statement);
+    request.statement = request.has_facts ? nullptr : statement;
+    if (request.has_facts) request.facts = statement->facts;
+}
+
+// Null: unknown.
+const sql::Facts* Codec::facts_of(const Request& request) {
+    if (request.has_facts) return &request.facts;
+    const StatementPtr& statement = now(request.statement);
+    return statement ? &statement->facts : nullptr;
 }
 
 RequestEffect Codec::part(Awaits what, StatementPtr parsed, StatementPtr replaced) {
@@ -166,8 +184,8 @@ RequestEffect Codec::part(Awaits what, StatementPtr parsed, StatementPtr replace
 RequestEffect Codec::end_parts(bool is_sync, Request& request) {
     RequestEffect effect;
     if (has_parts_ && expected() > 0) {
-        queue_.back().ends_exchange = true;
         set_request(last_, request);
+        queue_.back().ends_exchange = true;
         effect.kind = RequestKind::Silent;
     } else if (has_parts_) {  // answered before they ended, or given up after a loss
         effect.kind = RequestKind::Drops;
@@ -191,7 +209,8 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
     switch (front[0]) {
         case 'Q': {
             const bool is_open = body.find('\0') == std::string_view::npos;
-            request.is_known = request.has_text = true;
+            request.has_facts = request.has_text = true;
+            request.statement.reset();
             sql::read_statement(take_text(body), reading(options, is_open), request.facts);
             has_parts_ = is_skipping_ = false;
             push(Awaits::Query, true);
@@ -224,8 +243,8 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
             push(Awaits::Execute, true);
             return {.kind = RequestKind::Opens, .is_expecting = true};
         case 'F':
-            request.is_known = request.has_text = false;
-            request.facts.clear();
+            request.has_facts = request.has_text = false;
+            request.statement.reset();
             push(Awaits::Query, true);
             return {.kind = RequestKind::Opens, .is_expecting = true};
         case 'S':
@@ -252,14 +271,13 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     const Request& request = exchange.request;
     const Response& response = exchange.response;
     DatabaseCall call{.system = "postgresql", .database = database_};
-    if (request.is_known) {
-        const sql::Facts& facts = request.facts;
-        call.name = facts.summary;
-        call.operation = facts.operation;
-        call.collection = facts.collection;
-        call.summary = facts.summary;
-        call.text = facts.text;
-        call.batch_size = facts.statements;
+    if (const sql::Facts* const facts = facts_of(request)) {
+        call.name = facts->summary;
+        call.operation = facts->operation;
+        call.collection = facts->collection;
+        call.summary = facts->summary;
+        call.text = facts->text;
+        call.batch_size = facts->statements;
     } else {
         call.operation = response.command;
         call.is_text_unknown = request.has_text;

@@ -19,12 +19,16 @@
 namespace waggle::protocols::postgres {
 
 class Codec {
+    struct Statement;
+    using StatementPtr = std::shared_ptr<Statement>;
+
   public:
     struct Request {
         bool is_silent = false;
-        bool is_known = false;  // what is executed
-        bool has_text = true;   // known or not
+        bool has_facts = false;  // it says itself what is executed
+        bool has_text = true;    // known or not
         sql::Facts facts;
+        StatementPtr statement;  // … or that was prepared before
     };
     struct Response {
         std::array<char, 5> code{};  // SQLSTATE
@@ -47,6 +51,7 @@ class Codec {
     std::size_t expected() const { return queue_.size() - first_; }
     std::uint64_t pushed() const { return pushed_; }
     void forget(std::size_t count);
+    void forget_names();
     bool is_dialogue() const { return is_copying_; }
 
     void restart(Side) { has_parts_ = false; }
@@ -61,15 +66,14 @@ class Codec {
 
     enum class Awaits : std::uint8_t { Startup, Ssl, Gss, Query, Parse, Bind, Describe, Close, Execute, Sync };
     struct Statement {
-        std::string name;
-        bool is_known = false;
         sql::Facts facts;
+        bool is_undone = false;  // was refused, or nobody knows: its name stands for
+        StatementPtr instead;    // … this one, or an unknown one
     };
-    using StatementPtr = std::shared_ptr<const Statement>;
     struct Expected {
         Awaits what;
         bool ends_exchange;
-        StatementPtr parsed;    // believed until it is refused
+        StatementPtr parsed;    // believed until it is refused, or lost
         StatementPtr replaced;  // what its name stood for before
     };
     using ByName = std::unordered_map<std::string, StatementPtr>;
@@ -84,10 +88,13 @@ class Codec {
     RequestEffect start_up(std::string_view body);
     RequestEffect parse_statement(std::string_view body, bool is_cut, const Options& options);
     void bind(std::string_view body);
+    bool is_parsed_here(const StatementPtr& statement) const;
     void set_request(const StatementPtr& statement, Request& request) const;
+    static const sql::Facts* facts_of(const Request& request);
+    static const StatementPtr& now(const StatementPtr& statement);
     StatementPtr find(const ByName& names, std::string_view name) const;
     void keep(ByName& names, std::string_view name, StatementPtr statement);
-    void undo(const Expected& step);
+    void undo(const Expected& step, const StatementPtr& instead);
     sql::Reading reading(const Options& options, bool is_cut) const;
 
     ResponseEffect on_error(std::string_view body, Open& open);

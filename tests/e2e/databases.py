@@ -12,6 +12,7 @@ from harness import ROOT, Agent, Child, free_port, wait_for
 
 TOOLS = os.path.join(ROOT, "build/tools")
 SOURCES = os.path.join(ROOT, "tests/services/databases")
+BURSTS = os.path.join(SOURCES, "bursts.py")
 PYTHON = "/usr/bin/python3"
 
 
@@ -227,6 +228,16 @@ class DatabaseTest(unittest.TestCase):
         if pause_after:
             wait_for(lambda: agent.spans(lambda s: s.name == pause_after), f"a span named {pause_after}")
             say_go(child)
+        self.wait_client(child)
+        return agent
+
+    def burst(self, protocol, port, server, first, *options, kind="client"):
+        """The agent on both ends, after both bursts of bursts.py, of which the first gives so many spans of that kind."""
+        child = self.start_client(PYTHON, BURSTS, protocol, str(port), *options, env=None)
+        agent = self.watch(child, server)
+        say_go(child)
+        agent.expect_spans(first, lambda s: s.kind == kind)  # the rule that they tell of holds by then
+        say_go(child)
         self.wait_client(child)
         return agent
 

@@ -9,27 +9,11 @@ import tempfile
 import unittest
 
 import brokers
-from databases import PYTHON, SOURCES, DatabaseTest, Postgres, say_go
+from databases import BURSTS, PYTHON, DatabaseTest, Postgres, say_go
 from harness import WAGGLE, Child, free_port, wait_for
-
-BURSTS = os.path.join(SOURCES, "bursts.py")
 
 
 class FramedTest(DatabaseTest):
-    def burst(self, protocol, port, server, first, *options, kind="client"):
-        """The agent on both ends, after both bursts."""
-        child = Child([PYTHON, BURSTS, protocol, str(port), *options], stdin=subprocess.PIPE)
-        self.addCleanup(child.stop)
-        agent = self.watch(child, server)
-        for is_last in (False, True):
-            child.process.stdin.write(b"go\n")
-            child.process.stdin.flush()
-            if not is_last:  # the rule that its spans tell of holds by then
-                agent.expect_spans(first, lambda s: s.kind == kind)
-        wait_for(lambda: "done" in child.output() or child.process.poll(), "the bursts")
-        self.assertIsNone(child.process.poll(), child.output())
-        return agent
-
     def check_losses(self, agent):
         super().check_losses(agent)
         self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause="rule_cut"), 0, agent.losses())
@@ -59,9 +43,10 @@ class FramedTest(DatabaseTest):
         self.addCleanup(server.stop)
         agent = self.burst("amqp", server.port, server, 2, *options, kind="producer")
         for kind in ("producer", "server"):
-            found = agent.expect_spans(7, lambda s: s.kind == kind and s.name not in ("publish n1", "publish n2"))
+            found = agent.expect_spans(307, lambda s: s.kind == kind and s.name not in ("publish n1", "publish n2"))
+            names = ["publish many"] * 300 + [f"publish n{n}" for n in range(3, 10)]
             self.assertEqual(sorted((s.name, s["error.type"], s["waggle.unknown"], s["waggle.incomplete"]) for s in found),
-                             [(f"publish n{n}", None, None, None) for n in range(3, 10)], f"{kind}, {agent.losses()}")
+                             [(name, None, None, None) for name in names], f"{kind}, {agent.losses()}")
         self.check_losses(agent)
 
     def test_amqp(self):

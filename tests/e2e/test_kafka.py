@@ -191,6 +191,15 @@ class KafkaTest(DatabaseTest):
             self.assertTrue(span.is_error)
             subset(span, error__type="UNKNOWN_TOPIC_OR_PARTITION", messaging__destination__partition__id="3")
 
+    def test_burst(self):
+        """Hundreds of small requests in one write, each told at both ends."""
+        agent = self.burst("kafka", self.port, self.broker.child, 2)
+        for kind in ("client", "server"):
+            found = agent.expect_spans(302, lambda s: s.kind == kind and s["messaging.client.id"] == "bursts")
+            self.assertEqual({(s.name, s["error.type"], s["waggle.unknown"], s["waggle.incomplete"]) for s in found},
+                             {(f"poll n{n}", "UNKNOWN_TOPIC_OR_PARTITION", None, None) for n in range(302)}, f"{kind}, {agent.losses()}")
+        self.check_losses(agent)
+
     @staticmethod
     def take(connection, size):
         data = b""

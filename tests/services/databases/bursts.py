@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes many messages with long bodies between them by one call, and reads all answers: HTTP/2 (http2 PORT), PostgreSQL
-(postgres PORT), AMQP (amqp PORT). A small burst first; each begins with a line on standard input. With a third argument the call gets its bytes
-in pieces of that size, as Node's streams write."""
+"""Writes many messages by one call, long bodies between them or hundreds of small ones, and reads all answers: HTTP/2 (http2 PORT),
+PostgreSQL (postgres PORT), AMQP (amqp PORT), Kafka (kafka PORT). A small burst first; each begins with a line on standard input. With a third
+argument the call gets its bytes in pieces of that size, as Node's streams write."""
 import socket
 import struct
 import sys
 
 BODY = 1 << 20
 VALUE = 64 << 10
+MANY = 300
 PIECE = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 MOST_PIECES = 1024  # UIO_MAXIOV
 
@@ -189,8 +190,36 @@ class Amqp:
         self.burst([("n1", 5), ("n2", 5)])
         sys.stdin.readline()
         self.burst([("n3", 5), ("n4", BODY), ("n5", 5), ("n6", BODY + 1000), ("n7", 0), ("n8", 10), ("n9", 5)])
+        self.burst([("many", 5)] * MANY)
 
 
-{"http2": Http2, "postgres": Postgres, "amqp": Amqp}[sys.argv[1]](int(sys.argv[2])).run()
+class Kafka:
+    """Fetches from topics that are not there, which the broker answers at once."""
+
+    def __init__(self, port):
+        self.connection = socket.create_connection(("127.0.0.1", port))
+
+    @staticmethod
+    def text(value):
+        return struct.pack(">h", len(value)) + value.encode()
+
+    def fetch(self, number):
+        body = (struct.pack(">hhi", 1, 4, number) + self.text("bursts") + struct.pack(">iiiib", -1, 100, 1, 1 << 20, 0) + struct.pack(">i", 1) +
+                self.text(f"n{number}") + struct.pack(">iiqi", 1, 0, 0, 1 << 20))
+        return struct.pack(">i", len(body)) + body
+
+    def burst(self, numbers):
+        write(self.connection, b"".join(self.fetch(n) for n in numbers))
+        for _ in numbers:
+            read_exactly(self.connection, struct.unpack(">i", read_exactly(self.connection, 4))[0])
+
+    def run(self):
+        sys.stdin.readline()
+        self.burst(range(2))
+        sys.stdin.readline()
+        self.burst(range(2, 2 + MANY))
+
+
+{"http2": Http2, "postgres": Postgres, "amqp": Amqp, "kafka": Kafka}[sys.argv[1]](int(sys.argv[2])).run()
 print("done", flush=True)
 sys.stdin.read()

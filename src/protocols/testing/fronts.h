@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fronts: what the kernel side copies of a call whose frames it follows (bpf/lib/frames.h), for Socket.
+// Fronts: what the kernel side copies of a call whose frames it follows (bpf/lib/frames.h, held to this by
+// tests/native/frames_test.cc), for Socket.
 #pragma once
 
 #include <algorithm>

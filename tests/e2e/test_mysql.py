@@ -80,19 +80,21 @@ class Drivers(MysqlTest):
             ("START", "START TRANSACTION", None), ("INSERT orders", "INSERT INTO orders (user_id) VALUES (?)", None),
             ("COMMIT", "COMMIT", None), ("SELECT missing", "SELECT * FROM missing", MISSING)])
 
-    def check_jdbc(self, kind, options, greetings, begin, inserts, end):
+    def check_jdbc(self, kind, options, greetings, begin, inserts, fetches, end):
         agent = self.run_client(*java_client(), "jdbc", f"jdbc:{kind}://127.0.0.1:{self.server.port}/shop?user=shop&password=pw&{options}")
         self.expect(agent, [*[("SELECT users", "SELECT name FROM users WHERE id = ?", None)] * 4, ("SELECT", "SELECT ? AS name", None),
                             ("SELECT missing", "SELECT * FROM missing", MISSING), ("SET", begin, None),
-                            *[("INSERT orders", "INSERT INTO orders (user_id) VALUES (?)", None)] * inserts, *end], greetings=greetings)
+                            *[("INSERT orders", "INSERT INTO orders (user_id) VALUES (?)", None)] * inserts,
+                            ("SELECT orders", "SELECT user_id FROM orders", None), *[("FETCH", None, None)] * fetches, *end],
+                    greetings=greetings)
 
     def test_mysql_jdbc(self):
-        self.check_jdbc("mysql", "sslMode=DISABLED&useServerPrepStmts=true", 3, "SET autocommit=?", 3,
+        self.check_jdbc("mysql", "sslMode=DISABLED&useServerPrepStmts=true&useCursorFetch=true", 3, "SET autocommit=?", 3, 2,
                         [("COMMIT", "COMMIT", None), ("ROLLBACK", "ROLLBACK", None)])
 
     def test_mariadb_jdbc(self):
         """Which executes all of a batch by one command."""
-        self.check_jdbc("mariadb", "useServerPrepStmts=true", 1, "set autocommit=?", 1, [("COMMIT", "COMMIT", None)])
+        self.check_jdbc("mariadb", "useServerPrepStmts=true", 1, "set autocommit=?", 1, 0, [("COMMIT", "COMMIT", None)])
 
 
 class Server(MysqlTest):

@@ -108,9 +108,12 @@ class Drivers(PostgresTest):
     def test_jdbc(self):
         agent = self.run_client(*java_client(), "jdbc", f"jdbc:postgresql://127.0.0.1:{self.server.port}/shop?user=shop&prepareThreshold=2")
         insert = ("INSERT orders", "INSERT INTO orders (user_id) VALUES ($1)", None)
-        self.expect(agent, [*[("SELECT users", "SELECT name FROM users WHERE id = $1", None)] * 4, ("SELECT", "SELECT ? AS name", None),
-                            ("SELECT missing", "SELECT * FROM missing", MISSING), ("BEGIN", "BEGIN", None), insert, insert, insert,
-                            ("COMMIT", "COMMIT", None)])
+        found = self.expect(agent, [
+            *[("SELECT users", "SELECT name FROM users WHERE id = $1", None)] * 4, ("SELECT", "SELECT ? AS name", None),
+            ("SELECT missing", "SELECT * FROM missing", MISSING), ("BEGIN", "BEGIN", None), insert, insert, insert,
+            *[("SELECT orders", "SELECT user_id FROM orders", None)] * 2, ("COMMIT", "COMMIT", None)])
+        # A portal's rows in portions: how many there are the last one tells.
+        self.assertEqual([s["db.response.returned_rows"] for s in found[-3:-1]], [None, 1])
 
 
 class Server(PostgresTest):

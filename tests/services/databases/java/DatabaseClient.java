@@ -39,6 +39,15 @@ public class DatabaseClient {
                 }
                 insert.executeBatch();
             }
+            // Two rows at a time, where the driver does not read all there are.
+            try (PreparedStatement select = database.prepareStatement("SELECT user_id FROM orders")) {
+                select.setFetchSize(2);
+                int count = 0;
+                try (ResultSet rows = select.executeQuery()) {
+                    while (rows.next()) ++count;
+                }
+                if (count != 3) throw new AssertionError(count + " rows");
+            }
             database.commit();
         }
     }

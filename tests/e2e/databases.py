@@ -125,6 +125,20 @@ class Ferretdb:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Opensearch:
+    """One node of OpenSearch, which has no index."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="waggle-opensearch-")
+        self.port = free_port()
+        command = java_program(os.path.join(ROOT, "tests/services/opensearch"), os.path.join(OUT, "opensearch"), "SearchServer", "256m")
+        self.child = Child([*command, str(self.port), str(free_port()), self.folder], cwd=self.folder).wait_port(self.port, deadline=90)
+
+    def stop(self):
+        self.child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 UNBOUND = """server:
     username: ""
     chroot: ""
@@ -192,15 +206,18 @@ def go_client(name):
                 env={"GONOSUMDB": "*", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"})
 
 
-def java_client():
-    """The command of DatabaseClient, with drivers from Maven's archives."""
-    source = os.path.join(SOURCES, "java")
-    folder = os.path.join(OUT, "databases/java")
+def java_program(source, folder, name, memory):
+    """The command of a program, with the archives from Maven that the pom.xml beside it names."""
     archives = os.path.join(folder, "archives")
-    make(source, os.path.join(folder, "DatabaseClient.class"), ["rm", "-rf", folder],
+    make(source, os.path.join(folder, name + ".class"), ["rm", "-rf", folder],
           ["mvn", "-q", "-B", "-f", source + "/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory=" + archives],
-          ["javac", "-nowarn", "-cp", archives + "/*", "-d", folder, source + "/DatabaseClient.java"])
-    return ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", folder + ":" + archives + "/*", "DatabaseClient"]
+          ["javac", "-nowarn", "-cp", archives + "/*", "-d", folder, f"{source}/{name}.java"])
+    return ["java", "-Xmx" + memory, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", folder + ":" + archives + "/*", name]
+
+
+def java_client():
+    """The command of DatabaseClient, with its drivers."""
+    return java_program(os.path.join(SOURCES, "java"), os.path.join(OUT, "databases/java"), "DatabaseClient", "128m")
 
 
 def say_go(child):

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What HTTP/1.1 and HTTP/2 carry: GraphQL with graphql-yoga, JSON-RPC with jayson (over TCP as well), and the official clients of
-Elasticsearch and OpenSearch against a stand-in of their servers. No variable, parameter or document is ever told."""
+"""What HTTP/1.1 and HTTP/2 carry: GraphQL with graphql-yoga, JSON-RPC with jayson (over TCP as well), OpenSearch with its official client,
+and Elasticsearch's against a stand-in of its server. No variable, parameter or document is ever told."""
 import json
 import os
 import subprocess
 import unittest
 
 from artefacts import from_index
-from databases import PYTHON, DatabaseTest, node_packages, python_packages, say_go
-from harness import ROOT, Child, free_port, subset, wait_for
+from databases import PYTHON, DatabaseTest, Opensearch, node_packages, python_packages, say_go
+from harness import ROOT, Child, free_port, request, subset, wait_for
 from proxies import apache_tunnels
 from tls import nginx_tls
 
@@ -143,9 +143,9 @@ class HttpCallsTest(DatabaseTest):
         self.assertEqual([(s["url.path"], s["url.scheme"]) for s in found[1:]], [("/page/0", "https"), ("/page/1", "https")])
         self.check_losses(agent)
 
-    def search(self, what, version, *folders):
-        server = self.start(PYTHON, "-m", "hypercorn", "search_server:app", "--bind", "127.0.0.1:{port}",
-                            env={"PYTHONPATH": os.pathsep.join((from_index("hypercorn==0.18.0"), SOURCES))})
+    def search(self, what, version, *folders, server=None):
+        server = server or self.start(PYTHON, "-m", "hypercorn", "search_server:app", "--bind", "127.0.0.1:{port}",
+                                      env={"PYTHONPATH": os.pathsep.join((from_index("hypercorn==0.18.0"), SOURCES))})
         agent = self.run_client(PYTHON, os.path.join(SOURCES, "search.py"), what, str(self.port),
                                 env={"PYTHONPATH": os.pathsep.join(folders)}, others=[server])
         found = self.split(agent, 8, lambda s: s["db.system.name"])
@@ -163,7 +163,11 @@ class HttpCallsTest(DatabaseTest):
         self.search("elasticsearch-http2", "2", python_packages(*ELASTICSEARCH), from_index("httpx[http2]==0.28.1"))
 
     def test_opensearch(self):
-        self.search("opensearch", "1.1", python_packages("opensearch", "opensearch-py==2.7.1"))
+        server = Opensearch()
+        self.addCleanup(server.stop)
+        self.port = server.port
+        self.assertEqual(request(server.port, "PUT", "/parcels")[0], 200)
+        self.search("opensearch", "1.1", python_packages("opensearch", "opensearch-py==2.7.1"), server=server.child)
 
 
 if __name__ == "__main__":

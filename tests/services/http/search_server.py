@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A search engine's stand-in, as an ASGI application for HTTP/1.1 and HTTP/2."""
+"""Elasticsearch's stand-in, as an ASGI application for HTTP/1.1 and HTTP/2."""
 import json
 
 ANSWER = json.dumps({
@@ -14,8 +14,7 @@ async def app(scope, receive, send):
     while (await receive()).get("more_body"):
         pass
     sent = dict(scope["headers"])
-    headers = [(b"content-type", sent.get(b"accept", b"application/json")), (b"content-length", str(len(ANSWER)).encode())]
-    if b"elastic" in sent[b"user-agent"]:
-        headers.append((b"x-elastic-product", b"Elasticsearch"))
+    headers = [(b"content-type", sent.get(b"accept", b"application/json")), (b"content-length", str(len(ANSWER)).encode()),
+               (b"x-elastic-product", b"Elasticsearch")]
     await send({"type": "http.response.start", "status": 404 if scope["path"].startswith("/nothing") else 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else ANSWER})

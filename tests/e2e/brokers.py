@@ -141,10 +141,11 @@ class BrokerTest(DatabaseTest):
         self.check_losses(agent)
         return found
 
-    def expect_of_broker(self, argv, env, count):
+    def expect_of_broker(self, argv, env, count, pause_after=None):
         """What the broker's own process tells of a client that nobody watches: never a client's."""
+        client = self.start_client(*argv, env=env)
         agent = self.watch(self.broker)
-        self.run_unwatched(*argv, env=env)
+        self.let_go(client, agent, pause_after)
         found = self.expect(agent, count)
         self.assertEqual({s.kind for s in found}, {"server"})
         self.assertEqual(agent.metric_sum("messaging_client_operation_duration_seconds_count"), 0)

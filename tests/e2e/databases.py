@@ -237,16 +237,19 @@ class DatabaseTest(unittest.TestCase):
         return agent
 
     def run_client(self, *argv, env=None, pause_after=None, others=()):
-        """A client that waits for a line, watched with the others, then set going; returns its agent. One with a pause waits
-        for another line, which comes when a span of that name has been told."""
+        """A client that waits for a line, watched with the others, then set going; returns its agent."""
         child = self.start_client(*argv, env=env)
         agent = self.watch(child, *others)
+        self.let_go(child, agent, pause_after)
+        return agent
+
+    def let_go(self, child, agent, pause_after=None):
+        """One with a pause waits for another line, which comes when a span of that name has been told."""
         say_go(child)
         if pause_after:
             wait_for(lambda: agent.spans(lambda s: s.name == pause_after), f"a span named {pause_after}")
             say_go(child)
         self.wait_client(child)
-        return agent
 
     def burst(self, protocol, port, server, first, *options, kind="client"):
         """The agent on both ends, after both bursts of bursts.py, of which the first gives so many spans of that kind."""
@@ -257,12 +260,6 @@ class DatabaseTest(unittest.TestCase):
         say_go(child)
         self.wait_client(child)
         return agent
-
-    def run_unwatched(self, *argv, env=None):
-        """Such a client, of which only its server's end is seen."""
-        child = self.start_client(*argv, env=env)
-        say_go(child)
-        self.wait_client(child)
 
     def start_client(self, *argv, env):
         child = Child(list(argv), stdin=subprocess.PIPE, env=env)

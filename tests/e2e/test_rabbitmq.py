@@ -14,6 +14,7 @@ CALLS = [("publish orders:new", "send", None), ("publish packing", "send", None)
          ("ack", "settle", None), ("get packing", "receive", None), ("nack", "settle", None), ("publish orders:new", "send", None),
          ("publish orders:nobody's", "send", "312"), ("deliver orders:new", "receive", None), ("ack", "settle", None),
          ("publish no such exchange:new", "send", "404")]
+FIRST = CALLS[0][0]  # what stands behind a large message is seen from then on
 
 
 class RabbitmqTest(brokers.BrokerTest):
@@ -37,7 +38,7 @@ class RabbitmqTest(brokers.BrokerTest):
 
     def test_pika(self):
         argv, env = self.by_pika()
-        agent = self.run_client(*argv, env=env)
+        agent = self.run_client(*argv, env=env, pause_after=FIRST)
         found = self.expect(agent, len(CALLS))
         self.check_calls(found)
         self.assertEqual([s.kind for s in found], ["producer" if kind == "send" else "client" for _, kind, _ in CALLS])
@@ -48,7 +49,7 @@ class RabbitmqTest(brokers.BrokerTest):
 
     def test_broker(self):
         argv, env = self.by_pika()
-        self.check_calls(self.expect_of_broker(argv, env, len(CALLS)))
+        self.check_calls(self.expect_of_broker(argv, env, len(CALLS), pause_after=FIRST))
 
     def test_amqplib(self):
         """Two channels on one connection, their frames mixed: each message is told once as sent and once as delivered."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls RabbitMQ by pika when a line comes in; then waits for the end of its input."""
+"""Calls RabbitMQ by pika when a line comes in, and goes on with a large message after another; then waits for the end of its input."""
 import sys
 
 import pika
@@ -15,6 +15,7 @@ channel.exchange_declare("orders", "direct")
 channel.queue_declare("packing")
 channel.queue_bind("packing", "orders", "new")
 channel.basic_publish("orders", "new", b"secret", pika.BasicProperties(headers={"a": 1, "traceparent": TRACE}))
+sys.stdin.readline()
 channel.basic_publish("", "packing", b"secret" * 50000)
 method, _, body = channel.basic_get("packing")
 assert body == b"secret"

@@ -58,7 +58,18 @@ std::string frames(std::string_view text) {
     return out;
 }
 
-void play(std::string_view text, wg_role role, bool is_attached) {
+// What begins a call before the bytes do.
+enum class Call : std::uint8_t { None, Asked, Answered };
+
+std::string grpc_head(bool is_request) {
+    std::vector<testing::Header> fields = {{":status", "200"}};
+    if (is_request)
+        fields = {{":method", "POST"}, {":scheme", "http"}, {":path", "/shop.Shop/Buy"}, {"grpc-timeout", "1S"}};
+    fields.emplace_back("content-type", "application/grpc");
+    return testing::headers_frames(1, false, testing::HeaderEncoder().encode(fields, {.is_static = true}));
+}
+
+void play(std::string_view text, wg_role role, bool is_attached, Call call) {
     testing::Host host({.options = {}, .threads_are_contexts = {}});
     testing::Socket& socket = host.add({.role = role, .is_attached = is_attached});
     const wg_direction requests = role == WG_ROLE_CLIENT ? WG_SEND : WG_RECEIVE;
@@ -71,6 +82,8 @@ void play(std::string_view text, wg_role role, bool is_attached) {
     };
     if (!is_attached) say(true, std::string(kPreface) + testing::frame(kSettings, 0, 0, {}), false);
     if (!is_attached) say(false, testing::frame(kSettings, 0, 0, {}), false);
+    if (call != Call::None) say(true, grpc_head(true), false);
+    if (call == Call::Answered) say(false, grpc_head(false), false);
     host.tick(now += 5'000'000);
     while (text.size() > 2) {
         const std::size_t size = std::min<std::size_t>(static_cast<unsigned char>(text[0]), text.size() - 2);
@@ -102,6 +115,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     check_blocks(text, data[0] & 1);
     for (const Side side : {Side::Request, Side::Response}) sniff(text, side);
     for (const bool is_whole : {false, true}) find_frames(text, is_whole);
-    play(text, data[0] & 2 ? WG_ROLE_CLIENT : data[0] & 4 ? WG_ROLE_UNKNOWN : WG_ROLE_SERVER, data[0] & 8);
+    play(text,
+         data[0] & 2   ? WG_ROLE_CLIENT
+         : data[0] & 4 ? WG_ROLE_UNKNOWN
+                       : WG_ROLE_SERVER,
+         data[0] & 8,
+         data[0] & 32   ? Call::Answered
+         : data[0] & 16 ? Call::Asked
+                        : Call::None);
     return 0;
 }

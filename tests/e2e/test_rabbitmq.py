@@ -6,7 +6,7 @@ import unittest
 
 import brokers
 from databases import PYTHON, node_packages, python_packages
-from harness import ROOT
+from harness import ROOT, wait_for
 
 SOURCES = os.path.join(ROOT, "tests/services/rabbitmq")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -50,6 +50,20 @@ class RabbitmqTest(brokers.BrokerTest):
     def test_broker(self):
         argv, env = self.by_pika()
         self.check_calls(self.expect_of_broker(argv, env, len(CALLS), pause_after=FIRST))
+
+    def test_attached(self):
+        """A connection that was open before the agent is known when a channel asks for confirmations."""
+        child = self.start_client(PYTHON, "-c", "import pika, sys\n"
+                                  f"connection = pika.BlockingConnection(pika.ConnectionParameters('127.0.0.1', {self.port}))\n"
+                                  "channel = connection.channel(); channel.queue_declare('attached'); print('open', flush=True)\n"
+                                  "sys.stdin.readline(); channel.confirm_delivery()\n"
+                                  "for i in range(3): channel.basic_publish('', 'attached', b'secret')\n"
+                                  "print('done', flush=True); sys.stdin.read()", env=self.by_pika()[1])
+        wait_for(lambda: "open" in child.output(), "the connection")
+        agent = self.watch(child)
+        self.let_go(child, agent)
+        found = self.expect(agent, 3)
+        self.assertEqual({(s.name, s["error.type"], s["waggle.unknown"]) for s in found}, {("publish attached", None, None)})
 
     def test_amqplib(self):
         """Two channels on one connection, their frames mixed: each message is told once as sent and once as delivered."""

@@ -9,16 +9,20 @@ import tempfile
 import uuid
 
 from artefacts import make, run
-from databases import PYTHON, TOOLS, DatabaseTest, python_packages, say_go
+from databases import PYTHON, TOOLS, DatabaseTest, python_packages
 from harness import ROOT, Child, free_port, subset, wait_for
+from tls import certificate, key, key_and_certificate
 
 SOURCES = os.path.join(ROOT, "tests/services/kafka")
 SETTINGS = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},SSL://127.0.0.1:{tls},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SSL://127.0.0.1:{tls}
+ssl.keystore.type=PEM
+ssl.keystore.location={folder}/server.pem
 controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT
 log.dirs={folder}/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -46,10 +50,11 @@ def confluent():
 class Kafka:
     def __init__(self, *topics):
         self.folder = tempfile.mkdtemp(prefix="waggle-kafka-")
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
+        key_and_certificate(os.path.join(self.folder, "server.pem"))
         settings = os.path.join(self.folder, "server.properties")
         with open(settings, "w") as file:
-            file.write(SETTINGS.format(port=self.port, controller=free_port(), folder=self.folder))
+            file.write(SETTINGS.format(port=self.port, tls=self.tls_port, controller=free_port(), folder=self.folder))
         java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", archives()]
         # Sixteen bytes in base64, of which the first letter is no "-", which the tool would take for an option.
         cluster = base64.urlsafe_b64encode(b"w" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
@@ -69,12 +74,13 @@ class Rabbitmq:
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="waggle-rabbitmq-")
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
         mapper = free_port()
         self.mapper = Child(["epmd", "-port", str(mapper), "-address", "127.0.0.1"]).wait_port(mapper)
         config = os.path.join(self.folder, "rabbitmq.conf")
         with open(config, "w") as file:
-            file.write(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.console = true\n")
+            file.write(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlisteners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+                       f"ssl_options.certfile = {certificate()}\nssl_options.keyfile = {key()}\nlog.console = true\n")
         self.child = Child(["/usr/lib/rabbitmq/bin/rabbitmq-server"], cwd=self.folder, env={
             "HOME": self.folder, "ERL_EPMD_PORT": str(mapper), "RABBITMQ_NODENAME": "waggle@localhost", "RABBITMQ_CONFIG_FILE": config,
             "RABBITMQ_MNESIA_BASE": self.folder, "RABBITMQ_LOG_BASE": self.folder, "RABBITMQ_DIST_PORT": str(free_port()),
@@ -153,14 +159,9 @@ class BrokerTest(DatabaseTest):
 
     def expect_of_both(self, broker, argv, env, count):
         """What a client and its broker tell, of as many each; over TLS, whose libraries both have read before."""
-        client = self.start_client(*argv, env=env)
-        agent = self.watch(client, broker)
-        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 2, "their libraries to be read")
-        say_go(client)
-        self.wait_client(client)
+        agent = self.run_over_tls(*argv, env=env, others=[broker])
         found = self.expect(agent, 2 * count)
-        self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
-        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+        self.check_all_read(agent)
         ends = [[span for span in found if (span.kind == "server") == is_broker] for is_broker in (False, True)]
         self.assertEqual([len(spans) for spans in ends], [count, count])
         return ends

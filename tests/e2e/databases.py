@@ -115,10 +115,10 @@ def memcached(*arguments):
 class Ferretdb:
     """FerretDB on a port and a folder of its own: MongoDB's protocol over SQLite."""
 
-    def __init__(self):
+    def __init__(self, *certificate_and_key):
         self.folder = tempfile.mkdtemp(prefix="waggle-ferretdb-")
         self.port = free_port()
-        self.child = Child([go_client("ferretdb"), f"127.0.0.1:{self.port}", self.folder]).wait_port(self.port)
+        self.child = Child([go_client("ferretdb"), f"127.0.0.1:{self.port}", self.folder, *certificate_and_key]).wait_port(self.port)
 
     def stop(self):
         self.child.stop()
@@ -243,6 +243,14 @@ class DatabaseTest(unittest.TestCase):
         self.let_go(child, agent, pause_after)
         return agent
 
+    def run_over_tls(self, *argv, env=None, others=()):
+        """The same when the client's library and those of the others are all read."""
+        child = self.start_client(*argv, env=env)
+        agent = self.watch(child, *others)
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1 + len(others), "their libraries to be read")
+        self.let_go(child, agent)
+        return agent
+
     def let_go(self, child, agent, pause_after=None):
         """One with a pause waits for another line, which comes when a span of that name has been told."""
         say_go(child)
@@ -260,6 +268,16 @@ class DatabaseTest(unittest.TestCase):
         say_go(child)
         self.wait_client(child)
         return agent
+
+    def check_all_read(self, agent):
+        self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
+        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+
+    def run_unwatched(self, *argv, env=None):
+        """A client that waits for a line, of which only its server's end is seen."""
+        child = self.start_client(*argv, env=env)
+        say_go(child)
+        self.wait_client(child)
 
     def start_client(self, *argv, env):
         child = Child(list(argv), stdin=subprocess.PIPE, env=env)

@@ -12,6 +12,7 @@ from artefacts import OUT, make
 from brokers import SOURCES
 from databases import PYTHON, DatabaseTest, node_packages, say_go
 from harness import Child, subset, wait_for
+from tls import certificate
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -37,7 +38,7 @@ def text(value):
 class KafkaTest(DatabaseTest):
     @classmethod
     def setUpClass(cls):
-        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-sarama", "orders-py", "forms", "small", "joined", "polled")
+        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-sarama", "orders-py", "tls-js", "tls-py", "forms", "small", "joined", "polled")
         cls.addClassCleanup(cls.broker.stop)
         cls.port = cls.broker.port
 
@@ -52,8 +53,9 @@ class KafkaTest(DatabaseTest):
         except AssertionError:
             self.fail(str(agent.spans(lambda s: s["messaging.system"])))
         for span in spans:
-            subset(span, messaging__system="kafka", server__address="127.0.0.1", server__port=self.port,
-                   messaging__destination__partition__id="0", waggle__incomplete=None)
+            is_tls = topic.startswith("tls-")
+            subset(span, messaging__system="kafka", server__address="127.0.0.1", server__port=self.broker.tls_port if is_tls else self.port,
+                   messaging__destination__partition__id="0", waggle__incomplete=None, tls__protocol__version="1.3" if is_tls else None)
             self.assertNotIn("secret", str(span.attributes))
         sends = sorted((s for s in spans if s["messaging.operation.name"] == "send"), key=lambda s: s.start)
         return sends, sorted((s for s in spans if s["messaging.operation.name"] == "poll"), key=lambda s: s.start)
@@ -89,10 +91,18 @@ class KafkaTest(DatabaseTest):
     def test_java_client(self):
         self.check_orders(self.run_client(*java_client(), str(self.port)), "orders-java", "javashop")
 
+    def by_kafkajs(self, *arguments):
+        return ("node", os.path.join(SOURCES, "client.js"), *arguments), {"NODE_PATH": node_packages("kafkajs", "kafkajs@2.2.4")}
+
     def test_kafkajs(self):
-        agent = self.run_client("node", os.path.join(SOURCES, "client.js"), str(self.port),
-                                env={"NODE_PATH": node_packages("kafkajs", "kafkajs@2.2.4")})
-        self.check_orders(agent, "orders-js", "jsshop")
+        argv, env = self.by_kafkajs(str(self.port), "orders-js")
+        self.check_orders(self.run_client(*argv, env=env), "orders-js", "jsshop")
+
+    def test_tls_kafkajs(self):
+        argv, env = self.by_kafkajs(str(self.broker.tls_port), "tls-js", certificate())
+        agent = self.run_over_tls(*argv, env=env)
+        self.check_orders(agent, "tls-js", "jsshop")
+        self.check_all_read(agent)
 
     def test_kafka_go(self):
         self.check_orders(self.run_client(go_client("kafkago"), str(self.port)), "orders-go", "goshop")
@@ -102,6 +112,21 @@ class KafkaTest(DatabaseTest):
 
     def test_librdkafka(self):
         self.check_orders(self.python_client("orders"), "orders-py", "pyshop")
+
+    def test_tls_librdkafka(self):
+        """It has OpenSSL linked in. Java's end cannot be read: its connections are told as encrypted, and no span is made up."""
+        argv = (PYTHON, os.path.join(SOURCES, "client.py"), str(self.broker.tls_port), "orders", "tls-py", certificate())
+        child = self.start_client(*argv, env=brokers.confluent())
+        agent = self.watch(child, self.broker.child)
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the client's library to be read")
+        say_go(child)
+        self.wait_client(child)
+        self.check_orders(agent, "tls-py", "pyshop")
+        encrypted = lambda: agent.metric_sum("waggle_turns_lost_total", cause="encrypted")
+        undecoded = lambda: agent.metric_sum("waggle_undecoded_connections_total", process_pid=str(self.broker.child.pid))
+        wait_for(lambda: undecoded() and encrypted() == undecoded(), "the broker's connections to be told")
+        self.assertEqual({dict(labels)["cause"] for name, labels in agent.losses() if name == "waggle_turns_lost_total"}, {"encrypted"})
+        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
 
     def test_forms(self):
         """Without acknowledgement, compressed, with a trace in the headers, refused; polled without a group."""

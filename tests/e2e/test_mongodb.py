@@ -8,6 +8,7 @@ import unittest
 import databases
 from databases import PYTHON, SOURCES, DatabaseTest, go_client, node_packages, python_packages
 from harness import Child, subset, wait_for
+from tls import certificate, key
 
 CALLS = [("insert orders", None), ("insert orders", "11000"), ("insert orders", None), ("find orders", None), ("getMore orders", None),
          ("getMore orders", None), ("update orders", None), ("aggregate orders", None), ("delete orders", None), ("noSuchThing", "59"),
@@ -16,13 +17,15 @@ CALLS = [("insert orders", None), ("insert orders", "11000"), ("insert orders", 
 
 class MongodbTest(DatabaseTest):
     def setUp(self):
-        self.server = databases.Ferretdb()
+        self.start()
+
+    def start(self, *certificate_and_key):
+        self.server = databases.Ferretdb(*certificate_and_key)
         self.addCleanup(self.server.stop)
 
     def expect(self, agent, count, kind="client"):
-        found = agent.expect_spans(count, lambda s: s["db.system.name"])
+        found = agent.expect_spans(count, lambda s: s["db.system.name"] and s.kind == kind)
         for span in found:
-            self.assertEqual(span.kind, kind)
             collection = span["db.collection.name"]
             self.assertEqual(span.name, span["db.operation.name"] + (" " + collection if collection else ""))
             subset(span, db__system__name="mongodb", server__address="127.0.0.1", server__port=self.server.port,
@@ -61,6 +64,18 @@ class MongodbTest(DatabaseTest):
         found = self.expect(agent, len(CALLS), "server")
         self.assertEqual(self.rows(found), CALLS)
         self.assertEqual(agent.metric_sum("db_client_operation_duration_seconds_count"), 0)
+
+    def test_tls(self):
+        """Python's library with Go's, at both ends."""
+        self.start(certificate(), key())
+        argv, env = self.by_pymongo()
+        agent = self.run_over_tls(*argv, certificate(), env=env, others=[self.server.child])
+        mine, theirs = self.expect(agent, len(CALLS)), self.expect(agent, len(CALLS), "server")
+        for found in (mine, theirs):
+            self.assertEqual(self.rows(found), CALLS)
+            self.assertEqual({s["tls.protocol.version"] for s in found}, {"1.3"})
+        self.assertEqual([(s.trace_id, s.parent) for s in theirs], [(s.trace_id, s.span_id) for s in mine])
+        self.check_all_read(agent)
 
     def test_node(self):
         """Twenty inserts at a time over several connections; the big ones name the database behind their documents."""

@@ -7,6 +7,7 @@ import unittest
 import brokers
 from databases import PYTHON, node_packages, python_packages
 from harness import ROOT, wait_for
+from tls import certificate
 
 SOURCES = os.path.join(ROOT, "tests/services/rabbitmq")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -65,10 +66,38 @@ class RabbitmqTest(brokers.BrokerTest):
         found = self.expect(agent, 3)
         self.assertEqual({(s.name, s["error.type"], s["waggle.unknown"]) for s in found}, {("publish attached", None, None)})
 
+    def test_tls(self):
+        """Erlang has its own, which is not read."""
+        argv, env = self.by_pika()
+        self.port = self.broker.tls_port
+        client = self.start_client(*argv[:-1], str(self.port), certificate(), env=env)
+        agent = self.watch(client, self.broker)
+        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the client's library to be read")
+        self.let_go(client, agent, pause_after=FIRST)
+        found = self.expect(agent, len(CALLS))
+        self.check_calls(found)
+        self.assertEqual({(s.kind == "server", s["tls.protocol.version"]) for s in found}, {(False, "1.3")})
+        wait_for(lambda: agent.metric_sum("waggle_undecoded_connections_total", process_pid=str(self.broker.pid)) == 1, "the broker's end to be told")
+        self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause="encrypted"), 1)
+        self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 1, agent.losses())
+        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+
+    def by_amqplib(self, *arguments):
+        return ("node", os.path.join(SOURCES, "client.js"), *arguments), {"NODE_PATH": node_packages("amqplib", "amqplib@0.10.4")}
+
     def test_amqplib(self):
+        argv, env = self.by_amqplib(str(self.port))
+        self.check_parcels(self.run_client(*argv, env=env))
+
+    def test_amqplib_over_tls(self):
+        self.port = self.broker.tls_port
+        argv, env = self.by_amqplib(str(self.port), certificate())
+        agent = self.run_over_tls(*argv, env=env)
+        self.check_parcels(agent)
+        self.check_all_read(agent)
+
+    def check_parcels(self, agent):
         """Two channels on one connection, their frames mixed: each message is told once as sent and once as delivered."""
-        agent = self.run_client("node", os.path.join(SOURCES, "client.js"), str(self.port),
-                                env={"NODE_PATH": node_packages("amqplib", "amqplib@0.10.4")})
         found = self.expect(agent, 40)
         names = [s.name for s in found]
         self.assertEqual((names.count("publish parcels"), names.count("deliver parcels")), (20, 20))

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 from artefacts import from_index
-from databases import PYTHON, SOURCES, DatabaseTest, Mariadb, Postgres, node_packages, python_packages, say_go
+from databases import PYTHON, SOURCES, DatabaseTest, Mariadb, Postgres, node_packages, python_packages
 from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
 from test_postgres import TABLES
@@ -152,19 +152,14 @@ class Postgresql(DatabaseTest):
         self.by_psycopg2("2.9.11", "libssl*.so.3*")
 
     def on_memory_buffers(self, *argv, env, statements):
-        client = self.start_client(*argv, env=env)
-        agent = self.watch(client)
-        wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
-        say_go(client)
-        self.wait_client(client)
+        agent = self.run_over_tls(*argv, env=env)
         spans = agent.expect_spans(len(statements), lambda s: s["db.system.name"])
         self.assertEqual([(s["db.query.text"], s["error.type"]) for s in spans], statements)
         for span in spans:
             self.assertEqual(span.kind, "client")
             subset(span, db__system__name="postgresql", db__namespace="shop", server__address="127.0.0.1", server__port=self.server.port,
                    tls__protocol__version="1.3", waggle__incomplete=None)
-        self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
-        self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
+        self.check_all_read(agent)
 
     def test_asyncpg(self):
         insert = ("INSERT INTO orders (user_id) VALUES ($1)", None)

@@ -55,6 +55,14 @@ def issued(name="server"):
     return path
 
 
+def key_and_certificate(path):
+    """Writes both into one file."""
+    with open(path, "w") as file:
+        for part in (key(), certificate()):
+            with open(part) as source:
+                file.write(source.read())
+
+
 def keys_for_java():
     """Both in one file, its password "secret"."""
     path = os.path.join(folder(), "keys.p12")

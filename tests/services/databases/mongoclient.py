@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls MongoDB by pymongo when a line comes in; then waits for the end of its input."""
+"""Calls MongoDB by pymongo when a line comes in, with an authority's certificate behind the port over TLS; then waits for the end of its
+input."""
 import sys
 
 import pymongo
 from pymongo import errors
 
 port = int(sys.argv[1])
+options = {"tls": True, "tlsCAFile": sys.argv[2]} if len(sys.argv) > 2 else {}
 
 
 def fails(call):
@@ -17,7 +19,7 @@ def fails(call):
 
 
 sys.stdin.readline()
-client = pymongo.MongoClient("127.0.0.1", port, retryWrites=False, retryReads=False)
+client = pymongo.MongoClient("127.0.0.1", port, retryWrites=False, retryReads=False, **options)
 shop = client["shop"]
 orders = shop["orders"]
 orders.insert_one({"_id": 1, "basket": "secret"})

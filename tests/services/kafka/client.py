@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waits for a line, then does with librdkafka what the second argument says; the first is the broker's port."""
+"""Waits for a line, then does with librdkafka what the second argument says; the first is the broker's port. A topic and an authority's
+certificate may follow: for TLS."""
 import sys
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -27,11 +28,13 @@ def topics(*names):
         future.result(20)
 
 
-def orders():
+def orders(topic="orders-py", authority=None):
+    if authority:
+        common.update({"security.protocol": "ssl", "ssl.ca.location": authority})
     for i in range(3):
-        send("orders-py", [f"secret{i}"])
+        send(topic, [f"secret{i}"])
     consumer = Consumer({**common, "group.id": "packers", "auto.offset.reset": "earliest", "fetch.wait.max.ms": 200})
-    consumer.subscribe(["orders-py"])
+    consumer.subscribe([topic])
     got = 0
     while got < 3:
         message = consumer.poll(1)
@@ -62,6 +65,6 @@ if what == "topics":
     topics(*sys.argv[3:])
     sys.exit()
 sys.stdin.readline()
-{"orders": orders, "forms": forms}[what]()
+{"orders": orders, "forms": forms}[what](*sys.argv[3:])
 print("done", flush=True)
 sys.stdin.read()

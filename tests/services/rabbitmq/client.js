@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls RabbitMQ by amqplib when a line comes in: twenty messages at once over two channels, confirmed or not, and as many
-// deliveries; then waits for the end of its input.
+// deliveries; then waits for the end of its input. With an authority's certificate behind the port over TLS.
+const fs = require('fs');
 const amqp = require('amqplib');
 
 process.stdin.once('data', async () => {
-  const connection = await amqp.connect(`amqp://127.0.0.1:${process.argv[2]}`);
+  const [port, authority] = process.argv.slice(2);
+  const connection = await amqp.connect(`${authority ? 'amqps' : 'amqp'}://127.0.0.1:${port}`, authority ? { ca: fs.readFileSync(authority) } : {});
   const channel = await connection.createConfirmChannel();
   const plain = await connection.createChannel();
   await channel.assertQueue('parcels');

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls RabbitMQ by pika when a line comes in, and goes on with a large message after another; then waits for the end of its input."""
+"""Calls RabbitMQ by pika when a line comes in, with an authority's certificate behind the port over TLS, and goes on with a large message
+after another; then waits for the end of its input."""
+import ssl
 import sys
 
 import pika
 from pika import exceptions
 
 port = int(sys.argv[1])
+tls = pika.SSLOptions(ssl.create_default_context(cafile=sys.argv[2]), "localhost") if len(sys.argv) > 2 else None
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 sys.stdin.readline()
-connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port))
+connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port, ssl_options=tls))
 channel = connection.channel()
 channel.exchange_declare("orders", "direct")
 channel.queue_declare("packing")

@@ -195,18 +195,22 @@ def old_openssl():
     return os.path.join(folder, "usr/lib/x86_64-linux-gnu")
 
 
-def dotnet_program():
+def dotnet_program(source="Warehouse.cs"):
     """The command of .NET, and the library with the program: compiled by Mono's compiler for .NET's own libraries."""
     runtime = os.path.join(_from_index("dotnetcore2==3.1.23"), "dotnetcore2/bin")
     shared = os.path.join(runtime, "shared/Microsoft.NETCore.App")
     framework = os.path.join(shared, os.listdir(shared)[0])
-    source = os.path.join(SOURCES, "dotnet")
-    product = os.path.join(OUT, "dotnet/warehouse.dll")
+    source = os.path.join(SOURCES, "dotnet", source)
+    product = os.path.join(OUT, "dotnet", os.path.splitext(os.path.basename(source))[0].lower() + ".dll")
     libraries = [f"-r:{framework}/{name}" for name in sorted(os.listdir(framework))
                  if name.startswith("System.") and name.endswith(".dll") and "WindowsRuntime" not in name]
-    make(source, product, ["cp", os.path.join(source, "warehouse.runtimeconfig.json"), os.path.dirname(product)],
-          ["mcs", "-nostdlib", "-noconfig", *libraries, "-out:" + product, os.path.join(source, "Warehouse.cs")])
+    make(source, product, ["cp", os.path.join(SOURCES, "dotnet/runtimeconfig.json"), product[:-len("dll")] + "runtimeconfig.json"],
+          ["mcs", "-nostdlib", "-noconfig", *libraries, "-out:" + product, source])
     return os.path.join(runtime, "dotnet"), product
+
+
+def dotnet_environment():
+    return {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "LD_LIBRARY_PATH": old_openssl()}
 
 
 COLLECTOR = "0.165.0"

@@ -41,8 +41,8 @@ def node(*arguments, env=None):
                  env={"NODE_PATH": node_packages("grpc-js", "@grpc/grpc-js@1.12.4"), **(env or {})}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def cpp(*arguments):
-    return Child([cpp_grpc(), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def cpp(*arguments, env=None):
+    return Child([cpp_grpc(), *arguments], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def java(*arguments):

@@ -6,7 +6,7 @@ import re
 import subprocess
 import unittest
 
-from artefacts import from_index
+from artefacts import dotnet_environment, dotnet_program, from_index
 from harness import Agent, Child, subset, wait_for
 from talk import service_folder
 from tls import Tunnels, certificate, nginx_tls
@@ -41,6 +41,7 @@ CLIENTS = {
     "php": (["php", service_folder("tls/client.php")], lines),
     "ruby": (["ruby", service_folder("tls/client.rb")], lines),
     "fetch": (["node", service_folder("tls/fetch.mjs")], lines),
+    "dotnet": ([*dotnet_program("Caller.cs")], lines),
 }
 # Where several are loaded: a part of the path of those that are used.
 LIBRARIES = {"curl_cffi": ["curl_cffi"], "both": ["curl_cffi", "libssl"]}
@@ -50,6 +51,7 @@ CURL_CFFI = {"PYTHONPATH": from_index("curl_cffi==0.17.0", WHEELS)}
 AIOHTTP = {"PYTHONPATH": from_index("aiohttp==3.9.5", WHEELS)}
 ENVIRONMENT = {"curl_cffi": CURL_CFFI, "both": CURL_CFFI,
                "aiohttp": AIOHTTP,
+               "dotnet": dotnet_environment(),
                "fetch": {"NODE_EXTRA_CA_CERTS": certificate()}}
 
 
@@ -147,6 +149,10 @@ class TlsClients(unittest.TestCase):
 
     def test_fetch(self):
         self.check("fetch")
+
+    def test_dotnet(self):
+        """OpenSSL 1.1.1 on memory buffers, on a pool of threads."""
+        self.check("dotnet")
 
 
 if __name__ == "__main__":

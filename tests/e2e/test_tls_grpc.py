@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""gRPC over TLS: what is told of it is what is told without. Go's crypto/tls, and Node's library, which moves HTTP/2 through memory."""
+"""gRPC over TLS: what is told of it is what is told without. Go's crypto/tls, and Node's and
+C++'s libraries, which move HTTP/2 through memory."""
 import functools
 import unittest
 
 import test_grpc
-from test_grpc import go, node, python
+from test_grpc import cpp, go, node, python
 from harness import Agent, free_port, wait_for
 from tls import certificate, key
 
@@ -20,6 +21,10 @@ class GrpcOverTls(test_grpc.Talk):
 
     def test_node(self):
         self.talk(by_tls(node), by_tls(node), libraries=2)
+
+    def test_cpp(self):
+        """Debian's gRPC, which has the system's OpenSSL and gives it memory."""
+        self.talk(by_tls(cpp), by_tls(cpp), libraries=2)
 
     def test_a_library_that_cannot_be_read(self):
         """Python's grpc brings BoringSSL without its symbols: its connection counts as encrypted, and no span is made up."""

@@ -8,8 +8,7 @@ import tempfile
 import unittest
 
 from harness import Agent, Child, free_port, request, server_is, subset, wait_for
-from proxies import MODULES
-from tls import certificate, client_context, key
+from tls import apache_tls, certificate, client_context, key
 
 BIG = 300_000
 REQUESTS = 8
@@ -30,17 +29,6 @@ def files():
         with open(os.path.join(folder, name), "wb") as file:
             file.write(b"x" * size)
     return folder
-
-
-def apache(module):
-    folder, port = files(), free_port()
-    modules = "".join(f"LoadModule {m}_module {MODULES}/mod_{m}.so\n" for m in (module, "authz_core", "socache_shmcb", "ssl"))
-    config = os.path.join(folder, "apache.conf")
-    with open(config, "w") as file:
-        file.write(f"{modules}\nServerName waggle.test\nServerRoot {folder}\nDocumentRoot {folder}\nMutex posixsem\n"
-                   f"PidFile {folder}/pid\nErrorLog {folder}/error.log\nListen 127.0.0.1:{port}\nStartServers 2\n"
-                   f"SSLEngine on\nSSLCertificateFile {certificate()}\nSSLCertificateKeyFile {key()}\n")
-    return Child(["apache2", "-D", "FOREGROUND", "-f", config]).wait_port(port), port
 
 
 def webrick():
@@ -68,10 +56,10 @@ class TlsServers(unittest.TestCase):
             server.stop()
 
     def test_apache_with_processes(self):
-        self.check(*apache("mpm_prefork"), 3)
+        self.check(*apache_tls(files(), "mpm_prefork"), 3)
 
     def test_apache_with_threads(self):
-        self.check(*apache("mpm_event"), 3)
+        self.check(*apache_tls(files(), "mpm_event"), 3)
 
     def test_webrick(self):
         self.check(*webrick(), 1)

@@ -11,6 +11,7 @@ import tempfile
 import threading
 
 from harness import Child, free_port
+from proxies import MODULES
 from services import nginx
 
 CONNECTIONS = 64
@@ -92,6 +93,19 @@ def nginx_tls(locations="location / { return 200 'hello'; }", options="", **othe
     listen = (f"listen 127.0.0.1:{port} ssl {options}; ssl_certificate {shown}; "
               f"ssl_certificate_key {key()}; ssl_protocols TLSv1.2 TLSv1.3;")
     return nginx(locations, listen=listen, port=port, **others)
+
+
+def apache_tls(folder, *more_modules):
+    """With the folder's files."""
+    port = free_port()
+    modules = "".join(f"LoadModule {m}_module {MODULES}/mod_{m}.so\n" for m in (*more_modules, "authz_core", "socache_shmcb", "ssl"))
+    config = os.path.join(folder, "apache.conf")
+    with open(config, "w") as file:
+        file.write(f"{modules}\nServerName waggle.test\nServerRoot {folder}\nDocumentRoot {folder}\nMutex posixsem\n"
+                   f"PidFile {folder}/pid\nErrorLog {folder}/error.log\nListen 127.0.0.1:{port}\nStartServers 2\n"
+                   f"SSLEngine on\nSSLCertificateFile {certificate()}\nSSLCertificateKeyFile {key()}\n"
+                   + ("Protocols h2 http/1.1\n" if "http2" in more_modules else ""))
+    return Child(["apache2", "-D", "FOREGROUND", "-f", config]).wait_port(port), port
 
 
 def drive(client, port, connections=CONNECTIONS, requests=REQUESTS):

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gRPC service of raw bytes by gRPC's C++ library: "serve PORT"; "call PORT" waits for a line, makes a call, waits
-// for another line, makes one call of each kind on the same connection, and waits for the last.
+// for another line, makes one call of each kind on the same connection, and waits for the last. With TLS where
+// CERTIFICATE (and for a server KEY) names a file.
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +28,28 @@ constexpr std::string_view kPrefix = "/depot.Board/";
 ByteBuffer bytes(std::size_t size) {
     const grpc::Slice slice(std::string(size, '\0'));
     return ByteBuffer(&slice, 1);
+}
+
+// Of the file that the variable names; nothing where it names none.
+std::string content(const char* variable) {
+    const char* path = std::getenv(variable);
+    if (path == nullptr) return {};
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::shared_ptr<grpc::ServerCredentials> credentials_of_server() {
+    const std::string certificate = content("CERTIFICATE");
+    if (certificate.empty()) return grpc::InsecureServerCredentials();
+    grpc::SslServerCredentialsOptions options;
+    options.pem_key_cert_pairs.push_back({content("KEY"), certificate});
+    return grpc::SslServerCredentials(options);
+}
+
+std::shared_ptr<grpc::ChannelCredentials> credentials_of_client() {
+    const std::string authority = content("CERTIFICATE");
+    if (authority.empty()) return grpc::InsecureChannelCredentials();
+    return grpc::SslCredentials({.pem_root_certs = authority});
 }
 
 // One call: each message of a Chat is answered by itself, the one of a Watch three times, the last of a Collect; what
@@ -87,7 +113,7 @@ class Board final : public grpc::CallbackGenericService {
 void serve(const std::string& port) {
     Board board;
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + port, grpc::InsecureServerCredentials());
+    builder.AddListeningPort("127.0.0.1:" + port, credentials_of_server());
     builder.RegisterCallbackGenericService(&board);
     builder.BuildAndStart()->Wait();
 }
@@ -95,7 +121,7 @@ void serve(const std::string& port) {
 class Client {
   public:
     explicit Client(const std::string& port)
-        : channel_(grpc::CreateChannel("127.0.0.1:" + port, grpc::InsecureChannelCredentials())) {}
+        : channel_(grpc::CreateChannel("127.0.0.1:" + port, credentials_of_client())) {}
 
     bool call(std::string_view method, std::size_t size, milliseconds limit) {
         grpc::ClientContext context;

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/2 without TLS: "serve <port> <folder>" gives out its files; "call <port>" waits for a line, then makes its calls
-// on one connection, and waits for another.
+// HTTP/2: "serve <port> <folder>" gives out its files; "call <port>" waits for a line, then makes its calls on one
+// connection, and waits for another. With TLS where CERTIFICATE (and for a server KEY) names a file.
 import fs from "node:fs";
 import http2 from "node:http2";
 import readline from "node:readline";
 
 const [, , role, port, folder] = process.argv;
+const [cert, key] = ["CERTIFICATE", "KEY"].map((name) => process.env[name] && fs.readFileSync(process.env[name]));
 
 function serve() {
-    http2.createServer((request, response) => {
+    const answer = (request, response) => {
         const file = folder + request.url.split("?")[0];
         if (!fs.existsSync(file)) return response.writeHead(404).end();
         const body = fs.readFileSync(file);
         response.setHeader("content-length", body.length);
         response.end(request.method === "HEAD" ? undefined : body);
-    }).listen(Number(port), "127.0.0.1");
+    };
+    (cert ? http2.createSecureServer({ cert, key }, answer) : http2.createServer(answer)).listen(Number(port), "127.0.0.1");
 }
 
 function call(client, headers, body) {
@@ -29,7 +31,7 @@ async function calls() {
     const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
     console.log("ready");
     await lines.next();
-    const client = http2.connect(`http://127.0.0.1:${port}`);
+    const client = http2.connect(`${cert ? "https" : "http"}://127.0.0.1:${port}`, { ca: cert });
     await Promise.all([1, 2, 3, 4, 5].map((i) => call(client, { ":path": `/small?call=${i}` })));
     await call(client, { ":path": "/post?call=6", ":method": "POST" }, Buffer.alloc(12000));
     console.log("done");

@@ -143,7 +143,14 @@ class Http2(unittest.TestCase):
                 self.assertEqual(set(done.stdout.split()), {"2"})
                 for span in agent.expect_spans(10, lambda s: server_is(s, port)):
                     subset(span, network__protocol__version="2", url__scheme="https", http__response__status_code=200,
-                           http__response__body__size=5)
+                           http__response__body__size=5, tls__protocol__version="1.3", tls__next_protocol=None)
+                # What TLS 1.2 agrees upon can be seen.
+                for option, version, protocol in (("--http2", "2", "h2"), ("--http1.1", "1.1", "http/1.1"), ("--no-alpn", "1.1", None)):
+                    subprocess.run(["curl", "-s", option, "--tls-max", "1.2", "--cacert", certificate(), f"https://127.0.0.1:{port}/1.2{option}"],
+                                   check=True, capture_output=True)
+                    span, = agent.expect_spans(1, lambda s: server_is(s, port) and s["url.path"] == "/1.2" + option)
+                    subset(span, network__protocol__version=version, http__response__status_code=200, tls__protocol__version="1.2",
+                           tls__next_protocol=protocol)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
         finally:
             server.stop()
@@ -172,12 +179,17 @@ class Books(unittest.TestCase):
     def test_switched_off_it_is_counted_as_encrypted(self):
         server, port = nginx_tls()
         try:
-            with Agent(services=[{"open_ports": str(port)}], config="ebpf: {tls: false}\n") as agent:
-                connection = connect(port)
+            with Agent(services=[{"open_ports": str(port)}], config="ebpf: {tls: false}\n"
+                       "attributes: {select: {waggle.tls.connections: {include: ['*']}}}\n") as agent:
+                context = client_context(maximum_version=ssl.TLSVersion.TLSv1_2)
+                context.set_alpn_protocols(["nobody's", "http/1.1"])
+                connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
                 request(port, path="/x", connection=connection)
                 connection.close()
                 wait_for(lambda: agent.metric_sum("waggle_turns_lost_total", cause="encrypted") == 1, "one encrypted connection")
                 self.assertEqual(agent.metric_sum("waggle_undecoded_connections_total"), 1)
+                told = dict(tls_protocol_version="1.2", tls_next_protocol="http/1.1", waggle_tls_offered_protocols="nobody's,http/1.1")
+                wait_for(lambda: agent.metric_sum("waggle_tls_connections_total", **told) == 1, "what its handshake shows")
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause="unknown_protocol"), 0)
                 self.assertEqual(agent.spans(), [])
         finally:

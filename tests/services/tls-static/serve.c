@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An HTTPS service with its TLS library linked in. "serve PORT CERTIFICATE KEY": one connection after the other, each
-// request is answered with "hello". "call PORT": a line with a path on standard input is a request on the one
-// connection that it keeps.
+// request is answered with "hello"; on every second connection it is looked at first, and taken in parts. "call PORT":
+// a line with a path on standard input is a request on the one connection that it keeps.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
@@ -24,6 +24,15 @@ static SSL* session_on(SSL_CTX* context, int socket) {
     return session;
 }
 
+// By SSL_peek, whose record comes from the socket before anything is read.
+static int peek_and_read(SSL* session, char* buffer, int size) {
+    const int there = SSL_peek(session, buffer, size);
+    int taken = 0, part = 1;
+    for (; taken < there && part > 0; taken += part > 0 ? part : 0)
+        part = SSL_read(session, buffer + taken, (there - taken + 1) / 2);
+    return taken;
+}
+
 static void serve(const char* port, const char* certificate, const char* key) {
     const char* answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     struct sockaddr_in address = {
@@ -35,12 +44,16 @@ static void serve(const char* port, const char* certificate, const char* key) {
     check(SSL_CTX_use_certificate_chain_file(context, certificate) == 1 &&
               SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1,
           "certificate");
-    for (;;) {
+    for (int peeks = 0;;) {
         const int connection = accept(listener, NULL, NULL);
         SSL* session = session_on(context, connection);
         char buffer[4096];
-        if (SSL_accept(session) == 1)
-            while (SSL_read(session, buffer, sizeof(buffer)) > 0) SSL_write(session, answer, strlen(answer));
+        if (SSL_accept(session) == 1) {
+            while ((peeks ? peek_and_read(session, buffer, sizeof(buffer))
+                          : SSL_read(session, buffer, sizeof(buffer))) > 0)
+                SSL_write(session, answer, strlen(answer));
+            peeks = !peeks;
+        }
         SSL_free(session);
         close(connection);
     }

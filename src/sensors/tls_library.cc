@@ -43,6 +43,25 @@ constexpr std::array<TlsFunction, 5> kGnutls = {{
     {.symbol = "gnutls_deinit", .site = WG_TLS_FREE, .is_optional = true},
 }};
 
+// A handshake may take several calls, and may be left to the first reading or writing.
+constexpr std::array<TlsFunction, 5> kMbedtls = {{
+    {.symbol = "mbedtls_ssl_read", .site = WG_TLS_READ},
+    {.symbol = "mbedtls_ssl_write", .site = WG_TLS_WRITE},
+    {.symbol = "mbedtls_ssl_handshake", .site = WG_TLS_BEGIN, .is_optional = true},
+    {.symbol = "mbedtls_ssl_session_reset", .site = WG_TLS_FREE, .is_optional = true},
+    {.symbol = "mbedtls_ssl_free", .site = WG_TLS_FREE, .is_optional = true},
+}};
+
+// wolfSSL_send, wolfSSL_recv and wolfSSL_writev go on to these.
+constexpr std::array<TlsFunction, 6> kWolfssl = {{
+    {.symbol = "wolfSSL_read", .site = WG_TLS_READ},
+    {.symbol = "wolfSSL_write", .site = WG_TLS_WRITE},
+    {.symbol = "wolfSSL_new", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},
+    {.symbol = "wolfSSL_connect", .site = WG_TLS_BEGIN, .is_optional = true, .is_fallback = true},
+    {.symbol = "wolfSSL_accept", .site = WG_TLS_BEGIN, .is_optional = true, .is_fallback = true},
+    {.symbol = "wolfSSL_free", .site = WG_TLS_FREE, .is_optional = true},
+}};
+
 // All that a program reads or writes, through buffers or as HTTP/2, comes through these two. A handshake tells the
 // socket and that the session is new, whether its memory was another one's or not.
 constexpr std::array<TlsFunction, 5> kGo = {{
@@ -68,6 +87,8 @@ constexpr std::array<TlsFunction, 3> kRustls = {{
 constexpr TlsLibrary kLibraries[] = {
     {.name = "openssl", .functions = kOpenssl},
     {.name = "gnutls", .functions = kGnutls},
+    {.name = "mbedtls", .functions = kMbedtls},
+    {.name = "wolfssl", .functions = kWolfssl},
     {.name = "go", .functions = kGo, .is_go = true},
     {.name = "rustls", .functions = kRustls},
     {.name = "openssl by fingerprint", .functions = kOpensslOwn, .own_file = "ssl/ssl_lib.c"},

@@ -41,6 +41,8 @@ CLIENTS = {
     "php": (["php", service_folder("tls/client.php")], lines),
     "ruby": (["ruby", service_folder("tls/client.rb")], lines),
     "fetch": (["node", service_folder("tls/fetch.mjs")], lines),
+    "mbedtls": ([PYTHON, service_folder("tls/mbedtls_client.py")], lines),
+    "wolfssl": ([PYTHON, service_folder("tls/wolfssl_client.py")], lines),
     "dotnet": ([*dotnet_program("Caller.cs")], lines),
 }
 # Where several are loaded: a part of the path of those that are used.
@@ -149,6 +151,12 @@ class TlsClients(unittest.TestCase):
 
     def test_fetch(self):
         self.check("fetch")
+
+    def test_mbedtls(self):
+        self.check("mbedtls")
+
+    def test_wolfssl(self):
+        self.check("wolfssl")
 
     def test_dotnet(self):
         """OpenSSL 1.1.1 on memory buffers, on a pool of threads."""

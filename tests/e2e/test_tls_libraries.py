@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Other libraries than the system's OpenSSL, and other protocols than HTTP: GnuTLS as a server, OpenSSL 1.1.1 as
-psycopg2's wheels bring it, OpenSSL 3.5 likewise, PostgreSQL after its own request for encryption, Redis."""
+"""Other libraries than the system's OpenSSL, and other protocols than HTTP: servers with GnuTLS, mbedTLS and wolfSSL, OpenSSL 1.1.1
+as psycopg2's wheels bring it, OpenSSL 3.5 likewise, PostgreSQL after its own request for encryption, Redis."""
 import glob
 import os
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from artefacts import from_index
@@ -17,20 +18,42 @@ from test_tls_attach import get
 from tls import certificate, gnutls_server, key
 
 
+def lighttpd(module):
+    """With files /page/0 to /page/4."""
+    folder, port = tempfile.mkdtemp(prefix="waggle-lighttpd-"), free_port()
+    os.mkdir(folder + "/page")
+    for i in range(5):
+        with open(f"{folder}/page/{i}", "w") as file:
+            file.write("hello")
+    config = folder + "/lighttpd.conf"
+    with open(config, "w") as file:
+        file.write(f'server.modules = ("{module}")\nserver.document-root = "{folder}"\nserver.bind = "127.0.0.1"\nserver.port = {port}\n'
+                   f'ssl.engine = "enable"\nssl.pemfile = "{certificate()}"\nssl.privkey = "{key()}"\n')
+    return Child(["lighttpd", "-D", "-f", config]).wait_port(port), port
+
+
 class Libraries(unittest.TestCase):
-    def test_gnutls_server(self):
-        server, port = gnutls_server()
+    def check_server(self, server, port):
         try:
             with Agent(services=[{"open_ports": str(port)}]) as agent:
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
                 for i in range(5):
                     get(port, f"/page/{i}")
                 for span in agent.expect_spans(5, lambda s: server_is(s, port)):
-                    subset(span, http__response__status_code=200, url__scheme="https", client__address="127.0.0.1")
+                    subset(span, http__response__status_code=200, url__scheme="https", client__address="127.0.0.1", waggle__incomplete=None)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
         finally:
             server.stop()
+
+    def test_gnutls_server(self):
+        self.check_server(*gnutls_server())
+
+    def test_mbedtls_server(self):
+        self.check_server(*lighttpd("mod_mbedtls"))
+
+    def test_wolfssl_server(self):
+        self.check_server(*lighttpd("mod_wolfssl"))
 
     def test_mariadb(self):
         """Its client has GnuTLS."""

@@ -58,7 +58,7 @@ TlsLinks::Users& TlsLinks::users_of(const OpenTlsFile& found) {
 
 Result<void> TlsLinks::link(Users& users, std::uint32_t pid) {
     if (users.linked.size() >= most_own_)
-        return fail(fmt::format("{} processes of this file are read, and no more", most_own_));
+        return fail(fmt::format("{} processes of this file have probes of their own, and no more do", most_own_));
     TRY(probes_.attach(pid, users.number, users.file.open_path(), users.file.file->places));
     users.linked.insert(pid);
     return ok();
@@ -68,7 +68,10 @@ Result<void> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& found, Clock::t
     Users& users = users_of(found);
     if (users.way != Way::All) {
         if (auto done = link(users, pid); !done) {
-            if (users.pids.empty()) by_file_.erase(found.file);
+            if (users.linked.size() >= most_own_)
+                users.left_out.insert(pid);
+            else if (users.pids.empty())
+                by_file_.erase(found.file);
             return done;
         }
     }
@@ -83,7 +86,8 @@ void TlsLinks::remove(std::uint32_t pid, const FileRef& file) {
     Users& users = found->second;
     users.pids.erase(pid);
     users.linked.erase(pid);
-    if (!users.pids.empty()) return;
+    users.left_out.erase(pid);
+    if (!users.pids.empty() || !users.left_out.empty()) return;
     probes_.unshare(users.number);
     by_file_.erase(found);
 }
@@ -110,7 +114,16 @@ bool TlsLinks::is_busy() const {
     });
 }
 
+// Others have ended.
+void TlsLinks::let_in(Users& users) {
+    while (!users.left_out.empty() && users.linked.size() < most_own_) {
+        const std::uint32_t pid = users.left_out.extract(users.left_out.begin()).value();
+        if (link(users, pid)) users.pids.insert(pid);
+    }
+}
+
 void TlsLinks::go_on_with(Users& users, Clock::time_point until) {
+    if (users.way == Way::Own) let_in(users);
     if (users.way == Way::Back) return go_back(users, until);
     if (users.way == Way::All && probes_.has_stranger(users.number)) {
         users.way = Way::Back;
@@ -151,6 +164,7 @@ void TlsLinks::share(Users& users) {
         return;
     }
     users.way = Way::All;
+    users.pids.merge(users.left_out);
     users.look.begin(procfs_);
     log::debug("{}: one link for its {} processes", users.file.path, users.pids.size());
 }
@@ -172,6 +186,7 @@ void TlsLinks::go_back(Users& users, Clock::time_point until) {
     for (const std::uint32_t pid : left) {
         if (const auto done = link(users, pid); !done) {
             users.pids.erase(pid);
+            users.left_out.insert(pid);
             settings_.lost(pid, users.file.path, done.error().message);
         }
         if (pid != left.back() && Clock::now() >= until) return;

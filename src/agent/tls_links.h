@@ -22,8 +22,9 @@ class TlsLinks {
   public:
     using Clock = std::chrono::steady_clock;
     using FileRef = std::shared_ptr<const TlsFile>;
-    static constexpr std::size_t kMostOwn = 1024;  // links of a file's processes
-    static constexpr std::size_t kShare = 16;      // from this many on it is worth a look
+    // Links of a file's processes. At a stop the kernel walks through all of them for each: 5 s with so many.
+    static constexpr std::size_t kMostOwn = 256;
+    static constexpr std::size_t kShare = 16;  // from this many on it is worth a look
 
     struct Settings {
         std::function<bool(std::uint32_t)> is_selected;
@@ -32,7 +33,8 @@ class TlsLinks {
     };
     TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings, std::size_t most_own = kMostOwn);
 
-    // From here on the process is read through this file.
+    // From here on the process is read through this file. Where there is no room for a link of its own it is read
+    // later, when there is, or by the one for all.
     Result<void> add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     // It is gone; the links that it had for itself are not taken here.
     void remove(std::uint32_t pid, const FileRef& file);
@@ -53,8 +55,9 @@ class TlsLinks {
         std::uint32_t number = 0;  // of the file
         OpenTlsFile file;
         Way way = Way::Own;
-        std::set<std::uint32_t> pids;    // of those that are read
-        std::set<std::uint32_t> linked;  // … by a link of their own
+        std::set<std::uint32_t> pids;      // of those that are read
+        std::set<std::uint32_t> linked;    // … by a link of their own
+        std::set<std::uint32_t> left_out;  // that are not, for want of room
         TlsLook look;
         bool has_found = false;  // that somebody else maps it: perhaps one that is selected and not heard of yet
         Clock::time_point next_look;
@@ -62,6 +65,7 @@ class TlsLinks {
     };
     Users& users_of(const OpenTlsFile& found);
     Result<void> link(Users& users, std::uint32_t pid);
+    void let_in(Users& users);
     void go_on_with(Users& users, Clock::time_point until);
     void look(Users& users, Clock::time_point until);
     void share(Users& users);

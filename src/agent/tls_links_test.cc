@@ -196,6 +196,28 @@ TEST_F(Links, OwnOnesHaveALimitAndASharedOneHasNone) {
     EXPECT_FALSE(add(links, 1000));
 }
 
+TEST_F(Links, WhoFoundNoRoomIsReadWhenThereIsSome) {
+    map(7, inode_);
+    TlsLinks links = make(30);
+    for (std::uint32_t pid = 100; pid < 150; ++pid) EXPECT_EQ(add(links, pid), pid < 130);
+    settle(links);
+    EXPECT_FALSE(linker_.own.contains(130));
+    links.remove(100, file_.file);
+    linker_.own.erase(100);
+    links.remove(131, file_.file);
+    settle(links);
+    EXPECT_TRUE(linker_.own.contains(130));
+    tree_.remove(7);
+    for (const auto end = Clock::now() + 30s; !linker_.is_shared && Clock::now() < end;) settle(links);
+    ASSERT_TRUE(linker_.is_shared);
+    linker_.stranger = true;
+    settle(links);
+    EXPECT_THAT(linker_.own, SizeIs(30));
+    EXPECT_THAT(lost_, SizeIs(18));  // all others were read
+    for (const std::uint32_t pid : selected_) links.remove(pid, file_.file);
+    EXPECT_FALSE(links.open({.range = "7f01-7f02", .path = file_.path, .inode = inode_}).is_open());
+}
+
 TEST_F(Links, HaveTheFileOpenWhileItIsRead) {
     TlsLinks links = make();
     const proc::MappedCode mapped{.range = "7f01-7f02", .path = file_.path, .inode = inode_};

@@ -68,8 +68,8 @@ void TlsWatch::follow(const discover::TargetTable& table) {
         const bool is_here =
             target && !target->is_ended && discover::is_same_start(target->start_ns, at->second.target->start_ns);
         if (!is_here) {
-            if (!at->second.used.empty()) gone.push_back({at->first, at->second.kernel_tgid});
-            for (const auto& file : at->second.used) links_.remove(at->first, file);
+            if (!at->second.attached.empty()) gone.push_back({at->first, at->second.kernel_tgid});
+            for (const auto& file : at->second.attached) links_.remove(at->first, file);
         }
         at = is_here ? std::next(at) : by_pid_.erase(at);
     }
@@ -126,8 +126,7 @@ bool TlsWatch::has_looked() const {
     return std::ranges::none_of(by_pid_, [](const auto& entry) { return entry.second.is_asked; });
 }
 
-// True when it is read through this file.
-bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
+void TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
     std::string failure = found.file->failure;
     if (failure.empty()) {
         const auto done = links_.add(pid, found, until);
@@ -135,13 +134,12 @@ bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_p
             if (found.file->is_by_code()) fingerprints_.add(1);
             say(log::Level::Info, pid,
                 [&] { return fmt::format("reading TLS through {} ({})", found.path, found.file->library); });
-            return true;
+            return;
         }
         failure = done.error().message;
         failures_.add(1);
     }
     say(log::Level::Warn, pid, [&] { return fmt::format("TLS through {} cannot be read: {}", found.path, failure); });
-    return false;
 }
 
 // Of the first process: a server may start one for each request.
@@ -167,7 +165,7 @@ void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point un
     TlsFiles::Found found = files_.among(pid, process.left, until);
     process.left = std::move(found.left);
     for (const OpenTlsFile& file : found.files)
-        if (process.attached.insert(file.file).second && attach(pid, file, until)) process.used.push_back(file.file);
+        if (process.attached.insert(file.file).second) attach(pid, file, until);
     const Clock::time_point now = Clock::now();
     if (!process.left.empty()) {
         process.next_look = now;

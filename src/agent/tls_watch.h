@@ -42,15 +42,14 @@ class TlsWatch {
         std::vector<proc::MappedCode> mapped;  // as it was looked at last
         std::vector<proc::MappedCode> left;    // of these: not looked into yet
         std::set<TlsLinks::FileRef> attached;
-        std::vector<TlsLinks::FileRef> used;  // of which links_ knows it
-        Clock::time_point look_until;         // a program that has just begun loads its libraries meanwhile
+        Clock::time_point look_until;  // a program that has just begun loads its libraries meanwhile
         Clock::time_point next_look;
         std::chrono::milliseconds pause{};
         bool is_asked = false;
     };
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
-    bool attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
+    void attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     void say(log::Level level, std::uint32_t pid, const std::function<std::string()>& text);
 
     sensors::TlsProbes& probes_;

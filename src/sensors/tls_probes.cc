@@ -65,7 +65,11 @@ std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorRe
         report.reasons = {fmt::format("uprobe_multi: {}", why)};
         is_multi = false;
     }
-    if (!is_multi)
+    if (is_multi)
+        report.reasons.emplace_back(
+            "a stop takes less than a second; longer where many processes of one file have probes of their own, since "
+            "others map it: about 2 s with 128 and 5 s with 256");
+    else
         report.reasons.push_back(
             fmt::format("by perf events, in each process its own, which want CAP_SYS_ADMIN: a stop takes about 80 ms "
                         "for every {} probes, "

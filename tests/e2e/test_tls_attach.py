@@ -146,6 +146,10 @@ class Attach(unittest.TestCase):
             server.stop()
             static.stop()
 
+    def test_doctor_says_how_long_a_stop_takes(self):
+        doctor = subprocess.run([WAGGLE, "doctor"], capture_output=True, text=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}).stdout
+        self.assertRegex(doctor, r"tls +\w+ +by uprobe_multi\n +a stop takes less than a second; .* 5 s with 256")
+
     def test_probes_by_perf_events(self):
         """As before kernel 6.6: threads and workers alike, and gone at the end."""
         server, port = nginx_tls(workers=2)

@@ -24,8 +24,8 @@ BREAKPOINT = 0xCC
 YOUNG = 2.5  # seconds; a little more than how long a new process is looked at again and again
 
 
-def get(port, path):
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=client_context())
+def get(port, path, **options):
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=client_context(**options))
     try:
         return request(port, path=path, connection=connection)
     finally:

@@ -7,29 +7,29 @@ import subprocess
 import unittest
 
 from artefacts import dotnet_environment, dotnet_program, from_index
-from harness import Agent, Child, subset, wait_for
+from harness import Agent, Child, free_port, subset, wait_for
 from talk import service_folder
-from tls import Tunnels, certificate, nginx_tls
+from tls import Tunnels, certificate, listens, nginx_tls
 
 PYTHON = "/usr/bin/python3"
 PATHS = [f"/item/{number}" for number in range(5)]
 
 
-def lines(port):
-    return "".join(f"{port} {certificate()} {path}\n" for path in PATHS)
+def lines(ports):
+    return "".join(f"{port} {certificate()} {path}\n" for port in ports for path in PATHS)
 
 
-def curl_config(port):
-    return "next\n".join(f'url = "https://127.0.0.1:{port}{path}"\noutput = "/dev/null"\nsilent\ncacert = "{certificate()}"\n'
-                         for path in PATHS)
+def curl_config(ports, protocol="http2"):
+    return "next\n".join(f'{protocol}\nurl = "https://127.0.0.1:{port}{path}"\noutput = "/dev/null"\nsilent\ncacert = "{certificate()}"\n'
+                         for port in ports for path in PATHS)
 
 
-def addresses(port):
-    return "".join(f"https://127.0.0.1:{port}{path}\n" for path in PATHS)
+def addresses(ports):
+    return "".join(f"https://127.0.0.1:{port}{path}\n" for port in ports for path in PATHS)
 
 
 CLIENTS = {
-    "curl": (["curl", "--http1.1", "-K", "-"], curl_config),
+    "curl": (["curl", "-K", "-"], lambda ports: curl_config(ports, "http1.1")),
     "curl_http2": (["curl", "-K", "-"], curl_config),
     "wget": (["wget", "-q", "--ca-certificate", certificate(), "-O", "/dev/null", "-i", "-"], addresses),
     "http.client": ([PYTHON, service_folder("tls/blocking_client.py")], lines),
@@ -60,13 +60,17 @@ ENVIRONMENT = {"curl_cffi": CURL_CFFI, "both": CURL_CFFI,
 class TlsClients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server, cls.port = nginx_tls("location / { return 200 'hello'; }", options="http2")
+        locations = "location / { return 200 'hello'; }"
+        cls.old = free_port()  # where TLS 1.2 is all there is
+        cls.server, cls.port = nginx_tls(locations, options="http2",
+                                         http=f"server {{ {listens(cls.old, 'http2', versions='TLSv1.2')} {locations} }}")
+        cls.versions = {cls.port: "1.3", cls.old: "1.2"}
         cls.proxy = Tunnels()
         cls.addClassCleanup(cls.proxy.stop)
         environment = {**ENVIRONMENT, "tunnel": {**AIOHTTP, "HTTPS_PROXY": f"http://127.0.0.1:{cls.proxy.port}"}}
         cls.children = {name: Child(argv, stdin=subprocess.PIPE, env=environment.get(name)) for name, (argv, _) in CLIENTS.items()}
         # Every process is named.
-        cls.agent = Agent(services=[{"open_ports": str(cls.port)}, {"pids": [child.pid for child in cls.children.values()]}],
+        cls.agent = Agent(services=[{"open_ports": f"{cls.port},{cls.old}"}, {"pids": [child.pid for child in cls.children.values()]}],
                           config="log_level: DEBUG\n")
 
     @classmethod
@@ -87,20 +91,21 @@ class TlsClients(unittest.TestCase):
             own = rf"process {child.pid}: reading TLS through \S*{library}"
             wait_for(lambda: re.search(own, self.agent.child.output()), "its library to be read")
         seen = {span.span_id for span in self.agent.spans()}
-        child.process.stdin.write(CLIENTS[name][1](self.port).encode())
+        child.process.stdin.write(CLIENTS[name][1](self.versions).encode())
         child.process.stdin.close()
         return self.agent.expect_spans(count, lambda s: s.span_id not in seen)
 
-    def check(self, name, version="1.1"):
-        spans = self.expect(name, 2 * len(PATHS))
+    def check(self, name, version="1.1", newest="1.3"):
+        spans = self.expect(name, 2 * 2 * len(PATHS))
         clients = {s["url.full"]: s for s in spans if s.kind == "client"}
         servers = [s for s in spans if s.kind == "server"]
-        self.assertEqual(set(clients), {f"https://127.0.0.1:{self.port}{path}" for path in PATHS})
+        self.assertEqual(set(clients), {f"https://127.0.0.1:{port}{path}" for port in self.versions for path in PATHS})
         for server in servers:
-            client = clients[f"https://127.0.0.1:{self.port}{server['url.path']}"]
+            port = server["server.port"]
+            client = clients[f"https://127.0.0.1:{port}{server['url.path']}"]
             self.assertEqual((server.parent, server.trace_id), (client.span_id, client.trace_id))
             subset(client, http__response__status_code=200, http__response__body__size=5, url__scheme="https",
-                   server__address="127.0.0.1", server__port=self.port)
+                   server__address="127.0.0.1", server__port=port, tls__protocol__version=min(newest, self.versions[port]))
             if version:
                 subset(client, network__protocol__version=version)
             self.assertLessEqual(client.start, server.start)
@@ -135,10 +140,11 @@ class TlsClients(unittest.TestCase):
 
     def test_tunnel(self):
         """By CONNECT: the proxy's answer is in the clear, what follows is read above TLS; a library on memory buffers."""
-        spans = self.expect("tunnel", 3 * len(PATHS))  # a connection for each
+        spans = self.expect("tunnel", 2 * 3 * len(PATHS))  # a connection for each
         clients = [s for s in spans if s.kind == "client"]
         self.assertEqual([(s["http.request.method"], s["url.full"]) for s in clients],
-                         [call for path in PATHS for call in (("CONNECT", None), ("GET", f"https://127.0.0.1:{self.port}{path}"))])
+                         [call for port in self.versions for path in PATHS
+                          for call in (("CONNECT", None), ("GET", f"https://127.0.0.1:{port}{path}"))])
         for span in clients:
             subset(span, http__response__status_code=200, server__address="127.0.0.1", waggle__incomplete=None)
         self.assertEqual(self.agent.metric_sum("waggle_turns_lost_total"), 0, self.agent.losses())
@@ -153,7 +159,7 @@ class TlsClients(unittest.TestCase):
         self.check("fetch")
 
     def test_mbedtls(self):
-        self.check("mbedtls")
+        self.check("mbedtls", newest="1.2")
 
     def test_wolfssl(self):
         self.check("wolfssl")

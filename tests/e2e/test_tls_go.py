@@ -13,6 +13,7 @@ import unittest
 from artefacts import go_tls
 from harness import Agent, Child, free_port, request, server_is, subset, wait_for
 from test_explain import explain
+from test_tls_memory import talk_by_tls_1_2
 from tls import CONNECTIONS, REQUESTS, certificate, client_context, drive, key, nginx_tls
 
 STRIPPED = ("-ldflags", "-s -w")
@@ -41,11 +42,11 @@ def call(program, protocol):
 
 
 class GoTls(unittest.TestCase):
-    def check_facts(self, spans, version):
+    def check_facts(self, spans, version, tls="1.3"):
         for span in spans:
             subset(span, url__scheme="https", http__response__status_code=200, http__response__body__size=5,
                    http__request__method="GET", network__protocol__version=version, tls__protocol__name="tls",
-                   tls__protocol__version="1.3", tls__client__server_name="localhost")
+                   tls__protocol__version=tls, tls__client__server_name="localhost")
 
     def check_books(self, agent):
         self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
@@ -64,6 +65,7 @@ class GoTls(unittest.TestCase):
                 for span in spans:
                     self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]], span)
                 self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
+                talk_by_tls_1_2(agent, port)
                 self.check_books(agent)
         finally:
             client.stop()
@@ -78,7 +80,7 @@ class GoTls(unittest.TestCase):
     def test_server_http2(self):
         self.check_server(stripped(), "h2", "2")
 
-    def check_both_ends(self, start, client_program, protocol, version):
+    def check_both_ends(self, start, client_program, protocol, version, tls="1.3"):
         server, port = start()
         client = call(client_program, protocol)
         try:
@@ -87,8 +89,8 @@ class GoTls(unittest.TestCase):
                 ports = drive(client, port)
                 servers = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: s.kind == "server")
                 clients = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: s.kind == "client")
-                self.check_facts(clients, version)
-                self.check_facts(servers, version)
+                self.check_facts(clients, version, tls)
+                self.check_facts(servers, version, tls)
                 by_id = {span.span_id: span for span in clients}
                 for span in servers:
                     self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]])
@@ -109,7 +111,7 @@ class GoTls(unittest.TestCase):
         self.check_both_ends(lambda: serve(stripped()), stripped(), "h2", "2")
 
     def test_client_of_another(self):
-        self.check_both_ends(nginx_tls, stripped(), "http/1.1", "1.1")
+        self.check_both_ends(lambda: nginx_tls(versions="TLSv1.2"), stripped(), "http/1.1", "1.1", tls="1.2")
 
     def test_close_while_a_call_sends(self):
         server, port = serve(stripped())

@@ -9,7 +9,7 @@ import unittest
 from artefacts import rust_openssl, rust_tls
 from harness import Agent, Child, free_port, request, server_is, wait_for
 from test_explain import explain
-from test_tls_memory import asyncio_client
+from test_tls_memory import asyncio_client, talk_by_tls_1_2
 from tls import CONNECTIONS, REQUESTS, certificate, client_context, drive, issued, key, nginx_tls
 
 BIG = 300_000
@@ -46,12 +46,16 @@ class Server:
             ports = drive(client, self.port)
         finally:
             client.stop()
-        spans = self.spans(CONNECTIONS * REQUESTS, "/c")
+        spans = self.agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: server_is(s, self.port) and s["tls.protocol.version"] == "1.3"
+                                        and s["url.path"].startswith("/c"))
         for span in spans:
             self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]], span)
             self.assertEqual((span["url.scheme"], span["http.response.status_code"], span["http.response.body.size"]), ("https", 200, 5))
         self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
         self.check_books()
+
+    def test_tls_1_2(self):
+        talk_by_tls_1_2(self.agent, self.port)
 
     def test_short_connections_one_after_the_other(self):
         """Memory is used again by the next connection."""
@@ -111,8 +115,11 @@ class Client(unittest.TestCase):
     def test_openssl(self):
         self.check_every_call_is_on_its_own_connection(rust_openssl())
 
-    def check_every_call_is_on_its_own_connection(self, program):
-        server, port = nginx_tls(certificate=issued())
+    def test_rustls_with_tls_1_2(self):
+        self.check_every_call_is_on_its_own_connection(rust_tls()[0], "1.2")
+
+    def check_every_call_is_on_its_own_connection(self, program, version="1.3"):
+        server, port = nginx_tls(certificate=issued(), versions="TLSv" + version)
         client = Child([program, "call"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             with Agent(services=[{"pids": [client.pid]}]) as agent:
@@ -122,7 +129,8 @@ class Client(unittest.TestCase):
                 self.assertEqual(len({s["url.full"] for s in spans}), CONNECTIONS * REQUESTS)
                 self.assertEqual(len(ports), CONNECTIONS)
                 for span in spans:
-                    self.assertEqual((span["server.port"], span["url.scheme"], span["http.response.status_code"]), (port, "https", 200))
+                    self.assertEqual((span["server.port"], span["url.scheme"], span["http.response.status_code"], span["tls.protocol.version"]),
+                                     (port, "https", 200, version))
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
         finally:
             client.stop()

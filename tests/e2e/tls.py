@@ -89,10 +89,14 @@ def client_context(**options):
 
 def nginx_tls(locations="location / { return 200 'hello'; }", options="", **others):
     port = others.pop("port", None) or free_port()
-    shown = others.pop("certificate", None) or certificate()
-    listen = (f"listen 127.0.0.1:{port} ssl {options}; ssl_certificate {shown}; "
-              f"ssl_certificate_key {key()}; ssl_protocols TLSv1.2 TLSv1.3;")
+    listen = listens(port, options, others.pop("certificate", None), others.pop("versions", "TLSv1.2 TLSv1.3"))
     return nginx(locations, listen=listen, port=port, **others)
+
+
+def listens(port, options="", shown=None, versions="TLSv1.2 TLSv1.3"):
+    """What makes a server of nginx's settings one that speaks TLS."""
+    return (f"listen 127.0.0.1:{port} ssl {options}; ssl_certificate {shown or certificate()}; "
+            f"ssl_certificate_key {key()}; ssl_protocols {versions};")
 
 
 def apache_tls(folder, *more_modules):

@@ -151,9 +151,12 @@ def rust_tls():
 
 def static_tls(is_stripped=True):
     """With OpenSSL linked in, and no symbols, or all of them."""
-    source = os.path.join(SOURCES, "tls-static")
     product = os.path.join(OUT, "tls-static", "serve" if is_stripped else "serve-with-symbols")
-    return make(source, product, ["gcc", "-O2", *(["-s"] if is_stripped else []), "-static", "-o", product, source + "/serve.c", "-lssl", "-lcrypto"])
+    return make(os.path.join(SOURCES, "tls-static"), product, static_tls_command(product, ["-s"] if is_stripped else []))
+
+
+def static_tls_command(product, more):
+    return ["gcc", "-O2", "-static", "-o", product, os.path.join(SOURCES, "tls-static/serve.c"), *more, "-lssl", "-lcrypto"]
 
 
 def from_index(package, options=()):

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS libraries that are linked into programs without symbols: found by their code, believed when what goes by is as long as
 the socket's records, and only then; a program of which nothing is found is left alone."""
+import os
 import re
 import shutil
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 
-from artefacts import static_tls
+from artefacts import run, static_tls, static_tls_command
 from harness import Agent, Child, free_port, server_is, wait_for
 from talk import service_folder
 from test_explain import explain
@@ -21,9 +23,9 @@ OLD, NEW = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 OFF = "ebpf: {disable: [tls_fingerprint]}\n"
 
 
-def serve(is_stripped=True):
+def serve(is_stripped=True, program=None):
     port = free_port()
-    return Child([static_tls(is_stripped), "serve", str(port), certificate(), key()]).wait_port(port), port
+    return Child([program or static_tls(is_stripped), "serve", str(port), certificate(), key()]).wait_port(port), port
 
 
 def stripped_node(folder):
@@ -38,6 +40,29 @@ def stripped_node(folder):
         file.seek(at)
         file.write(names.replace(b"SSL_", b"XYZ_"))
     return program
+
+
+PADDING = """.section .rodata.padding, "a"
+.space 256 << 20
+.section .text.padding, "ax"
+.space 256 << 20, 0x90
+.section .note.GNU-stack
+"""
+
+
+def large_program(folder):
+    """The same program with half a gigabyte more of data and code."""
+    with open(folder + "/padding.S", "w") as file:
+        file.write(PADDING)
+    product = folder + "/serve"
+    run([["gcc", "-c", folder + "/padding.S", "-o", folder + "/padding.o"], static_tls_command(product, ["-s", folder + "/padding.o"])])
+    return product
+
+
+def peak_of(pid):
+    """The most memory that it has had, in bytes."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"VmHWM:\s+(\d+)", file.read())[1]) << 10
 
 
 def read_by_code(agent, processes=1):
@@ -72,6 +97,28 @@ class Static(unittest.TestCase):
 
     def test_server_with_symbols(self):
         self.check_server(is_stripped=False)
+
+    def test_half_a_gigabyte(self):
+        """Read a piece at a time: it is found soon enough, and costs no memory."""
+        with tempfile.TemporaryDirectory(prefix="waggle-large-") as folder:
+            program = large_program(folder)
+            self.assertGreater(os.stat(program).st_size, 500 << 20)
+            small, _ = serve()
+            self.addCleanup(small.stop)
+            # Sanitizers keep what is given back for a while.
+            with Agent(services=[{"exe_path": f"^({static_tls()}|{program})$"}],
+                       env={"ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=1"}) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the small one to be read")
+                before = peak_of(agent.child.pid)
+                begun = time.monotonic()
+                server, port = serve(program=program)
+                self.addCleanup(server.stop)
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 2, "the large one to be read")
+                self.assertLess(time.monotonic() - begun, 20)  # some seconds
+                self.assertLess(peak_of(agent.child.pid) - before, 20 << 20)
+                get(port, "/page")
+                span, = agent.expect_spans(1, lambda s: server_is(s, port))
+                self.assertEqual((span["url.path"], span["http.response.status_code"]), ("/page", 200))
 
     def test_client(self):
         server, port = nginx_tls()

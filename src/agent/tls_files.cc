@@ -78,7 +78,7 @@ std::vector<std::string_view> names_of(const sensors::TlsLibrary& library) {
 // One that was linked in and has no symbols left.
 void look_at_code(const elf::Image& image, How how, TlsFile& file) {
     for (const sensors::TlsLibrary& library : sensors::tls_libraries()) {
-        if (!library.is_by_code()) continue;
+        if (!library.is_by_code() || !file.library.empty()) continue;
         const std::vector<std::string_view> names = names_of(library);
         add_library(image, library, elf::find_own_named(image, {.file = library.own_file, .names = names}), names, how,
                     file);

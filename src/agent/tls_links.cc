@@ -115,15 +115,16 @@ bool TlsLinks::is_busy() const {
 }
 
 // Others have ended.
-void TlsLinks::let_in(Users& users) {
+void TlsLinks::let_in(Users& users, Clock::time_point until) {
     while (!users.left_out.empty() && users.linked.size() < most_own_) {
         const std::uint32_t pid = users.left_out.extract(users.left_out.begin()).value();
         if (link(users, pid)) users.pids.insert(pid);
+        if (Clock::now() >= until) return;
     }
 }
 
 void TlsLinks::go_on_with(Users& users, Clock::time_point until) {
-    if (users.way == Way::Own) let_in(users);
+    if (users.way == Way::Own) let_in(users, until);
     if (users.way == Way::Back) return go_back(users, until);
     if (users.way == Way::All && probes_.has_stranger(users.number)) {
         users.way = Way::Back;

@@ -65,7 +65,7 @@ class TlsLinks {
     };
     Users& users_of(const OpenTlsFile& found);
     Result<void> link(Users& users, std::uint32_t pid);
-    void let_in(Users& users);
+    void let_in(Users& users, Clock::time_point until);
     void go_on_with(Users& users, Clock::time_point until);
     void look(Users& users, Clock::time_point until);
     void share(Users& users);

@@ -28,7 +28,7 @@ void ask(const waggle::elf::Image& image, size_t size) {
     if (const auto functions = waggle::elf::find_go_functions(image, kNames))
         for (const waggle::elf::Function& function : *functions)
             if (!image.read_address(function.address, 1)) std::abort();
-    static constexpr std::string_view kOwnNames[] = {"SSL_read", ">ssl_read_internal"};
+    static constexpr std::string_view kOwnNames[] = {"SSL_read", ">ssl_read_internal", "#208", ">#523"};
     for (const waggle::elf::Function& function :
          waggle::elf::find_own_named(image, {.file = "ssl/ssl_lib.c", .names = kOwnNames}))
         if (!image.read_address(function.address, function.size)) std::abort();

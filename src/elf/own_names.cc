@@ -5,9 +5,11 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -23,11 +25,28 @@ constexpr std::size_t kMaxReferences = 1 << 16;
 constexpr std::uint64_t kMaxFunction = 4096;
 constexpr std::size_t kLea = 3;  // bytes of the instruction before the address
 constexpr std::size_t kMov = 1;
+constexpr std::uint64_t kNumbers = 1ull << 63;  // above any address: a number that names a function
 
 // What stands at an address of read-only data.
 struct Strings {
-    std::map<std::uint64_t, std::size_t> names;  // which of them
+    std::map<std::uint64_t, std::size_t> names;  // which of them; of those that are numbers, from kNumbers on
     std::set<std::uint64_t> files;
+    // The addresses among them are from here on, so many bytes.
+    std::uint64_t low = 0;
+    std::uint64_t span = 0;
+    bool has_numbers = false;
+    void note_bounds() {
+        std::vector<std::uint64_t> all(files.begin(), files.end());
+        for (const auto& [at, name] : names) {
+            if (at < kNumbers)
+                all.push_back(at);
+            else
+                has_numbers = true;
+        }
+        const auto [least, most] = std::ranges::minmax(all);
+        low = least;
+        span = most - least;
+    }
 };
 
 struct Reference {
@@ -51,6 +70,13 @@ void each_piece(const Image& image, const Section& section,
 
 bool is_caller(std::string_view name) { return name.starts_with('>'); }
 std::string_view own_part(std::string_view name) { return name.substr(is_caller(name) ? 1 : 0); }
+std::optional<std::uint32_t> number_of(std::string_view name) {
+    const std::string_view text = own_part(name);
+    std::uint32_t value = 0;
+    const bool is_number =
+        text.starts_with('#') && std::from_chars(text.data() + 1, text.data() + text.size(), value).ec == std::errc();
+    return is_number ? std::optional(value) : std::nullopt;
+}
 
 template <typename Found>
 void each_occurrence(std::string_view bytes, std::string_view text, Found found) {
@@ -64,8 +90,9 @@ void look_for_strings(std::string_view bytes, std::uint64_t address, const OwnNa
         if (before != std::string_view::npos && at - before < kOverlap) strings.files.insert(address + before + 1);
     });
     for (std::size_t i = 0; i < wanted.names.size(); ++i)
-        each_occurrence(bytes, std::string(own_part(wanted.names[i])) + '\0',
-                        [&](std::size_t at) { strings.names[address + at] = i; });
+        if (!number_of(wanted.names[i]))
+            each_occurrence(bytes, std::string(own_part(wanted.names[i])) + '\0',
+                            [&](std::size_t at) { strings.names[address + at] = i; });
 }
 
 // How far before these four bytes the instruction begins that loads an address by them: lea with an offset from the
@@ -78,18 +105,23 @@ std::size_t address_begins(std::string_view code, std::size_t at) {
 
 void look_for_references(std::string_view code, std::uint64_t address, const Strings& strings,
                          std::vector<Reference>& found) {
-    const std::uint64_t low = std::min(strings.names.begin()->first, *strings.files.begin());
-    const std::uint64_t span = std::max(strings.names.rbegin()->first, *strings.files.rbegin()) - low;
+    constexpr char kMovToSecondArgument = '\xbe';
+    const auto add = [&](std::uint64_t at, std::uint64_t to) {
+        if (found.size() < kMaxReferences) found.push_back({.at = at, .to = to});
+    };
     for (std::size_t at = 0; at + sizeof(std::uint32_t) <= code.size(); ++at) {
         std::uint32_t value;
         std::memcpy(&value, code.data() + at, sizeof(value));
         const std::uint64_t relative =
             address + at + sizeof(value) + static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(value)});
-        if (relative - low > span && value - low > span) continue;
+        if (strings.has_numbers && at && code[at - 1] == kMovToSecondArgument &&
+            strings.names.contains(kNumbers + value))
+            add(address + at - 1, kNumbers + value);
+        if (relative - strings.low > strings.span && value - strings.low > strings.span) continue;
         const std::size_t before = address_begins(code, at);
         const std::uint64_t to = before == kLea ? relative : value;
         if (!before || (!strings.names.contains(to) && !strings.files.contains(to))) continue;
-        if (found.size() < kMaxReferences) found.push_back({.at = address + at - before, .to = to});
+        add(address + at - before, to);
     }
 }
 
@@ -208,7 +240,10 @@ std::vector<Function> find_own_named(const Image& image, const OwnNames& wanted)
     each_piece(image, *data, [&](std::string_view bytes, std::uint64_t address) {
         look_for_strings(bytes, address, wanted, strings);
     });
+    for (std::size_t i = 0; i < wanted.names.size(); ++i)
+        if (const auto number = number_of(wanted.names[i])) strings.names[kNumbers + *number] = i;
     if (strings.files.empty() || strings.names.empty()) return {};
+    strings.note_bounds();
     std::vector<Reference> references;
     each_piece(image, *text, [&](std::string_view code, std::uint64_t address) {
         look_for_references(code, address, strings, references);

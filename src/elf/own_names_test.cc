@@ -155,6 +155,38 @@ TEST(OwnNames, WhatHasTakenInTheCalledFunctionIsWhatItIsCalled) {
     EXPECT_EQ(found[0].address, read);
 }
 
+// As OpenSSL 1.1 has them: the second argument of what takes errors.
+constexpr std::string_view kNumbered[] = {"#223", ">#523"};
+constexpr OwnNames kByNumber = {.file = "lib/main.c", .names = kNumbered};
+
+std::string number(std::uint32_t value) { return "\xbe"s + bytes_of(value); }  // mov $VALUE,%esi
+
+TEST(OwnNames, FindsFunctionsByTheNumbersThatTheyReportErrorsBy) {
+    Program program("begin\0../lib/main.c\0"s);
+    const std::uint64_t file = program.place_of("../lib");
+    const auto reporting = [&](std::uint32_t value) {
+        return program.function_of([&](std::uint64_t at) { return number(value) + lea(at + 5, file); });
+    };
+    program.function_of([](std::uint64_t) { return number(223); });  // elsewhere it is just a number
+    const std::uint64_t called = reporting(523);
+    const std::uint64_t read = reporting(223);
+    const std::uint64_t caller = program.function_of([&](std::uint64_t at) { return call(at, called); });
+    const auto found = program.look(kByNumber);
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].address, read);
+    EXPECT_EQ(found[1].address, caller);
+    reporting(223);
+    EXPECT_EQ(program.look(kByNumber).size(), 1u);  // of two nobody knows which
+}
+
+TEST(OwnNames, ANumberWithinAnotherInstructionIsNone) {
+    Program program("begin\0../lib/main.c\0"s);
+    program.function_of([&](std::uint64_t at) {
+        return "\x48\xb8\x00\x00"s + number(223) + "\x00"s + lea(at + 10, program.place_of("../lib"));
+    });
+    EXPECT_TRUE(program.look(kByNumber).empty());
+}
+
 TEST(OwnNames, ATableThatIsWrittenInAnotherWayIsPassedOver) {
     Program program(kData);
     program.function({program.place_of("lib_read"), program.place_of("../lib")});

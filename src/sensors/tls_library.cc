@@ -34,6 +34,16 @@ constexpr std::array<TlsFunction, 7> kOpensslOwn = {{
     {.symbol = "ossl_ssl_connection_new_int", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},  // 3.2
 }};
 
+// Numbers of SSL_read, SSL_write, ssl_read_internal, ssl_write_internal and SSL_new, as <openssl/sslerr.h> has them;
+// those of the internal ones are told by their callers, the _ex forms.
+constexpr std::array<TlsFunction, 5> kOpenssl11Own = {{
+    {.symbol = "#223", .site = WG_TLS_READ},
+    {.symbol = "#208", .site = WG_TLS_WRITE},
+    {.symbol = ">#523", .site = WG_TLS_READ_EX, .is_optional = true},
+    {.symbol = ">#524", .site = WG_TLS_WRITE_EX, .is_optional = true},
+    {.symbol = "#186", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},
+}};
+
 // gnutls_record_send goes on to the other one.
 constexpr std::array<TlsFunction, 5> kGnutls = {{
     {.symbol = "gnutls_record_recv", .site = WG_TLS_READ},
@@ -92,6 +102,7 @@ constexpr TlsLibrary kLibraries[] = {
     {.name = "go", .functions = kGo, .is_go = true},
     {.name = "rustls", .functions = kRustls},
     {.name = "openssl by fingerprint", .functions = kOpensslOwn, .own_file = "ssl/ssl_lib.c"},
+    {.name = "openssl 1.1 by fingerprint", .functions = kOpenssl11Own, .own_file = "ssl/ssl_lib.c"},
 };
 
 }  // namespace

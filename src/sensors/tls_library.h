@@ -22,7 +22,8 @@ struct TlsLibrary {
     std::span<const TlsFunction> functions;
     bool is_go = false;  // linked into a Go program, which need not have symbols
     // Linked into a program that has no symbols left: its functions are told by what they call themselves when they
-    // report errors in this source file (elf/own_names.h). Empty: by symbols.
+    // report errors in this source file (elf/own_names.h); of several such rows the first is taken that is there.
+    // Empty: by symbols.
     std::string_view own_file = {};
     bool is_by_code() const { return !own_file.empty(); }
 };

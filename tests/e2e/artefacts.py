@@ -155,6 +155,15 @@ def static_tls(is_stripped=True):
     return make(os.path.join(SOURCES, "tls-static"), product, static_tls_command(product, ["-s"] if is_stripped else []))
 
 
+def static_tls_1_1():
+    """With OpenSSL 1.1 and no symbols."""
+    libraries = old_openssl()
+    headers = [os.path.join(libraries, "../../include"), os.path.join(libraries, "../../include/x86_64-linux-gnu")]
+    product = os.path.join(OUT, "tls-static", "serve-1.1")
+    return make(os.path.join(SOURCES, "tls-static"), product,
+                static_tls_command(product, ["-s", *("-I" + folder for folder in headers), "-L" + libraries]))
+
+
 def static_tls_command(product, more):
     return ["gcc", "-O2", "-static", "-o", product, os.path.join(SOURCES, "tls-static/serve.c"), *more, "-lssl", "-lcrypto"]
 
@@ -184,16 +193,17 @@ def zig_program():
 
 
 def old_openssl():
-    """The folder with OpenSSL 1.1's libraries, which .NET 3.1 wants, from the last of Debian's suites that has them."""
+    """The folder with OpenSSL 1.1's libraries, which .NET 3.1 wants, and with what a compiler wants of it, from the last of Debian's
+    suites that has them."""
     folder = os.path.join(ROOT, "build/tools/libssl1.1")
-    mark = os.path.join(folder, "installed")
+    mark = os.path.join(folder, "installed-to-compile")
     with alone(folder):
         if not os.path.exists(mark):
             os.makedirs(folder, exist_ok=True)
             lists = pathlib.Path(folder, "apt")
             environment = configure(lists, ("bullseye", "bullseye-security"), "amd64")
             update(lists, environment)
-            run([["sh", "-c", "rm -f *.deb && apt-get download -qq libssl1.1 && dpkg-deb -x libssl1.1_*.deb . && touch installed"]],
+            run([["sh", "-c", "rm -f *.deb && apt-get download -qq libssl1.1 libssl-dev && for i in *.deb; do dpkg-deb -x $i .; done && touch " + mark]],
                 cwd=folder, env=environment)
     return os.path.join(folder, "usr/lib/x86_64-linux-gnu")
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from artefacts import run, static_tls, static_tls_command
+from artefacts import run, static_tls, static_tls_1_1, static_tls_command
 from harness import Agent, Child, free_port, server_is, wait_for
 from talk import service_folder
 from test_explain import explain
@@ -70,9 +70,9 @@ def read_by_code(agent, processes=1):
 
 
 class Static(unittest.TestCase):
-    def check_server(self, is_stripped):
+    def check_server(self, is_stripped, program=None):
         """What every second connection's server looks at by SSL_peek before it reads counts once."""
-        server, port = serve(is_stripped)
+        server, port = serve(is_stripped, program)
         try:
             with Agent(services=[{"pids": [server.pid]}]) as agent:
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the library to be read")
@@ -98,6 +98,10 @@ class Static(unittest.TestCase):
     def test_server_with_symbols(self):
         self.check_server(is_stripped=False)
 
+    def test_server_with_openssl_1_1(self):
+        """Its functions say their numbers when they report errors."""
+        self.check_server(is_stripped=True, program=static_tls_1_1())
+
     def test_half_a_gigabyte(self):
         """Read a piece at a time: it is found soon enough, and costs no memory."""
         with tempfile.TemporaryDirectory(prefix="waggle-large-") as folder:
@@ -121,8 +125,15 @@ class Static(unittest.TestCase):
                 self.assertEqual((span["url.path"], span["http.response.status_code"]), ("/page", 200))
 
     def test_client(self):
+        self.check_client(static_tls())
+
+    def test_client_with_openssl_1_1(self):
+        """By the _ex forms, which have no numbers of their own."""
+        self.check_client(static_tls_1_1())
+
+    def check_client(self, program):
         server, port = nginx_tls()
-        client = Child([static_tls(), "call", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        client = Child([program, "call", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             with Agent(services=[{"pids": [client.pid]}]) as agent:
                 read_by_code(agent)

@@ -273,12 +273,6 @@ class DatabaseTest(unittest.TestCase):
         self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
         self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
 
-    def run_unwatched(self, *argv, env=None):
-        """A client that waits for a line, of which only its server's end is seen."""
-        child = self.start_client(*argv, env=env)
-        say_go(child)
-        self.wait_client(child)
-
     def start_client(self, *argv, env):
         child = Child(list(argv), stdin=subprocess.PIPE, env=env)
         self.addCleanup(child.stop)

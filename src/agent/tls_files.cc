@@ -2,6 +2,7 @@
 #include "agent/tls_files.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -114,6 +115,8 @@ TlsFile look_for_libraries(const elf::Image& image, How how) {
 
 }  // namespace
 
+Fd same(const Fd& file) { return Fd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)); }
+
 // One that is read hides another's failure: what matters is said by the one that is used.
 void TlsFile::add(std::string_view name, const std::string& why_not) {
     const bool is_read = why_not.empty();
@@ -164,9 +167,30 @@ std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file, std::chrono::
                   static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                       static_cast<std::uint64_t>(status.st_mtim.tv_nsec)};
     if (known_.size() > kMaxKnown) known_.clear();
+    take_what_is_ready();
     auto& known = known_[key];
     if (known || std::chrono::steady_clock::now() >= until) return known;
+    if (key.size > kLarge && until != std::chrono::steady_clock::time_point::max()) {
+        look_apart(file, key);
+        return nullptr;
+    }
     return known = std::make_shared<const TlsFile>(examine(file, key.modified_ns));
+}
+
+void TlsFiles::look_apart(const Fd& file, const Key& key) {
+    if (apart_.valid()) return;  // this one, or another
+    apart_key_ = key;
+    // Where there is no other thread for it, it is done when it is asked for.
+    apart_ =
+        std::async(std::launch::async | std::launch::deferred, [this, own = same(file), modified_ns = key.modified_ns] {
+            ::pthread_setname_np(::pthread_self(), "tls files");
+            return examine(own, modified_ns);
+        });
+}
+
+void TlsFiles::take_what_is_ready() {
+    if (apart_.valid() && apart_.wait_for(std::chrono::seconds(0)) != std::future_status::timeout)
+        known_[apart_key_] = std::make_shared<const TlsFile>(apart_.get());
 }
 
 TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
@@ -175,12 +199,16 @@ TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
     TlsCache::Key key = TlsCache::key_of(*image, modified_ns);
     key.has_looked_at_code = looks_at_code_;
     key.has_shadow_stacks = has_shadow_stacks_;
-    if (auto known = cache_->find(key, *image)) {
-        ++remembered_;
-        return std::move(*known);
+    {
+        std::lock_guard lock(cache_mutex_);
+        if (auto known = cache_->find(key, *image)) {
+            ++remembered_;
+            return std::move(*known);
+        }
     }
     ++examined_;
     TlsFile found = look_for_libraries(*image, {looks_at_code_, has_shadow_stacks_});
+    std::lock_guard lock(cache_mutex_);
     cache_->keep(key, *image, found);
     return found;
 }

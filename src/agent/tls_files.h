@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // TlsFiles: which of the files that a process has mapped are TLS libraries, and where in them probes go. Looks
-// into each file once, however many processes map it. One thread.
+// into each file once, however many processes map it. From one thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +39,9 @@ struct OpenTlsFile {
     std::shared_ptr<const TlsFile> file;
     std::string open_path() const { return "/proc/self/fd/" + std::to_string(fd.get()); }
 };
+
+// Another descriptor of it.
+Fd same(const Fd& file);
 
 class TlsCache;
 
@@ -69,17 +75,24 @@ class TlsFiles {
     };
     Fd open(std::uint32_t pid, const proc::MappedCode& mapped) const;
     std::shared_ptr<const TlsFile> look_into(const Fd& file, std::chrono::steady_clock::time_point until);
+    // A large file, on a thread of its own, one at a time: verdicts on other processes do not wait for it.
+    void look_apart(const Fd& file, const Key& key);
+    void take_what_is_ready();
     TlsFile examine(const Fd& file, std::uint64_t modified_ns);
 
     static constexpr std::size_t kMaxKnown = 16384;
+    static constexpr std::uint64_t kLarge = 32u << 20;
     proc::ProcFs procfs_;
     std::map<Key, std::shared_ptr<const TlsFile>> known_;
     std::unique_ptr<TlsCache> cache_;
     OpenAlready open_already_;
     bool looks_at_code_;
     bool has_shadow_stacks_;
-    std::uint64_t examined_ = 0;
-    std::uint64_t remembered_ = 0;
+    std::mutex cache_mutex_;
+    std::atomic<std::uint64_t> examined_ = 0;
+    std::atomic<std::uint64_t> remembered_ = 0;
+    Key apart_key_{};
+    std::future<TlsFile> apart_;  // the last: its end is waited for before the others go
 };
 
 // What waggle explain says of a process's encrypted traffic, in lines.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/tls_links.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -24,8 +23,6 @@ constexpr std::size_t kAtOnce = 4;  // links that the kernel is asked to take aw
 constexpr std::chrono::seconds kFirstPause = 1s;
 constexpr std::chrono::seconds kMaxPause = 64s;
 constexpr std::chrono::seconds kLookAgain = 60s;  // at who has come, and has not run into the link
-
-Fd same(const Fd& file) { return Fd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)); }
 
 TlsLook look_for(const OpenTlsFile& found) {
     struct ::stat status{};

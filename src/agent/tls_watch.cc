@@ -83,6 +83,7 @@ void TlsWatch::follow(const discover::TargetTable& table) {
         process.kernel_tgid = target->kernel_tgid;
         const bool is_young = has_changed || boot_now() < target->start_ns + std::chrono::nanoseconds(kYoung).count();
         process.left.clear();
+        process.mapped.clear();  // or what was left would not be looked into again
         process.look_until = is_young ? now + kYoung : now;
         process.next_look = now;
         process.pause = {};

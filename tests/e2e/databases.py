@@ -283,6 +283,7 @@ class DatabaseTest(unittest.TestCase):
         self.assertIsNone(child.process.poll(), child.output())
 
     def check_losses(self, agent):
+        agent.check_books()  # what is told a little later than the spans is told by then
         for cause in ("hole", "unmatched", "parse_invalid", "unknown_protocol"):
             self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause=cause), 0, agent.losses())
 

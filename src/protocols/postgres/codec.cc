@@ -53,9 +53,7 @@ Codec::Expected Codec::pop() {
 }
 
 void Codec::forget(std::size_t count) {
-    for (; count > 0 && expected() > 0; --count) {
-        undo(pop(), nullptr);
-    }
+    for (; count > 0 && expected() > 0; --count) undo(pop(), nullptr);
     is_copying_ = is_finishing_ = has_both_copies_ = false;
 }
 
@@ -311,7 +309,7 @@ const Protocol kPostgres{.name = "postgresql",
                                                .length_bytes = 4,
                                                .type_at = 0,
                                                .types = 128,
-                                               .front = 256,
+                                               .front = kMaxNames,
                                                .length_adds = 1,
                                                .whole_types = kAllTypes & ~(type_bit('D') | type_bit('B')),
                                                .max_length = 1 << 30}};

@@ -10,7 +10,6 @@ namespace {
 constexpr std::size_t kHeader = 5;
 constexpr std::uint32_t kMaxMessage = 1u << 30;
 constexpr std::uint32_t kMaxOpening = 10000;
-constexpr std::size_t kMaxNames = 512;
 constexpr std::size_t kMaxError = 2048;
 constexpr std::size_t kMaxTag = 128;
 

@@ -12,6 +12,9 @@
 
 namespace waggle::protocols::postgres {
 
+// Of a portal and a statement, which servers keep 63 bytes of each of: as much of a Bind is read, and copied.
+inline constexpr std::size_t kMaxNames = 256;
+
 template <typename T>
 using Parsed = std::expected<T, Stop>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TlsCache: what was found out about files, kept on disk from one run of the agent to the next, by build id. What is
 // wrong, damaged, another version's or another user's is as if it were not there: a probe at a wrong place would break
-// a program. One thread.
+// a program. Under its owner's lock.
 #pragma once
 
 #include <cstdint>

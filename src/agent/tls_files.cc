@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "agent/tls_cache.h"
+#include "base/log.h"
 #include "elf/go_functions.h"
 #include "elf/image.h"
 #include "elf/own_names.h"
@@ -179,18 +180,23 @@ std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file, std::chrono::
 
 void TlsFiles::look_apart(const Fd& file, const Key& key) {
     if (apart_.valid()) return;  // this one, or another
+    apart_file_ = same(file);
+    if (!apart_file_.is_open()) return;
     apart_key_ = key;
-    // Where there is no other thread for it, it is done when it is asked for.
-    apart_ =
-        std::async(std::launch::async | std::launch::deferred, [this, own = same(file), modified_ns = key.modified_ns] {
+    try {
+        apart_ = std::async(std::launch::async, [this] {
             ::pthread_setname_np(::pthread_self(), "tls files");
-            return examine(own, modified_ns);
+            return examine(apart_file_, apart_key_.modified_ns);
         });
+    } catch (const std::system_error& error) {
+        log::debug("looking through a large file: {}", error.what());  // tried again with the next look
+    }
 }
 
 void TlsFiles::take_what_is_ready() {
-    if (apart_.valid() && apart_.wait_for(std::chrono::seconds(0)) != std::future_status::timeout)
-        known_[apart_key_] = std::make_shared<const TlsFile>(apart_.get());
+    if (!apart_.valid() || apart_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) return;
+    known_[apart_key_] = std::make_shared<const TlsFile>(apart_.get());
+    apart_file_ = Fd();
 }
 
 TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {

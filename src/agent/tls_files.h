@@ -67,6 +67,8 @@ class TlsFiles {
     // Files that were looked through, and those of which the folder told.
     std::uint64_t examined() const { return examined_; }
     std::uint64_t remembered() const { return remembered_; }
+    // A large file is looked through meanwhile: what was left may wait for it.
+    bool is_looking_apart() const { return apart_.valid(); }
 
   private:
     struct Key {
@@ -92,6 +94,7 @@ class TlsFiles {
     std::atomic<std::uint64_t> examined_ = 0;
     std::atomic<std::uint64_t> remembered_ = 0;
     Key apart_key_{};
+    Fd apart_file_;
     std::future<TlsFile> apart_;  // the last: its end is waited for before the others go
 };
 

@@ -67,7 +67,7 @@ Result<void> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& found, Clock::t
         if (auto done = link(users, pid); !done) {
             if (users.linked.size() >= most_own_)
                 users.left_out.insert(pid);
-            else if (users.pids.empty())
+            else if (users.pids.empty() && users.left_out.empty())
                 by_file_.erase(found.file);
             return done;
         }
@@ -115,7 +115,12 @@ bool TlsLinks::is_busy() const {
 void TlsLinks::let_in(Users& users, Clock::time_point until) {
     while (!users.left_out.empty() && users.linked.size() < most_own_) {
         const std::uint32_t pid = users.left_out.extract(users.left_out.begin()).value();
-        if (link(users, pid)) users.pids.insert(pid);
+        if (const auto done = link(users, pid)) {
+            users.pids.insert(pid);
+            settings_.found(pid, users.file);
+        } else {
+            settings_.lost(pid, users.file.path, done.error().message);
+        }
         if (Clock::now() >= until) return;
     }
 }
@@ -162,6 +167,7 @@ void TlsLinks::share(Users& users) {
         return;
     }
     users.way = Way::All;
+    for (const std::uint32_t pid : users.left_out) settings_.found(pid, users.file);
     users.pids.merge(users.left_out);
     users.look.begin(procfs_);
     log::debug("{}: one link for its {} processes", users.file.path, users.pids.size());

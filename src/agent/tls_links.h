@@ -28,6 +28,8 @@ class TlsLinks {
 
     struct Settings {
         std::function<bool(std::uint32_t)> is_selected;
+        // This one, for which there was no room, is read from now on.
+        std::function<void(std::uint32_t, const OpenTlsFile& file)> found;
         // This process of the file is not read any longer.
         std::function<void(std::uint32_t, const std::string& path, const std::string& why)> lost;
     };

@@ -63,6 +63,7 @@ class Links : public ::testing::Test {
         return {linker_,
                 tree_.procfs(),
                 {.is_selected = [this](std::uint32_t pid) { return selected_.contains(pid); },
+                 .found = [this](std::uint32_t pid, const OpenTlsFile&) { let_in_.insert(pid); },
                  .lost = [this](std::uint32_t pid, const std::string&, const std::string&) { lost_.insert(pid); }},
                 most};
     }
@@ -90,6 +91,7 @@ class Links : public ::testing::Test {
     Linker linker_;
     std::set<std::uint32_t> selected_;
     std::set<std::uint32_t> lost_;
+    std::set<std::uint32_t> let_in_;
 };
 
 TEST_F(Links, FewProcessesHaveTheirOwn) {
@@ -207,9 +209,11 @@ TEST_F(Links, WhoFoundNoRoomIsReadWhenThereIsSome) {
     links.remove(131, file_.file);
     settle(links);
     EXPECT_TRUE(linker_.own.contains(130));
+    EXPECT_THAT(let_in_, testing::ElementsAre(130));
     tree_.remove(7);
     for (const auto end = Clock::now() + 30s; !linker_.is_shared && Clock::now() < end;) settle(links);
     ASSERT_TRUE(linker_.is_shared);
+    EXPECT_THAT(let_in_, SizeIs(19));
     linker_.stranger = true;
     settle(links);
     EXPECT_THAT(linker_.own, SizeIs(30));

@@ -17,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kYoung = 2s;
+constexpr auto kApartPause = 50ms;                      // while a large file is looked through
 constexpr auto kLook = 10ms;                            // then processes that have begun meanwhile are heard of first
 constexpr std::chrono::milliseconds kFirstPause = 5ms;  // a program that has just begun has its libraries in a few
 constexpr std::chrono::milliseconds kYoungPause = 200ms;
@@ -42,6 +43,7 @@ TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_a
       files_(std::move(procfs), cache_folder(), looks_at_code),
       links_(probes, files_.procfs(),
              {.is_selected = [this](std::uint32_t pid) { return by_pid_.contains(pid); },
+              .found = [this](std::uint32_t pid, const OpenTlsFile& found) { tell(pid, found); },
               .lost =
                   [this](std::uint32_t pid, const std::string& path, const std::string& why) {
                       say(log::Level::Warn, pid,
@@ -127,16 +129,18 @@ bool TlsWatch::has_looked() const {
     return std::ranges::none_of(by_pid_, [](const auto& entry) { return entry.second.is_asked; });
 }
 
+// It is read.
+void TlsWatch::tell(std::uint32_t pid, const OpenTlsFile& found) {
+    if (found.file->is_by_code()) fingerprints_.add(1);
+    say(log::Level::Info, pid,
+        [&] { return fmt::format("reading TLS through {} ({})", found.path, found.file->library); });
+}
+
 void TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
     std::string failure = found.file->failure;
     if (failure.empty()) {
         const auto done = links_.add(pid, found, until);
-        if (done) {
-            if (found.file->is_by_code()) fingerprints_.add(1);
-            say(log::Level::Info, pid,
-                [&] { return fmt::format("reading TLS through {} ({})", found.path, found.file->library); });
-            return;
-        }
+        if (done) return tell(pid, found);
         failure = done.error().message;
         failures_.add(1);
     }
@@ -169,7 +173,7 @@ void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point un
         if (process.attached.insert(file.file).second) attach(pid, file, until);
     const Clock::time_point now = Clock::now();
     if (!process.left.empty()) {
-        process.next_look = now;
+        process.next_look = files_.is_looking_apart() ? now + kApartPause : now;
         process.is_asked = true;
         return;
     }

@@ -50,6 +50,7 @@ class TlsWatch {
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
     void attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
+    void tell(std::uint32_t pid, const OpenTlsFile& found);
     void say(log::Level level, std::uint32_t pid, const std::function<std::string()>& text);
 
     sensors::TlsProbes& probes_;

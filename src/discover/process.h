@@ -34,7 +34,9 @@ struct Process {
     std::string cwd;
     std::string cgroup;
     std::string container_id;
-    std::string container_name;  // as its engine has it; empty: nothing tells
+    std::string container_name;         // as its engine has it; empty: nothing tells
+    bool has_chosen_container = false;  // that name is not one that the engine made up
+    std::uint32_t own_pid = 0;          // as its own pid namespace numbers it; 0: not known
     std::string pod_uid;
     std::string unit;                  // systemd unit without ".service"
     std::optional<std::uint32_t> uid;  // nothing: it was gone before we looked

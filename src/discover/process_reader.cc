@@ -36,12 +36,19 @@ std::optional<Process> read_process(const proc::ProcFs& procfs, std::uint32_t pi
 }
 
 void complete_process(const proc::ProcFs& procfs, proc::ContainerNames& containers, Process& process) {
-    if (const auto status = procfs.status(process.pid)) process.uid = status->uid;
+    if (const auto status = procfs.status(process.pid)) {
+        process.uid = status->uid;
+        if (!status->ns_pids.empty()) process.own_pid = status->ns_pids.back();
+    }
     process.cwd = procfs.cwd(process.pid);
     proc::CgroupIdentity identity = proc::parse_cgroups(procfs.cgroups(process.pid));
     process.cgroup = std::move(identity.path);
     process.container_id = std::move(identity.container_id);
-    if (!process.container_id.empty()) process.container_name = containers.of(process.container_id);
+    if (!process.container_id.empty()) {
+        const proc::ContainerName& name = containers.of(process.container_id);
+        process.container_name = name.text;
+        process.has_chosen_container = name.is_chosen;
+    }
     process.pod_uid = std::move(identity.pod_uid);
     process.unit = std::move(identity.unit);
     std::array<std::string_view, 2 + kDotnet.size()> wanted{kServiceName, kResourceAttributes};

@@ -63,6 +63,13 @@ bool is_main_program_of(std::string Process::* place, const Relative& self, cons
     });
 }
 
+// What began with the container, and not what is started in it later (docker exec, probes): that has a parent outside,
+// too. Where the container has no pid namespace of its own nothing tells them apart.
+bool began_with_container(const Relative& self, const Ancestors& ancestors) {
+    const Process& first = ancestors.empty() ? *self.process : *ancestors.back().process;
+    return first.own_pid == 1 || first.own_pid == first.pid;
+}
+
 const std::string* value_of(const std::vector<std::pair<std::string, std::string>>& attributes, std::string_view key) {
     // The last one counts, as for a map that is filled in order.
     for (auto at = attributes.rbegin(); at != attributes.rend(); ++at)
@@ -133,7 +140,8 @@ ServiceName name_service(const Relative& self, const Ancestors& ancestors, const
         const std::string& unit = self.process->unit;
         return named(unit.substr(0, unit.find('@')), fmt::format("systemd unit {}", unit));
     }
-    if (is_main_program_of(&Process::container_name, self, ancestors))
+    if (self.process->has_chosen_container && is_main_program_of(&Process::container_name, self, ancestors) &&
+        began_with_container(self, ancestors))
         return named(self.process->container_name, fmt::format("container {}", self.process->container_name));
     return named(self.program->name, self.program->from);
 }

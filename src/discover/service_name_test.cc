@@ -189,7 +189,11 @@ TEST(ServiceName, OrderOfWhoMaySayIt) {
         return name_service(relative(process, program), {}, entry, own);
     };
     EXPECT_EQ(named(kNoName).name, "program");
+    process.container_name = "quirky_einstein";
+    process.own_pid = 1;
+    EXPECT_EQ(named(kNoName).name, "program");
     process.container_name = "web";
+    process.has_chosen_container = true;
     EXPECT_EQ(named(kNoName).name, "web");
     EXPECT_EQ(named(kNoName).from, "container web");
     process.unit = "shop@eu";
@@ -219,16 +223,30 @@ TEST(ServiceName, UnitNamesItsProgramNotWhatThatStarts) {
 
 TEST(ServiceName, ContainerNamesItsMainProgram) {
     const Program any{.name = "any", .from = "executable"};
-    const Process init{.pid = 7, .exe = "/sbin/docker-init", .container_name = "web"};
-    const Process nginx{.pid = 8, .exe = "/usr/sbin/nginx", .container_name = "web"};
-    const Process supervisor{.pid = 9, .exe = "/usr/bin/supervisord", .container_name = "web"};
-    const Process shim{.pid = 6, .exe = "/usr/bin/containerd-shim-runc-v2"};
-    const auto name = [&](const Process& process, const Ancestors& ancestors) {
-        return name_service(relative(process, any), ancestors, kNoName, {}).name;
+    const auto process = [](std::uint32_t pid, std::string exe, std::uint32_t own_pid) {
+        Process made{.pid = pid, .exe = std::move(exe)};
+        made.container_name = "web";
+        made.has_chosen_container = true;
+        made.own_pid = own_pid;
+        return made;
     };
-    EXPECT_EQ(name(nginx, {relative(init, any), relative(shim, any)}), "web");
-    EXPECT_EQ(name(nginx, {relative(nginx, any), relative(init, any)}), "web");
+    const auto name = [&](const Process& self, const Ancestors& ancestors) {
+        return name_service(relative(self, any), ancestors, kNoName, {}).name;
+    };
+    const Process init = process(7, "/sbin/docker-init", 1);
+    const Process nginx = process(8, "/usr/sbin/nginx", 6);
+    const Process worker = process(9, "/usr/sbin/nginx", 7);
+    const Process supervisor = process(7, "/usr/bin/supervisord", 1);
+    EXPECT_EQ(name(nginx, {relative(init, any)}), "web");
+    EXPECT_EQ(name(worker, {relative(nginx, any), relative(init, any)}), "web");
     EXPECT_EQ(name(nginx, {relative(supervisor, any)}), "any");
+    // By docker exec: with a parent outside.
+    const Process shell = process(20, "/bin/sh", 30);
+    const Process curl = process(21, "/usr/bin/curl", 31);
+    EXPECT_EQ(name(curl, {}), "any");
+    EXPECT_EQ(name(curl, {relative(shell, any)}), "any");
+    // In the host's pid namespace.
+    EXPECT_EQ(name(process(8, "/usr/sbin/nginx", 8), {}), "web");
 }
 
 TEST(Instance, IsTheTopmostOfTheProgram) {

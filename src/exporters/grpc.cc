@@ -111,10 +111,11 @@ std::optional<std::string> grpc_message(std::string_view body) {
 GrpcStatus grpc_status(const http::ClientResponse& response) {
     const bool is_in_trailers = !http::find_header(response.trailers, "grpc-status").empty();
     const http::Headers& from = is_in_trailers ? response.trailers : response.headers;
-    const auto code = parse_int<int>(http::find_header(from, "grpc-status"));
+    const std::string_view text = http::find_header(from, "grpc-status");
+    const auto code = parse_int<int>(text);
     // A server that stops may end a stream within its answer, which libcurl takes for its end. Whoever speaks no gRPC
     // at all will not do so next time.
-    if (!code && response.status == 200 &&
+    if (text.empty() && response.status == 200 &&
         http::find_header(response.headers, "content-type").starts_with("application/grpc"))
         return {.code = spans::kGrpcUnavailable, .message = "the answer ended before its gRPC status"};
     if (!code)

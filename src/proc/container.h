@@ -13,17 +13,23 @@
 
 namespace waggle::proc {
 
+struct ContainerName {
+    std::string text;  // at most 255 bytes; empty when nothing tells, or what does may not be read
+    // Somebody called it so, and not the engine by chance, as in quirky_einstein or nginx-1f0c9.
+    bool is_chosen = false;
+};
+
 class ContainerNames {
   public:
     explicit ContainerNames(ProcFs procfs) : procfs_(std::move(procfs)) {}
 
     // Of a container by its id (CgroupIdentity): as a service of a Compose file or of Swarm, as Kubernetes knows it in
-    // its pod, or as it was named. Empty when nothing tells, or what does may not be read.
-    const std::string& of(std::string_view id);
+    // its pod, or as it was named.
+    const ContainerName& of(std::string_view id);
 
   private:
     ProcFs procfs_;
-    std::unordered_map<std::string, std::string> known_;
+    std::unordered_map<std::string, ContainerName> known_;
 };
 
 }  // namespace waggle::proc

@@ -15,7 +15,7 @@ const std::string kContainerd = "root/run/containerd/io.containerd.runtime.v2.ta
 const std::string kStorage = "/containers/storage/overlay-containers/";
 
 struct ContainerNamesTest : testing::Test {
-    std::string name(std::string_view id = kId) const { return ContainerNames(tree.procfs()).of(id); }
+    std::string name(std::string_view id = kId) const { return ContainerNames(tree.procfs()).of(id).text; }
     ProcTree tree;
 };
 
@@ -34,6 +34,26 @@ TEST_F(ContainerNamesTest, LabelsSayMoreThanAReplicasName) {
     EXPECT_EQ(labelled(R"("com.docker.swarm.service.name":"shop_web")"), "shop_web");
     EXPECT_EQ(labelled(R"("io.kubernetes.container.name":"app","io.kubernetes.pod.name":"shop-1")"), "app");
     EXPECT_EQ(labelled(R"("com.docker.compose.service":7)"), "shop-web-1");
+}
+
+TEST_F(ContainerNamesTest, WhatTheEngineMadeUpIsNotChosen) {
+    const auto is_chosen = [&](const std::string& of_docker) {
+        tree.write(1, kDocker, of_docker);
+        return ContainerNames(tree.procfs()).of(kId).is_chosen;
+    };
+    const auto named = [&](const std::string& own) { return is_chosen("{\"Name\":\"/" + own + "\"}"); };
+    for (const std::string own :
+         {"web", "web-1", "shop-web", "Shop_Web", "shop_web_1", "web2", "shop-1f0c9f", "_", "a_"})
+        EXPECT_TRUE(named(own)) << own;
+    for (const std::string own : {"quirky_einstein", "quirky_einstein7", "nginx-1f0c9"})
+        EXPECT_FALSE(named(own)) << own;
+    EXPECT_TRUE(is_chosen(R"({"Config":{"Labels":{"com.docker.compose.service":"my_web"}},"Name":"/x"})"));
+    EXPECT_FALSE(is_chosen("{}"));
+}
+
+TEST_F(ContainerNamesTest, LongOnesAreCut) {
+    tree.write(1, kDocker, "{\"Name\":\"/" + std::string(100'000, 'x') + "\"}");
+    EXPECT_EQ(name(), std::string(255, 'x'));
 }
 
 TEST_F(ContainerNamesTest, DockersFolderIsWhereItsConfigurationSays) {
@@ -79,9 +99,9 @@ TEST_F(ContainerNamesTest, DamagedFilesTellNothing) {
 TEST_F(ContainerNamesTest, AFileIsReadOnce) {
     ContainerNames names(tree.procfs());
     tree.write(1, kDocker, R"({"Name":"/web"})");
-    EXPECT_EQ(names.of(kId), "web");
+    EXPECT_EQ(names.of(kId).text, "web");
     tree.write(1, kDocker, R"({"Name":"/other"})");
-    EXPECT_EQ(names.of(kId), "web");
+    EXPECT_EQ(names.of(kId).text, "web");
 }
 
 }  // namespace

@@ -22,9 +22,10 @@ void FramedSession<Codec>::read_requests(Context& context) {
                 }
             }
             context.counts.add(Cause::Hole);
-            if (requests_.is_gap_at(requests_.head())) forget_names();
+            const bool is_gap = requests_.is_gap_at(requests_.head());
             if (place_.is_set && codec_.on_hole(scratch_).kind == RequestEffect::Kind::Opens)
                 if (!open_exchange(RequestEffect::Kind::Opens, context)) return;
+            if (is_gap) forget_names();  // but what the cut one refers to was seen before
             codec_.restart(Side::Request);
             needs_turn_ = has_request_gap_ = true;
             place_.is_set = false;

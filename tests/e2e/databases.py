@@ -270,6 +270,7 @@ class DatabaseTest(unittest.TestCase):
         return agent
 
     def check_all_read(self, agent):
+        agent.check_books()
         self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0, agent.losses())
         self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
 

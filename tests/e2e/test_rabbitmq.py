@@ -77,8 +77,9 @@ class RabbitmqTest(brokers.BrokerTest):
         found = self.expect(agent, len(CALLS))
         self.check_calls(found)
         self.assertEqual({(s.kind == "server", s["tls.protocol.version"]) for s in found}, {(False, "1.3")})
-        wait_for(lambda: agent.metric_sum("waggle_undecoded_connections_total", process_pid=str(self.broker.pid)) == 1, "the broker's end to be told")
-        self.assertEqual(agent.metric_sum("waggle_turns_lost_total", cause="encrypted"), 1)
+        encrypted = lambda: agent.metric_sum("waggle_turns_lost_total", cause="encrypted")
+        undecoded = lambda: agent.metric_sum("waggle_undecoded_connections_total", process_pid=str(self.broker.pid))
+        wait_for(lambda: undecoded() == 1 and encrypted() == 1, "the broker's end to be told")
         self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 1, agent.losses())
         self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
 

@@ -38,7 +38,7 @@ test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in re
 build-arm64:
 	@tools/setup arm64
 	@cmake --preset arm64 >/dev/null
-	@ninja -C build/arm64 -j $(JOBS)
+	@ninja -C build/arm64 -j $(JOBS) $(CROSS)
 
 arm64: build-arm64    ## cross-build for arm64, and its unit tests under qemu-user
 	@# qemu-user knows no openat2, by which what is in a process's root is read

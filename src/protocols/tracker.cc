@@ -219,8 +219,12 @@ void Tracker::take(Connection& connection, const wg_data_event& event, std::stri
     // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end.
     // What went beyond the rules is still to be read from the tails.
     if (event.flags & WG_DATA_PEER_GONE) {
-        ended_.push_back(event.connection);
-        if (event.order && event.order != event.connection) ended_.push_back(event.order);
+        for (const std::uint64_t id : {event.connection, event.order}) {
+            Connection* const ended = id ? find(id) : nullptr;
+            if (!ended || ended->peer_gone_ns) continue;
+            ended->peer_gone_ns = event.head.time_ns;
+            ended_.push_back(id);
+        }
     }
 }
 

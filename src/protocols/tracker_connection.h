@@ -63,6 +63,7 @@ struct Tracker::Connection {
     bool is_closed = false;                   // its close has told
     std::uint64_t closed_bytes[2] = {};
     std::uint64_t closed_ns = 0;
+    std::uint64_t peer_gone_ns = 0;  // UNIX: the other end has closed
     std::vector<HeldEvent> unbound;  // wait for their socket to be known
     std::size_t unbound_bytes = 0;
     std::vector<HeldEvent> held;  // as they came: they stand after bytes that nobody reported yet

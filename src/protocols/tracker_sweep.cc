@@ -59,7 +59,7 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     waiting_.on_tick(traces_, batch);
     // A send may be reported after the close that it met: one tick more.
     std::erase_if(ended_before_, [&](std::uint64_t id) {
-        if (!is_call_under_way(id, now_ns)) return false;
+        if (!is_call_under_way(id, now_ns) && !is_tail_due(id, now_ns)) return false;
         ended_.push_back(id);
         return true;
     });
@@ -141,7 +141,14 @@ void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
 }
 
 bool Tracker::wants_tails() const {
-    return std::ranges::any_of(waiting_list_, [](const Connection* c) { return c->session->wants_tails(); });
+    return std::ranges::any_of(waiting_list_,
+                               [](const Connection* c) { return c->peer_gone_ns || c->session->wants_tails(); });
+}
+
+// No event has told where the bytes of a UNIX connection end, and what is open may have ended in them.
+bool Tracker::is_tail_due(std::uint64_t id, std::uint64_t now_ns) {
+    const Connection* const ended = find(id);
+    return ended && ended->session && now_ns < ended->peer_gone_ns + kLateNs && ended->session->open_exchanges() > 0;
 }
 
 void Tracker::visit_open(

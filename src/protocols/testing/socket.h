@@ -56,6 +56,7 @@ struct SocketOptions {
     bool is_found = false;            // … at functions that were found by their code
     bool is_plain = false;            // what a TLS library gives or takes: counts for itself
     std::uint64_t beneath = 0;        // its socket, where the kernel knows
+    std::uint64_t peer = 0;           // UNIX: the connection at the other end, where it is known
 };
 
 class Socket {
@@ -156,7 +157,7 @@ class Socket {
         if (!turns_.count[WG_RECEIVE]) return;
         wg_data_event event = data_event({.direction = WG_RECEIVE, .time_ns = time_ns});
         event.position = next_[WG_RECEIVE];
-        event.order = options_.kind == WG_UNIX ? 0 : next_[WG_SEND];
+        event.order = options_.kind == WG_UNIX ? options_.peer : next_[WG_SEND];
         event.flags = WG_DATA_END;
         if (options_.kind == WG_UNIX) event.flags |= WG_DATA_PEER_GONE;
         take_tail(event, WG_RECEIVE);

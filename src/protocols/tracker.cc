@@ -216,16 +216,7 @@ void Tracker::take(Connection& connection, const wg_data_event& event, std::stri
         if (connection.is_tls && !connection.session) follow_records(connection, event, batch);
         handle(connection, direction, event.head.time_ns, batch);
     }
-    // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end.
-    // What went beyond the rules is still to be read from the tails.
-    if (event.flags & WG_DATA_PEER_GONE) {
-        for (const std::uint64_t id : {event.connection, event.order}) {
-            Connection* const ended = id ? find(id) : nullptr;
-            if (!ended || ended->peer_gone_ns) continue;
-            ended->peer_gone_ns = event.head.time_ns;
-            ended_.push_back(id);
-        }
-    }
+    if (event.flags & WG_DATA_PEER_GONE) end_both(event);
 }
 
 void Tracker::on_tail(const wg_tail_key& key, const wg_tail& tail, spans::SpanBatch& batch) {

@@ -181,6 +181,7 @@ class Tracker {
     void count_unbound(const wg_data_event& event, Unbound cause);
     void sweep_tls(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);
     bool is_call_under_way(std::uint64_t id, std::uint64_t now_ns);
+    void end_both(const wg_data_event& event);
     bool is_tail_due(std::uint64_t id, std::uint64_t now_ns);
     void end_plain(std::uint64_t id, std::uint64_t now_ns, spans::SpanBatch& batch);
     Unreadable* unreadable_of(const Connection& connection);

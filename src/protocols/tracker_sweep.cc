@@ -145,6 +145,17 @@ bool Tracker::wants_tails() const {
                                [](const Connection* c) { return c->peer_gone_ns || c->session->wants_tails(); });
 }
 
+// A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end. What went beyond
+// the rules is still to be read from the tails.
+void Tracker::end_both(const wg_data_event& event) {
+    for (const std::uint64_t id : {event.connection, event.order}) {
+        Connection* const ended = id ? find(id) : nullptr;
+        if (!ended || ended->peer_gone_ns) continue;
+        ended->peer_gone_ns = event.head.time_ns;
+        ended_.push_back(id);
+    }
+}
+
 // No event has told where the bytes of a UNIX connection end, and what is open may have ended in them.
 bool Tracker::is_tail_due(std::uint64_t id, std::uint64_t now_ns) {
     const Connection* const ended = find(id);

@@ -171,6 +171,9 @@ struct sock {
     u16 sk_protocol;
     void* sk_bpf_storage;
 };
+struct inet_sock {
+    u16 inet_sport;  // as it was when the socket got it: skc_num is 0 once the port was given back
+};
 struct tcp_sock {
     u32 rcv_nxt;
     u32 copied_seq;
@@ -281,3 +284,6 @@ WG_INLINE bool wg_has_loop(void) { return bpf_core_enum_value_exists(enum bpf_fu
     })
 
 WG_INLINE u16 bpf_ntohs_(u16 value) { return __builtin_bswap16(value); }
+
+// The port at this end, in host order; also while the connection is being closed.
+WG_INLINE u16 wg_own_port(struct sock* sk) { return bpf_ntohs_(BPF_CORE_READ((struct inet_sock*)sk, inet_sport)); }

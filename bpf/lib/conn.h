@@ -109,7 +109,7 @@ WG_INLINE void wg_fill_tuple(struct sock* sk, struct wg_tuple* tuple) {
     tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
     const u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
     if (family == AF_UNIX) return;
-    tuple->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    tuple->local_port = wg_own_port(sk);
     tuple->remote_port = bpf_ntohs_(BPF_CORE_READ(sk, __sk_common.skc_dport));
     if (family == AF_INET) {
         wg_map_ipv4(tuple->local_address, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));

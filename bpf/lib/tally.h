@@ -41,11 +41,7 @@ WG_INLINE u32 wg_tally_bucket(u64 ns) {
 WG_INLINE u32 wg_tally_port(const struct wg_conn* conn, struct sock* sk) {
     if (!sk) return conn->plain_port;
     if (conn->kind == WG_UNIX) return 0;
-    // Both are read: a choice of addresses is refused.
-    u32 own = WG_GET(sk, __sk_common.skc_num);
-    u32 others = WG_GET(sk, __sk_common.skc_dport);
-    asm volatile("" : "+r"(own), "+r"(others));
-    return conn->role == WG_ROLE_SERVER ? own : bpf_ntohs_(others);
+    return conn->role == WG_ROLE_SERVER ? wg_own_port(sk) : bpf_ntohs_(WG_GET(sk, __sk_common.skc_dport));
 }
 
 // The exchange that is open, if any, is over.

@@ -94,6 +94,19 @@ class Counting(unittest.TestCase):
         if not unknown:
             self.expect_timed(agent, NEW * EACH, port, "client", NEW)  # some end without closing their sessions
 
+    def test_server_that_closes_first(self):
+        """The kernel gives its port back before it says that the connection has ended."""
+        port = free_port()
+        server = Child([PYTHON, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", "/var/empty"])
+        self.addCleanup(server.wait_port(port).stop)
+        agent = self.agent([{"open_ports": str(port)}])
+        self.wait_counting(agent)
+        before = self.books(agent)["counted"]
+        for _ in range(EACH):
+            self.assertEqual(request(port, path="/counted")[0], 404)
+        self.expect(agent, before + EACH)
+        self.expect_timed(agent, before + EACH, port, "server")
+
     def test_openssl_server(self):
         self.check_server(nginx_tls, processes=2)
 

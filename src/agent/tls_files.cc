@@ -161,21 +161,21 @@ Fd TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
 }
 
 // Nothing when there is no time for it.
-std::shared_ptr<const TlsFile> TlsFiles::look_into(const Fd& file, std::chrono::steady_clock::time_point until) {
+std::pair<std::shared_ptr<const TlsFile>, TlsFiles::Size> TlsFiles::look_into(
+    const Fd& file, std::chrono::steady_clock::time_point until) {
     struct ::stat status{};
-    if (::fstat(file.get(), &status) != 0) return std::make_shared<TlsFile>();
+    if (::fstat(file.get(), &status) != 0) return {std::make_shared<TlsFile>(), Size::Usual};
     const Key key{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
                   static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                       static_cast<std::uint64_t>(status.st_mtim.tv_nsec)};
     if (known_.size() > kMaxKnown) known_.clear();
     take_what_is_ready();
     auto& known = known_[key];
-    if (known || std::chrono::steady_clock::now() >= until) return known;
-    if (key.size > kLarge && until != std::chrono::steady_clock::time_point::max()) {
-        look_apart(file, key);
-        return nullptr;
-    }
-    return known = std::make_shared<const TlsFile>(examine(file, key.modified_ns));
+    const bool is_apart = key.size > kLarge && until != std::chrono::steady_clock::time_point::max();
+    if (!known && is_apart) look_apart(file, key);
+    if (known || is_apart || std::chrono::steady_clock::now() >= until)
+        return {known, is_apart ? Size::Large : Size::Usual};
+    return {known = std::make_shared<const TlsFile>(examine(file, key.modified_ns)), Size::Usual};
 }
 
 void TlsFiles::look_apart(const Fd& file, const Key& key) {
@@ -225,8 +225,9 @@ TlsFiles::Found TlsFiles::among(std::uint32_t pid, const std::vector<proc::Mappe
     for (const proc::MappedCode& mapped : all) {
         Fd file = open(pid, mapped);
         if (!file.is_open()) continue;
-        auto known = look_into(file, until);
+        auto [known, size] = look_into(file, until);
         if (!known) {
+            found.waits_for_large = size == Size::Large && (found.left.empty() || found.waits_for_large);
             found.left.push_back(mapped);
             continue;
         }

@@ -57,6 +57,7 @@ class TlsFiles {
     struct Found {
         std::vector<OpenTlsFile> files;
         std::vector<proc::MappedCode> left;  // for which there was no time
+        bool waits_for_large = false;        // … all of them: large files are looked through one after the other
     };
     Found among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped,
                 std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());
@@ -67,8 +68,6 @@ class TlsFiles {
     // Files that were looked through, and those of which the folder told.
     std::uint64_t examined() const { return examined_; }
     std::uint64_t remembered() const { return remembered_; }
-    // A large file is looked through meanwhile: what was left may wait for it.
-    bool is_looking_apart() const { return apart_.valid(); }
 
   private:
     struct Key {
@@ -76,7 +75,9 @@ class TlsFiles {
         friend auto operator<=>(const Key&, const Key&) = default;
     };
     Fd open(std::uint32_t pid, const proc::MappedCode& mapped) const;
-    std::shared_ptr<const TlsFile> look_into(const Fd& file, std::chrono::steady_clock::time_point until);
+    enum class Size { Usual, Large };
+    std::pair<std::shared_ptr<const TlsFile>, Size> look_into(const Fd& file,
+                                                              std::chrono::steady_clock::time_point until);
     // A large file, on a thread of its own, one at a time: verdicts on other processes do not wait for it.
     void look_apart(const Fd& file, const Key& key);
     void take_what_is_ready();

@@ -119,7 +119,7 @@ void TlsLinks::let_in(Users& users, Clock::time_point until) {
             users.pids.insert(pid);
             settings_.found(pid, users.file);
         } else {
-            settings_.lost(pid, users.file.path, done.error().message);
+            settings_.failed(pid, users.file.path, done.error().message);
         }
         if (Clock::now() >= until) return;
     }

@@ -32,6 +32,8 @@ class TlsLinks {
         std::function<void(std::uint32_t, const OpenTlsFile& file)> found;
         // This process of the file is not read any longer.
         std::function<void(std::uint32_t, const std::string& path, const std::string& why)> lost;
+        // … or cannot be read now that there is room.
+        std::function<void(std::uint32_t, const std::string& path, const std::string& why)> failed;
     };
     TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings, std::size_t most_own = kMostOwn);
 

@@ -20,6 +20,7 @@ using ::testing::SizeIs;
 struct Linker : sensors::TlsLinker {
     Result<void> attach(std::uint32_t pid, std::uint32_t, const std::string&,
                         std::span<const sensors::TlsPlace>) override {
+        if (refused.contains(pid)) return fail("it does not want to");
         own.insert(pid);
         return ok();
     }
@@ -37,6 +38,7 @@ struct Linker : sensors::TlsLinker {
         for (const std::uint32_t pid : pids) own.erase(pid);
     }
     std::set<std::uint32_t> own;
+    std::set<std::uint32_t> refused;
     std::function<void()> on_share;
     bool is_able = true;
     bool is_shared = false;
@@ -64,7 +66,8 @@ class Links : public ::testing::Test {
                 tree_.procfs(),
                 {.is_selected = [this](std::uint32_t pid) { return selected_.contains(pid); },
                  .found = [this](std::uint32_t pid, const OpenTlsFile&) { let_in_.insert(pid); },
-                 .lost = [this](std::uint32_t pid, const std::string&, const std::string&) { lost_.insert(pid); }},
+                 .lost = [this](std::uint32_t pid, const std::string&, const std::string&) { lost_.insert(pid); },
+                 .failed = [this](std::uint32_t pid, const std::string&, const std::string&) { failed_.insert(pid); }},
                 most};
     }
     void map(std::uint32_t pid, std::uint64_t inode, const std::string& path = "/lib/libssl.so.3") {
@@ -92,6 +95,7 @@ class Links : public ::testing::Test {
     std::set<std::uint32_t> selected_;
     std::set<std::uint32_t> lost_;
     std::set<std::uint32_t> let_in_;
+    std::set<std::uint32_t> failed_;
 };
 
 TEST_F(Links, FewProcessesHaveTheirOwn) {
@@ -196,6 +200,18 @@ TEST_F(Links, OwnOnesHaveALimitAndASharedOneHasNone) {
     EXPECT_THAT(linker_.own, SizeIs(30));
     EXPECT_THAT(lost_, SizeIs(20));
     EXPECT_FALSE(add(links, 1000));
+}
+
+TEST_F(Links, WhoCannotBeLetInIsToldAsThat) {
+    map(7, inode_);
+    TlsLinks links = make(2);
+    for (std::uint32_t pid = 100; pid < 103; ++pid) EXPECT_EQ(add(links, pid), pid < 102);
+    linker_.refused = {102};
+    links.remove(100, file_.file);
+    settle(links);
+    EXPECT_THAT(failed_, testing::ElementsAre(102));
+    EXPECT_THAT(let_in_, IsEmpty());
+    EXPECT_THAT(lost_, IsEmpty());
 }
 
 TEST_F(Links, WhoFoundNoRoomIsReadWhenThereIsSome) {

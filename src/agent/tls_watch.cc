@@ -17,7 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kYoung = 2s;
-constexpr auto kApartPause = 50ms;                      // while a large file is looked through
+constexpr auto kLargePause = 50ms;                      // while a large file is looked through
 constexpr auto kLook = 10ms;                            // then processes that have begun meanwhile are heard of first
 constexpr std::chrono::milliseconds kFirstPause = 5ms;  // a program that has just begun has its libraries in a few
 constexpr std::chrono::milliseconds kYoungPause = 200ms;
@@ -48,7 +48,9 @@ TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_a
                   [this](std::uint32_t pid, const std::string& path, const std::string& why) {
                       say(log::Level::Warn, pid,
                           [&] { return fmt::format("TLS through {} is not read any longer: {}", path, why); });
-                  }}),
+                  },
+              .failed = [this](std::uint32_t pid, const std::string& path,
+                               const std::string& why) { fail(pid, path, why); }}),
       processes_(self.gauge("waggle.tls.processes")),
       failures_(self.counter("waggle.tls.attach.failed")),
       fingerprints_(self.counter("waggle.tls.fingerprints")),
@@ -137,14 +139,20 @@ void TlsWatch::tell(std::uint32_t pid, const OpenTlsFile& found) {
 }
 
 void TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
-    std::string failure = found.file->failure;
-    if (failure.empty()) {
-        const auto done = links_.add(pid, found, until);
-        if (done) return tell(pid, found);
-        failure = done.error().message;
-        failures_.add(1);
-    }
-    say(log::Level::Warn, pid, [&] { return fmt::format("TLS through {} cannot be read: {}", found.path, failure); });
+    if (!found.file->failure.empty()) return tell_unread(pid, found.path, found.file->failure);
+    if (const auto done = links_.add(pid, found, until))
+        tell(pid, found);
+    else
+        fail(pid, found.path, done.error().message);
+}
+
+void TlsWatch::fail(std::uint32_t pid, const std::string& path, const std::string& why) {
+    failures_.add(1);
+    tell_unread(pid, path, why);
+}
+
+void TlsWatch::tell_unread(std::uint32_t pid, const std::string& path, const std::string& why) {
+    say(log::Level::Warn, pid, [&] { return fmt::format("TLS through {} cannot be read: {}", path, why); });
 }
 
 // Of the first process: a server may start one for each request.
@@ -173,7 +181,7 @@ void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point un
         if (process.attached.insert(file.file).second) attach(pid, file, until);
     const Clock::time_point now = Clock::now();
     if (!process.left.empty()) {
-        process.next_look = files_.is_looking_apart() ? now + kApartPause : now;
+        process.next_look = found.waits_for_large ? now + kLargePause : now;
         process.is_asked = true;
         return;
     }

@@ -51,6 +51,8 @@ class TlsWatch {
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
     void attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     void tell(std::uint32_t pid, const OpenTlsFile& found);
+    void fail(std::uint32_t pid, const std::string& path, const std::string& why);
+    void tell_unread(std::uint32_t pid, const std::string& path, const std::string& why);
     void say(log::Level level, std::uint32_t pid, const std::function<std::string()>& text);
 
     sensors::TlsProbes& probes_;

@@ -36,16 +36,15 @@ struct Strings {
     std::uint64_t span = 0;
     bool has_numbers = false;
     void note_bounds() {
-        std::vector<std::uint64_t> all(files.begin(), files.end());
+        low = *files.begin();
+        std::uint64_t high = *files.rbegin();
         for (const auto& [at, name] : names) {
-            if (at < kNumbers)
-                all.push_back(at);
-            else
-                has_numbers = true;
+            has_numbers |= at >= kNumbers;
+            if (at >= kNumbers) continue;
+            low = std::min(low, at);
+            high = std::max(high, at);
         }
-        const auto [least, most] = std::ranges::minmax(all);
-        low = least;
-        span = most - least;
+        span = high - low;
     }
 };
 

@@ -3,11 +3,15 @@
 real services as children, and waiting for conditions. Nothing here sleeps for a fixed time; everything
 is ended by pid, on every exit."""
 import atexit
+import collections
+import errno
+import fcntl
 import hashlib
 import http.client
 import http.server
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -22,6 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WAGGLE = os.environ.get("WAGGLE_BINARY", os.path.join(ROOT, "build/dev/waggle"))
 DEADLINE = float(os.environ.get("WAGGLE_TEST_DEADLINE", "30"))
 
+PORTS = os.path.join(tempfile.gettempdir(), f"waggle-ports-{os.getuid()}")
 # All that a test writes goes at its end; other users' programs may enter.
 tempfile.tempdir = tempfile.mkdtemp(prefix="waggle-test-")
 os.chmod(tempfile.tempdir, 0o711)
@@ -52,11 +57,27 @@ def wait_for(condition, what, deadline=DEADLINE):
         time.sleep(0.02)
 
 
+_ports = collections.deque(maxlen=256)  # open files: as long as one is open its port is this process's own
+
+
 def free_port(host="127.0.0.1"):
+    """A port that nobody else is given: no other test, and no client by the kernel, which chooses above these."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    os.makedirs(PORTS, mode=0o700, exist_ok=True)
+    while True:
+        port = random.randrange(10000, 32768)
+        own = open(os.path.join(PORTS, str(port)), "w")
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket(family) as s:
+                s.bind((host, port))
+        except OSError as error:
+            own.close()
+            if error.errno in (errno.EADDRINUSE, errno.EWOULDBLOCK):
+                continue
+            raise
+        _ports.append(own)
+        return port
 
 
 def can_connect(port, host="127.0.0.1"):

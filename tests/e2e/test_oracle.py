@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server and a client that know the true number of requests and the status of each: whatever happens to the agent, what
 it exports and what it says it missed are that number, and no status is wrong."""
+import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import unittest
 
 from artefacts import go_program
+from backends import Backend
 from harness import Agent, Child, free_port, wait_for
 
 REQUESTS = 100000
@@ -132,6 +135,39 @@ class Oracle(unittest.TestCase):
             os.kill(agent.child.pid, signal.SIGCONT)
             os.set_blocking(self.client.process.stdout.fileno(), True)
         self.account(agent)
+
+    def test_back_ends_that_are_dead_slow_or_lie(self):
+        """Every request is in the metrics with its own status, and its span is somewhere in the books of the export."""
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        rejects = (200, {}, json.dumps({"partialSuccess": {"rejectedSpans": "7", "errorMessage": "too old"}}).encode())
+        dead, slow, lying = free_port(), Backend(lambda *_: go_on.wait(60) and None), Backend(lambda *_: rejects)
+        for backend in (slow, lying):
+            self.addCleanup(backend.stop)
+        for port, ends in ((dead, {"queue_full"}), (slow.port, {"queue_full"}), (lying.port, {"rejected", "sent"})):
+            with self.subTest(ends=ends):
+                agent = self.agent("memory_limit: 1GiB\nebpf: {ring_bytes: 134217728}\nshutdown_timeout: 100ms\n"
+                                   f"otel_traces_export: {{endpoint: 'http://127.0.0.1:{port}', protocol: http/json}}\n")
+                self.begin()
+                self.end()
+                self.check_whole(self.account(agent))
+                books = {}
+
+                def balanced():
+                    total = agent.metric_sum
+                    books.update({cause: total("waggle_export_dropped_total", signal="spans", cause=cause)
+                                  for cause in ("queue_full", "rejected")},
+                                 dropped=total("waggle_export_dropped_total", signal="spans"),
+                                 sent=total("waggle_export_sent_total", signal="spans"),
+                                 queued=total("waggle_export_queued", signal="spans"))
+                    in_books = books["dropped"] + books["sent"] + books["queued"]
+                    return in_books == REQUESTS and total("waggle_export_unaccounted") == 0
+                try:
+                    wait_for(balanced, "every span to be in the books", 60)
+                except AssertionError as error:
+                    raise AssertionError(f"{error}: {books}") from None
+                self.assertTrue(all(books[end] > 0 for end in ends), books)
+                agent.stop()
 
     def test_started_in_the_middle(self):
         self.begin()

@@ -3,8 +3,10 @@
 """Every way to move bytes on a stream socket, over every family: each exchange is seen once at each
 end, with its text, true sizes and pairing; what cannot be read is a hole, and counted."""
 import os
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
@@ -14,6 +16,64 @@ WAYS = os.path.join(os.environ.get("WAGGLE_BUILD", os.path.join(ROOT, "build/dev
 READS = ["read", "readv", "preadv2", "recv", "recvfrom", "recvmsg", "recvmmsg", "peek", "byte"]
 WRITES = ["write", "writev", "pwritev2", "send", "sendto", "sendmsg", "sendmmsg"]
 FAMILIES = ["ipv4", "ipv6", "mapped", "mptcp", "unix"]
+IN_PAGES = [("read", "sendfile"), ("read", "splice_write"), ("read", "uring_write"), ("read", "uring_sendmsg"),
+            ("uring_read", "write"), ("uring_recvmsg", "write")]
+CONNECTION, CLOSE = 1, 3  # bpf/abi/events.h
+SEND, RECEIVE = 0, 1
+
+
+def connections_of(file):
+    """What a record file says of each TCP connection that has ended: (its ends, bytes seen, bytes that TCP moved); those by
+    direction."""
+    begins = {}
+    with open(file, "rb") as records:
+        records.read(8)
+        while head := records.read(16):
+            kind, _, length, _ = struct.unpack("<HHIQ", head)
+            body = records.read(length - 16)
+            if kind not in (CONNECTION, CLOSE):
+                continue
+            connection = struct.unpack_from("<Q", body)[0]
+            if kind == CONNECTION and body[25] == 1:
+                ports = struct.unpack_from("<HH", body, 80)
+                begins.setdefault(connection, (ports, struct.unpack_from("<QQ", body, 32)))
+            elif kind == CLOSE and not body[84] and connection in begins:
+                ports, begin = begins.pop(connection)
+                seen, end = struct.unpack_from("<QQ", body, 8), struct.unpack_from("<QQ", body, 24)
+                yield ports, seen, tuple(e - b for e, b in zip(end, begin))
+
+
+class Bytes(unittest.TestCase):
+    def test_what_is_seen_is_what_tcp_has_moved(self):
+        """Of each connection, for every way to send and to receive: by TCP's own numbers, and by what the other end got."""
+        file = os.path.join(tempfile.mkdtemp(prefix="waggle-ways-"), "ways.wgl")
+        agent = Agent(services=[{"exe_path": "/ways$"}], subcommand=("record", file))
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        child = Child([WAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(child.stop)
+        self.assertEqual(child.process.stdout.readline(), b"ready\n")
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the program to be watched")
+        ways = [(READS[i % len(READS)], WRITES[i % len(WRITES)]) for i in range(len(READS))] + IN_PAGES
+        told = 0
+        for family in ("ipv4", "ipv6", "mapped"):
+            for read, write in ways:
+                child.process.stdin.write(f"{family} {read} {write} 50000 3 bytes\n".encode())
+                child.process.stdin.flush()
+                self.assertEqual(child.process.stdout.readline(), b"done\n", child.output())
+                told += 2
+        wait_for(lambda: agent.metric_sum("waggle_connections_tracked") == 0, "all of them to be closed")
+        self.assertEqual(agent.metric_sum("waggle_capture_lost_total"), 0)
+        agent.stop()
+        found = list(connections_of(file))
+        self.assertEqual(len(found), told)
+        ends = {}
+        for (local, remote), seen, moved in found:
+            self.assertEqual(seen, moved, (local, remote))
+            self.assertGreater(seen[SEND] + seen[RECEIVE], 3 * 50000)
+            ends.setdefault(frozenset((local, remote)), []).append(seen)
+        for one, other in ends.values():
+            self.assertEqual((one[SEND], one[RECEIVE]), (other[RECEIVE], other[SEND]))
 
 
 class Ways(unittest.TestCase):

@@ -257,7 +257,9 @@ class Soak:
         try:
             wait_for(is_quiet, "everything to be over", QUIET)
         except AssertionError as error:
-            raise AssertionError(f"{error}: {self.status()} {self.tls_servers()} {self.agent.child.output()[-4000:]}") from None
+            raise AssertionError(f"{error}: watched {self.agent.metric_sum('waggle_processes_watched')} of {self.servers}, by TLS "
+                                 f"{self.agent.metric_sum('waggle_tls_processes')} of {self.tls_servers()}; {self.status()} "
+                                 f"{self.agent.child.output()[-4000:]}") from None
 
     def tls_servers(self):
         """How many of the servers have a TLS library loaded: each of those is probed."""

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "exporters/backoff.h"
 #include "spans/span_copy.h"
 
 namespace waggle::exporters {
@@ -95,7 +96,6 @@ struct Delivery::State {
     void deliver(Item& item);
     void change_exporter();
     bool wait_to_retry(milliseconds wait, bool& has_hurried);
-    milliseconds jittered(milliseconds wait);
     void note(const Outcome& outcome);
 
     std::unique_ptr<Exporter> exporter;  // the worker changes it, with the lock held
@@ -221,7 +221,7 @@ void Delivery::State::deliver(Item& item) {
     };
     const auto size = static_cast<std::int64_t>(item.size());
     const auto began = Clock::now();
-    milliseconds backoff = options.backoff_initial;
+    Backoff backoff(options.backoff_initial, options.backoff_max, random);
     bool has_hurried = false;
     for (;;) {
         change_exporter();
@@ -233,8 +233,7 @@ void Delivery::State::deliver(Item& item) {
             settle(counts.rejected, rejected);
             return;
         }
-        const milliseconds wait = outcome.after ? *outcome.after : jittered(backoff);
-        backoff = std::min(backoff * 3 / 2, options.backoff_max);
+        const milliseconds wait = outcome.after ? *outcome.after : backoff.next();
         const bool is_too_late =
             options.backoff_max_elapsed.count() > 0 && Clock::now() + wait > began + options.backoff_max_elapsed;
         if (outcome.kind == Outcome::Kind::Permanent || is_too_late) {
@@ -260,10 +259,6 @@ bool Delivery::State::wait_to_retry(milliseconds wait, bool& has_hurried) {
     wake.wait_for(lock, wait, [&] { return is_abandoned || next_exporter || (is_stopping && !has_hurried); });
     has_hurried = is_stopping;
     return !is_abandoned;
-}
-
-milliseconds Delivery::State::jittered(milliseconds wait) {
-    return milliseconds(std::uniform_int_distribution<std::int64_t>(wait.count() / 2, wait.count() * 3 / 2)(random));
 }
 
 void Delivery::State::note(const Outcome& outcome) {

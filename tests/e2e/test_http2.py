@@ -146,6 +146,13 @@ class OverTls(ServerTest):
     """The same, and what the handshake says."""
     scheme = "https"
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # The agent is ready a second after it has begun to look, whatever is left; Node is a large file.
+        wait_for(lambda: 0 < cls.agent.metric_sum("waggle_processes_watched") == cls.agent.metric_sum("waggle_tls_processes"),
+                 "all its processes to be read")
+
     def test_facts_of_a_request(self):
         super().test_facts_of_a_request()
         span, = self.agent.spans(self.here("facts"))

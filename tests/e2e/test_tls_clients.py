@@ -9,6 +9,7 @@ import unittest
 from artefacts import dotnet_environment, dotnet_program, from_index
 from harness import Agent, Child, free_port, subset, wait_for
 from talk import service_folder
+from test_tls_attach import workers
 from tls import Tunnels, certificate, listens, nginx_tls
 
 PYTHON = "/usr/bin/python3"
@@ -72,6 +73,8 @@ class TlsClients(unittest.TestCase):
         # Every process is named.
         cls.agent = Agent(services=[{"open_ports": f"{cls.port},{cls.old}"}, {"pids": [child.pid for child in cls.children.values()]}],
                           config="log_level: DEBUG\n")
+        for pid in workers(cls.server):
+            wait_for(lambda: f"process {pid}: reading TLS" in cls.agent.child.output(), "nginx to be read")
 
     @classmethod
     def tearDownClass(cls):

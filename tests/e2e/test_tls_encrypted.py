@@ -69,6 +69,7 @@ class JavaClient(unittest.TestCase):
         client = java("call", certificate(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             with Agent(services=[{"pids": [client.pid]}, {"open_ports": str(port)}]) as agent:
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 2, "nginx to be read")
                 for i in range(CONNECTIONS):
                     client.process.stdin.write(f"https://localhost:{port}/{i}\n".encode())
                     client.process.stdin.flush()

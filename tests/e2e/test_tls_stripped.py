@@ -112,17 +112,18 @@ class Static(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="waggle-large-") as folder:
             program = large_program(folder)
             self.assertGreater(os.stat(program).st_size, 500 << 20)
-            small, _ = serve()
+            own = shutil.copy(static_tls(), folder + "/small")  # others on this host may run the same program
+            small, _ = serve(program=own)
             self.addCleanup(small.stop)
             # Sanitizers keep what is given back for a while.
-            with Agent(services=[{"exe_path": f"^({static_tls()}|{program})$"}],
+            with Agent(services=[{"exe_path": f"^({own}|{program})$"}],
                        env={"ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=1"}) as agent:
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the small one to be read")
                 before = peak_of(agent.child.pid)
                 used = cpu_of(agent.child.pid)
                 server, port = serve(program=program)
                 self.addCleanup(server.stop)
-                others, _ = serve()
+                others, _ = serve(program=own)
                 self.addCleanup(others.stop)
                 # Nobody waits for it.
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") >= 2, "another one to be read")

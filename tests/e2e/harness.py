@@ -5,7 +5,6 @@ is ended by pid, on every exit."""
 import atexit
 import collections
 import errno
-import fcntl
 import hashlib
 import http.client
 import http.server
@@ -26,7 +25,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WAGGLE = os.environ.get("WAGGLE_BINARY", os.path.join(ROOT, "build/dev/waggle"))
 DEADLINE = float(os.environ.get("WAGGLE_TEST_DEADLINE", "30"))
 
-PORTS = os.path.join(tempfile.gettempdir(), f"waggle-ports-{os.getuid()}")
 # All that a test writes goes at its end; other users' programs may enter.
 tempfile.tempdir = tempfile.mkdtemp(prefix="waggle-test-")
 os.chmod(tempfile.tempdir, 0o711)
@@ -57,26 +55,28 @@ def wait_for(condition, what, deadline=DEADLINE):
         time.sleep(0.02)
 
 
-_ports = collections.deque(maxlen=256)  # open files: as long as one is open its port is this process's own
+_own_ports = collections.deque(maxlen=256)  # each held by a socket with its name
 
 
 def free_port(host="127.0.0.1"):
-    """A port that nobody else is given: no other test, and no client by the kernel, which chooses above these."""
+    """Below those that the kernel gives to clients, which may have it before the server begins; and no other test that runs
+    beside this one is given it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first = max(int(file.read().split()[0]), 20000)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    os.makedirs(PORTS, mode=0o700, exist_ok=True)
     while True:
-        port = random.randrange(10000, 32768)
-        own = open(os.path.join(PORTS, str(port)), "w")
+        port = random.randrange(10000, first)
+        held = socket.socket(socket.AF_UNIX)
         try:
-            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.bind(f"\0waggle-test-port-{port}")
             with socket.socket(family) as s:
                 s.bind((host, port))
         except OSError as error:
-            own.close()
-            if error.errno in (errno.EADDRINUSE, errno.EWOULDBLOCK):
-                continue
-            raise
-        _ports.append(own)
+            held.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        _own_ports.append(held)
         return port
 
 

@@ -42,6 +42,8 @@ class Codec {
     void forget(std::size_t count);
     bool is_dialogue() const { return false; }
 
+    // On a link of a replica, that is older than the agent.
+    static bool is_unasked(std::string_view bytes) { return sniff(bytes, Side::Response) == Sniff::Yes; }
     static bool is_wanted(const Exchange<Codec>&) { return false; }
     static bool is_answered(const Exchange<Codec>& exchange) { return exchange.response.is_begun; }
     void describe(const Exchange<Codec>& exchange, const ConnectionInfo& info, const Options& options,

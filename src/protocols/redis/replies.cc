@@ -46,7 +46,8 @@ ResponseEffect Codec::on_response(std::string_view front, const Unit&, Open& ope
         ++element_;
     }
     if (!nesting_.add(element)) return {.kind = Kind::Invalid};
-    if (expected() == 0 && is_first && type_ != '>' && !is_subscribed_ && !is_monitoring_) {
+    const bool is_before_all = pushed_ == 0 && type_ == '*';  // a primary's commands: is_unasked()
+    if (expected() == 0 && is_first && type_ != '>' && !is_subscribed_ && !is_monitoring_ && !is_before_all) {
         nesting_.restart();
         return {.kind = Kind::Invalid};
     }

@@ -87,9 +87,9 @@ std::string_view error_prefix(std::string_view text) {
     return word.empty() || word.size() > 32 ? std::string_view("ERR") : word;
 }
 
-// A command as an array whose first string is a command's name. Replies look like much else.
-Sniff sniff(std::string_view bytes, Side side) {
-    if (side == Side::Response) return Sniff::No;
+// A command as an array whose first string is a command's name. Replies look like much else, but a primary sends its
+// replicas commands, which may be the first that is seen of such a link.
+Sniff sniff(std::string_view bytes, Side) {
     if (bytes.empty()) return Sniff::NeedMore;
     if (bytes[0] != '*') return Sniff::No;
     const auto array = parse_element(bytes, 0, false);

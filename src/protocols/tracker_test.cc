@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "protocols/testing/fastcgi.h"
 #include "protocols/testing/tracker_test.h"
 #include "spans/attribute_names.h"
 
@@ -97,28 +98,15 @@ TEST_F(TrackerTest, ForgetsAMutedUnixConnectionAtItsEnd) {
     EXPECT_EQ(host_.tracker().connections(), 0u);
 }
 
-// FastCGI, of the request 1.
-std::string fastcgi(char type, const std::string& content) {
-    const char head[] = {1, type, 0, 1, static_cast<char>(content.size() >> 8), static_cast<char>(content.size()),
-                         0, 0};
-    return std::string(head, sizeof(head)) + content;
-}
-
 // The end of a UNIX connection is told by the other end alone, before any tail was read, and nothing of what is known
 // says that there is more.
 TEST_F(TrackerTest, ATailMayTellTheEndOfAnAnswerWhenThePeerIsGone) {
     Socket& client = open({.id = 1, .role = WG_ROLE_CLIENT, .kind = WG_UNIX});
     Socket& server = open({.id = 2, .kind = WG_UNIX, .peer = 1});
-    const std::string zeros(5, '\0'), request = "\x0e\x03REQUEST_METHODGET\x0b\x02REQUEST_URI/a";
-    const std::string asked =
-        fastcgi(1, std::string("\0\1", 2) + zeros + '\0') + fastcgi(4, request) + fastcgi(4, "") + fastcgi(5, "");
-    const std::string head = "Status: 200 OK\r\n\r\n";
-    const std::string answer = fastcgi(6, head + std::string(WG_FIRST_BYTES - 8 - head.size(), 'x'));  // all captured
-    call(client, true, asked);
-    call(server, true, asked);
+    for (Socket* socket : {&client, &server}) call(*socket, true, fastcgi_request());
     for (Socket* socket : {&server, &client}) {
-        call(*socket, false, answer);
-        call(*socket, false, fastcgi(6, "") + fastcgi(3, zeros + std::string(3, '\0')));
+        call(*socket, false, fastcgi_first_piece());
+        call(*socket, false, fastcgi_last_piece());
     }
     const std::uint64_t end = now_ns_;
     host_.report_end(server, now_ns_ += 1'000'000);

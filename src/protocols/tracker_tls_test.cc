@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "protocols/testing/fastcgi.h"
 #include "protocols/testing/socket.h"
 #include "protocols/testing/tls_hello.h"
 #include "protocols/tracker.h"
@@ -105,6 +106,21 @@ TEST_F(TrackerTls, TakesTheAnswerOfACallThatReturnsAfterTheClose) {
     pass(kSecond);
     ASSERT_EQ(host_.batch().size(), 1u);
     EXPECT_EQ(host_.batch().begin()->attributes.number(attr::http_response_status_code, 0), 200);
+    EXPECT_EQ(host_.batch().begin()->incomplete, spans::Incomplete::No);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+}
+
+// Nothing of what is known of the plaintext says that there was more.
+TEST_F(TrackerTls, ATailMayTellTheEndOfAnAnswerWhenTheSocketIsGone) {
+    Socket& under = socket(1);
+    receive(under, sealed(fastcgi_request().size()));
+    Socket& above = plain(1, 1);
+    receive(above, fastcgi_request());
+    send(above, fastcgi_first_piece());
+    send(above, fastcgi_last_piece());
+    host_.report_close(under, now_ns_);
+    pass(2 * kSecond);
+    ASSERT_EQ(host_.batch().size(), 1u);
     EXPECT_EQ(host_.batch().begin()->incomplete, spans::Incomplete::No);
     EXPECT_EQ(host_.tracker().connections(), 0u);
 }

@@ -21,5 +21,8 @@ def held(kind, pid):
 
 def alive(kind):
     """Ids of all BPF objects of that kind in the kernel."""
-    listed = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True, check=True, timeout=60).stdout
-    return {entry["id"] for entry in json.loads(listed or "[]")}
+    for attempt in range(50):  # it gives up at one that goes while it is being listed
+        listed = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True, timeout=60)
+        if listed.returncode == 0:
+            return {entry["id"] for entry in json.loads(listed.stdout or "[]")}
+    raise AssertionError(f"bpftool {kind} show: {listed.stdout[-500:]} {listed.stderr}")

@@ -158,9 +158,12 @@ struct wg_process_event {
     __u16 port;          // listen only
     __u16 args_size;     // exec only
     __u32 target_flags;  // what the kernel side holds the process for after the event; 0: no target
+    // Exec only; others end here.
     char path[WG_PATH_MAX];
     char args[WG_ARGS_MAX];  // NUL-separated
 };
+
+#define WG_PROCESS_SHORT __builtin_offsetof(struct wg_process_event, path)
 
 // What the task iterator says of each process.
 struct wg_task_numbers {

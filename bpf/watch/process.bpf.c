@@ -15,17 +15,17 @@ struct {
     __uint(max_entries, 512 * 1024);
 } process_ring SEC(".maps");
 
-// Few and short: the reader is woken for each.
-WG_INLINE struct wg_process_event* wg_reserve(enum wg_event_type type, struct task_struct* task) {
-    struct wg_process_event* event = bpf_ringbuf_reserve(&process_ring, sizeof(*event), 0);
+// Few and short: the reader is woken for each. `size` is the whole, or WG_PROCESS_SHORT.
+WG_INLINE struct wg_process_event* wg_reserve(enum wg_event_type type, struct task_struct* task, const u32 size) {
+    struct wg_process_event* event = bpf_ringbuf_reserve(&process_ring, size, 0);
     if (!event) {
         wg_count(WG_COUNT_RING_FULL_PROCESS, 1);
         return NULL;
     }
-    __builtin_memset(event, 0, sizeof(*event));
+    __builtin_memset(event, 0, size);
     event->head.type = type;
     event->head.version = WG_EVENT_VERSION;
-    event->head.length = sizeof(*event);
+    event->head.length = size;
     event->head.time_ns = bpf_ktime_get_ns();
     event->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
     event->pid = wg_agent_pid(task);
@@ -58,7 +58,7 @@ WG_INLINE void wg_submit(struct wg_process_event* event) {
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct* task, int old_pid, struct linux_binprm* binary) {
-    struct wg_process_event* event = wg_reserve(WG_EVENT_EXEC, task);
+    struct wg_process_event* event = wg_reserve(WG_EVENT_EXEC, task, sizeof(struct wg_process_event));
     if (!event) return 0;
     // Only with an event does user space come to judge it.
     const struct wg_state* page = wg_get_state();
@@ -78,7 +78,7 @@ int BPF_PROG(process_fork, struct task_struct* parent, struct task_struct* child
     if (tgid == parent_tgid || child->pid != child->tgid) return 0;  // a thread
     const struct wg_target* inherited = bpf_map_lookup_elem(&targets, &parent_tgid);
     if (inherited && inherited->flags & WG_TARGET_CHILDREN) wg_add_target(child, inherited->flags);
-    struct wg_process_event* event = wg_reserve(WG_EVENT_FORK, child);
+    struct wg_process_event* event = wg_reserve(WG_EVENT_FORK, child, WG_PROCESS_SHORT);
     if (!event) return 0;
     event->parent_kernel_tgid = parent_tgid;
     event->parent_pid = wg_agent_pid(parent);
@@ -95,7 +95,7 @@ int BPF_PROG(process_exit, struct task_struct* task) {
         struct wg_state* page = wg_get_state();
         if (page) __sync_fetch_and_add(&page->target_generation, 1);
     }
-    struct wg_process_event* event = wg_reserve(WG_EVENT_EXIT, task);
+    struct wg_process_event* event = wg_reserve(WG_EVENT_EXIT, task, WG_PROCESS_SHORT);
     if (event) bpf_ringbuf_submit(event, 0);
     return 0;
 }
@@ -110,7 +110,7 @@ int BPF_PROG(process_listen, struct sock* sk, int old_state, int new_state) {
     const struct wg_target* target = bpf_map_lookup_elem(&targets, &tgid);
     if (page && !target && (page->select_listeners || page->listen_ports[(port >> 6) & 1023] & (1ull << (port & 63))))
         wg_add_target(task, WG_TARGET_SELECTED | WG_TARGET_CHILDREN);
-    struct wg_process_event* event = wg_reserve(WG_EVENT_LISTEN, task);
+    struct wg_process_event* event = wg_reserve(WG_EVENT_LISTEN, task, WG_PROCESS_SHORT);
     if (!event) return 0;
     event->port = port;
     wg_submit(event);

@@ -103,9 +103,9 @@ void Discovery::select_in_kernel(const config::Config& config) {
 }
 
 void Discovery::on_record(std::span<const std::byte> record) {
-    wg_process_event event;
-    if (record.size() < sizeof(event)) return;
-    std::memcpy(&event, record.data(), sizeof(event));
+    wg_process_event event{};
+    if (record.size() < WG_PROCESS_SHORT) return;
+    std::memcpy(&event, record.data(), std::min(record.size(), sizeof(event)));
     switch (event.head.type) {
         case WG_EVENT_EXEC:
             return watcher_->on_exec(event);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent stays inside memory_limit and cpu_limit, says what it does about it, and comes back when it can."""
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -139,6 +140,26 @@ class MemoryTest(BudgetTest):
         self.check_use(agent)
         load("open 100")
         wait_for(lambda: agent.metric_sum("http_client_request_duration_seconds_count") == 100, "requests to be seen beside them")
+
+    def test_processes_while_the_agent_is_busy(self):
+        """A burst of processes is remembered until the agent comes to hear of it."""
+        port = free_port()
+        server = Child([CROWD, "serve", str(port)]).wait_port(port)
+        self.addCleanup(server.stop)
+        load = Load(CROWD, "load", str(port))
+        self.addCleanup(load.child.stop)
+        agent = Agent(services=[{"cmd_args": f"load {port}$"}], traces=False)
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the load to be watched")
+        os.kill(agent.child.pid, signal.SIGSTOP)
+        try:
+            load("forks 1500")
+        finally:
+            os.kill(agent.child.pid, signal.SIGCONT)
+        load("open 10")
+        wait_for(lambda: agent.metric_sum("waggle_events_emitted_total") >= 20, "the kernel's counters to be read")
+        self.assertEqual(agent.metric_sum("waggle_events_lost_total", cause="ring_full_process"), 0)
 
     def test_new_connections_when_memory_is_short(self):
         idle = self.agent(self.servers, "", traces=False)

@@ -106,9 +106,9 @@ struct Current {
         const Discovery* now = discovery;
         return now ? now->table() : nullptr;
     }
-    std::uint64_t looked_until_ns() const {
+    Looked looked_until() const {
         const Discovery* now = discovery;
-        return now ? now->looked_until_ns() : 0;
+        return now ? now->looked_until() : Looked{};
     }
 };
 
@@ -333,7 +333,7 @@ Result<void> run(const RunOptions& options) {
     Ledger ledger(self);
     auto pipeline = TRY(Pipeline::create(
         config, flow, self, ledger, [&current] { return current.table(); },
-        [&current] { return current.looked_until_ns(); }));
+        [&current] { return current.looked_until(); }));
     std::atomic<bool> is_ready{false};
     StatusSource source;
     const std::uint64_t started = monotonic_now();

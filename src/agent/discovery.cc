@@ -168,13 +168,13 @@ void Discovery::run(std::stop_token stop) {
     auto next_young = std::chrono::steady_clock::now() + kWait;
     std::uint64_t last_look_ns = 0;
     while (!stop.stop_requested()) {
-        const std::uint64_t began_ns = monotonic_now();
         const std::chrono::milliseconds wait = tls_ ? tls_->until_due(kWait) : kWait;
-        int taken = 0;
         if (ring_)
-            taken = ring_->wait_and_consume(wait);
+            ring_->wait(wait);
         else
             std::this_thread::sleep_for(wait);
+        const std::uint64_t began_ns = monotonic_now();
+        const int taken = ring_ ? ring_->consume() : 0;
         {
             std::lock_guard lock(reload_mutex_);
             if (reloaded_) {
@@ -197,7 +197,9 @@ void Discovery::run(std::stop_token stop) {
         }
         apply_changes();
         // Else more stands in the ring.
-        if (taken < sensors::RingReader::kMost) looked_until_ns_.store(last_look_ns, std::memory_order_release);
+        if (taken == sensors::RingReader::kMost) continue;
+        read_until_ns_.store(began_ns, std::memory_order_release);
+        looked_until_ns_.store(last_look_ns, std::memory_order_release);
     }
 }
 

@@ -14,6 +14,7 @@
 
 #include "agent/record.h"
 #include "agent/tls_watch.h"
+#include "agent/unjudged.h"
 #include "config/config.h"
 #include "discover/watcher.h"
 #include "metrics/self_metrics.h"
@@ -59,9 +60,11 @@ class Discovery {
     }
     // From any thread.
     std::shared_ptr<const discover::TargetTable> table() const { return watcher_->table(); }
-    // When it last began to read all events and to look by itself, and has finished since (monotonic): what was there
-    // before has its verdict in the table.
-    std::uint64_t looked_until_ns() const { return looked_until_ns_.load(std::memory_order_acquire); }
+    // What was there before has its verdict in the table.
+    Looked looked_until() const {
+        return {.read_ns = read_until_ns_.load(std::memory_order_acquire),
+                .looked_ns = looked_until_ns_.load(std::memory_order_acquire)};
+    }
     std::size_t watched() const { return watched_.load(std::memory_order_relaxed); }
 
   private:
@@ -83,6 +86,7 @@ class Discovery {
     std::binary_semaphore first_look_{0};
     metrics::SelfValue& processes_;
     std::atomic<std::size_t> watched_{0};
+    std::atomic<std::uint64_t> read_until_ns_{0};
     std::atomic<std::uint64_t> looked_until_ns_{0};
     RecordWriter* recorder_;
     std::shared_ptr<const discover::TargetTable> recorded_;

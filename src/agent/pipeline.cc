@@ -60,7 +60,8 @@ Pipeline::Pipeline(const config::Config& config, BatchFlow& flow, metrics::SelfM
       service_(std::move(table)),
       own_telemetry_(config.discovery.exclude_otel_instrumented_services),
       unowned_(self.counter("waggle.spans.unowned")),
-      unjudged_([this](const spans::SpanBatch& batch) { return service_.knows(batch); }, std::move(looked_until)),
+      unjudged_([this](const spans::SpanBatch& batch) { return service_.knows(batch, clock_ns(CLOCK_BOOTTIME)); },
+                std::move(looked_until)),
       started_unix_ns_(static_cast<std::int64_t>(monotonic_now()) + wall_offset_ns()),
       next_push_(std::chrono::steady_clock::now() + config.metrics.interval),
       filtered_(self.counter("waggle.spans.filtered")) {

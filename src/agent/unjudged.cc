@@ -15,9 +15,16 @@ constexpr std::uint64_t kLongestNs = 10'000'000'000;
 BatchPtr Unjudged::pop(std::uint64_t now_ns) {
     if (batches_.empty()) return nullptr;
     const Waiting& oldest = batches_.front();
-    const bool waits = batches_.size() <= kMost && now_ns < oldest.came_ns + kLongestNs &&
-                       looked_until_() <= oldest.came_ns && !knows_(*oldest.batch);
+    const bool waits = batches_.size() <= kMost && now_ns < oldest.came_ns + kLongestNs && !is_judged(oldest);
     return waits ? nullptr : take();
+}
+
+bool Unjudged::is_judged(const Waiting& waiting) const {
+    const Looked until = looked_until_();
+    if (until.looked_ns > waiting.came_ns) return true;
+    using Known = decorate::Service::Known;
+    const Known known = knows_(*waiting.batch);
+    return known == Known::Yes || (known == Known::Young && until.read_ns > waiting.came_ns);
 }
 
 BatchPtr Unjudged::take() {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Unjudged: batches with spans of processes that discovery has not judged yet, and those that came behind them. A new
 // process is watched in the kernel before user space has heard of it: its spans wait until discovery has read all that
-// it was told before they came, and has looked by itself once since (an event may have been lost). For the pipeline's
-// thread; bounded.
+// it was told before they came, and has looked by itself once since (an event may have been lost). Of a process that it
+// has just heard of they wait for the first alone: it may be another program by now. For the pipeline's thread;
+// bounded.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +11,21 @@
 #include <functional>
 
 #include "agent/reader.h"
+#include "decorate/service.h"
 
 namespace waggle::agent {
 
-// When discovery last began to read all events and to look by itself, and has finished since; monotonic time.
-using LookedUntil = std::function<std::uint64_t()>;
+// When discovery last began to read all events, and when to do so and to look by itself, and has finished since;
+// monotonic time.
+struct Looked {
+    std::uint64_t read_ns = 0;
+    std::uint64_t looked_ns = 0;
+};
+using LookedUntil = std::function<Looked()>;
 
 class Unjudged {
   public:
-    using Knows = std::function<bool(const spans::SpanBatch&)>;
+    using Knows = std::function<decorate::Service::Known(const spans::SpanBatch&)>;
     Unjudged(Knows knows, LookedUntil looked_until)
         : knows_(std::move(knows)), looked_until_(std::move(looked_until)) {}
 
@@ -34,6 +41,7 @@ class Unjudged {
         BatchPtr batch;
         std::uint64_t came_ns;
     };
+    bool is_judged(const Waiting& waiting) const;
 
     Knows knows_;
     LookedUntil looked_until_;

@@ -8,6 +8,7 @@
 namespace waggle::agent {
 namespace {
 
+using Known = decorate::Service::Known;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 class UnjudgedTest : public ::testing::Test {
@@ -25,19 +26,23 @@ class UnjudgedTest : public ::testing::Test {
     }
 
     std::set<std::uint32_t> known_;
-    std::uint64_t looked_until_ns_ = 0;
+    std::set<std::uint32_t> young_;
+    Looked until_;
     std::uint64_t now_ns_ = 100 * kSecond;
-    Unjudged unjudged_{[this](const spans::SpanBatch& batch) { return known_.contains(batch.begin()->process.pid); },
-                       [this] { return looked_until_ns_; }};
+    Unjudged unjudged_{[this](const spans::SpanBatch& batch) {
+                           const std::uint32_t pid = batch.begin()->process.pid;
+                           return young_.contains(pid) ? Known::Young : known_.contains(pid) ? Known::Yes : Known::No;
+                       },
+                       [this] { return until_; }};
 };
 
 // However long discovery is busy: the event that tells of the process may stand in its ring.
 TEST_F(UnjudgedTest, WaitsUntilDiscoveryHasReadWhatItWasToldBefore) {
     push(7);
     now_ns_ += 5 * kSecond;
-    looked_until_ns_ = 100 * kSecond;  // began when the batch came: the event may have come behind it
+    until_.looked_ns = 100 * kSecond;  // began when the batch came: the event may have come behind it
     EXPECT_EQ(pop(), 0u);
-    looked_until_ns_ = 100 * kSecond + 1;
+    until_.looked_ns = 100 * kSecond + 1;
     EXPECT_EQ(pop(), 7u);
     EXPECT_TRUE(unjudged_.is_empty());
 }
@@ -49,13 +54,31 @@ TEST_F(UnjudgedTest, WaitsNoLongerThanItsProcessIsUnknown) {
     EXPECT_EQ(pop(), 7u);
 }
 
+// A wrapper has begun and become its program: the event that tells of the second may stand in the ring.
+TEST_F(UnjudgedTest, OfAYoungProcessUntilDiscoveryHasReadWhatItWasToldBefore) {
+    young_ = {7};
+    push(7);
+    until_.read_ns = 100 * kSecond;
+    EXPECT_EQ(pop(), 0u);
+    until_.read_ns = 100 * kSecond + 1;
+    EXPECT_EQ(pop(), 7u);
+    // Of one that it has not heard of, more has to be done.
+    push(8);
+    EXPECT_EQ(pop(), 0u);
+    young_.clear();
+    push(9);
+    known_ = {8, 9};
+    EXPECT_EQ(pop(), 8u);
+    EXPECT_EQ(pop(), 9u);
+}
+
 TEST_F(UnjudgedTest, WhatCameLaterStaysBehind) {
     known_ = {8};
     push(7);
     now_ns_ += kSecond;
     push(8);
     EXPECT_EQ(pop(), 0u);
-    looked_until_ns_ = now_ns_;
+    until_.looked_ns = now_ns_;
     EXPECT_EQ(pop(), 7u);
     EXPECT_EQ(pop(), 8u);
     EXPECT_EQ(pop(), 0u);

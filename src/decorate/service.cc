@@ -6,6 +6,9 @@
 namespace waggle::decorate {
 namespace {
 
+// A shell or a wrapper becomes its program meanwhile.
+constexpr std::uint64_t kYoungNs = 1'000'000'000;
+
 const discover::Target* find(const discover::TargetTable& table, const spans::ProcessKey& process) {
     if (process.start_ns == 0) return table.find(process.pid);
     return table.find(process.pid, process.start_ns);
@@ -33,15 +36,18 @@ void Service::apply(spans::SpanBatch& batch) {
     unowned_ += before - batch.size();
 }
 
-bool Service::knows(const spans::SpanBatch& batch) const {
+Service::Known Service::knows(const spans::SpanBatch& batch, std::uint64_t boot_ns) const {
     const std::shared_ptr<const discover::TargetTable> table = table_();
     spans::ProcessKey last;
+    bool has_young = false;
     for (const spans::Span& span : batch) {
         if (span.resource || span.process.pid == 0 || span.process == last) continue;
         last = span.process;
-        if (!table || find(*table, last) == nullptr) return false;
+        const discover::Target* target = table ? find(*table, last) : nullptr;
+        if (!target) return Known::No;
+        has_young |= boot_ns < target->start_ns + kYoungNs;
     }
-    return true;
+    return has_young ? Known::Young : Known::Yes;
 }
 
 }  // namespace waggle::decorate

@@ -20,8 +20,13 @@ class Service final : public Stage {
     explicit Service(TableSource table);
 
     void apply(spans::SpanBatch& batch) override;
-    // Has discovery said yet whose these spans are?
-    bool knows(const spans::SpanBatch& batch) const;
+    // Has discovery said yet whose these spans are? boot_ns: now, as processes' starts are told.
+    enum class Known : std::uint8_t {
+        No,     // of one of them it has said nothing
+        Young,  // one may have called exec since: who has just begun does
+        Yes,
+    };
+    Known knows(const spans::SpanBatch& batch, std::uint64_t boot_ns) const;
     // Spans that were dropped.
     std::uint64_t unowned() const { return unowned_; }
 

@@ -113,7 +113,9 @@ TEST(Filter, RefusesWhatCannotBeMeant) {
 
 class ServiceTest : public testing::Test {
   protected:
+    using Known = Service::Known;
     static constexpr std::uint64_t kTick = 10'000'000;
+    static constexpr std::uint64_t kSecond = 1'000'000'000;
     static std::shared_ptr<const discover::TargetTable> table() {
         auto target = std::make_shared<discover::Target>();
         target->pid = 5;
@@ -135,12 +137,13 @@ TEST_F(ServiceTest, ByProcessAndItsStart) {
     Service service([] { return table(); });
     add(5, 7 * kTick + 12345);
     add(5, 0);
-    EXPECT_TRUE(service.knows(batch_));
+    EXPECT_EQ(service.knows(batch_, 7 * kTick + kSecond - 1), Known::Young);
+    EXPECT_EQ(service.knows(batch_, 7 * kTick + kSecond), Known::Yes);
     add(5, 8 * kTick);
     add(6, 7 * kTick);
     add(0, 0);
     add(5, 7 * kTick);
-    EXPECT_FALSE(service.knows(batch_));
+    EXPECT_EQ(service.knows(batch_, 8 * kTick), Known::No);
     service.apply(batch_);
     EXPECT_THAT(services(), ElementsAre("shop", "shop", "shop"));
     EXPECT_EQ(service.unowned(), 3u);
@@ -150,12 +153,12 @@ TEST_F(ServiceTest, LeavesWhatHasOne) {
     Service service([] { return nullptr; });
     add(6, 0);
     batch_.begin()->resource = shop();
-    EXPECT_TRUE(service.knows(batch_));
+    EXPECT_EQ(service.knows(batch_, 8 * kTick), Known::Yes);
     service.apply(batch_);
     EXPECT_THAT(services(), ElementsAre("shop"));
     batch_.clear();
     add(6, 0);
-    EXPECT_FALSE(service.knows(batch_));
+    EXPECT_EQ(service.knows(batch_, 8 * kTick), Known::No);
 }
 
 }  // namespace

@@ -35,10 +35,6 @@ class RingReader {
     int consume();
     // Waits until the ring asks for attention or the time is over, unless more was there the last time.
     void wait(std::chrono::milliseconds wait);
-    int wait_and_consume(std::chrono::milliseconds time) {
-        wait(time);
-        return consume();
-    }
 
   private:
     RingReader() = default;

@@ -141,9 +141,7 @@ class InOrderSession final : public Session {
             if (withheld_ != Withheld::No && !settle_withheld(context)) return;
             if (reading_body_ && !read_request_body(context)) return;
             if (requests_.is_empty()) return;
-            if (needs_turn_ && !requests_.is_at_turn_start()) {
-                if (!requests_.skip_to_next_turn()) return;
-            }
+            if (needs_turn_ && !requests_.is_at_turn_start() && !requests_.skip_to_next_turn()) return;
             needs_turn_ = false;
             if (requests_.hole()) {
                 if (!pass_hole(context)) return;
@@ -258,7 +256,10 @@ class InOrderSession final : public Session {
         const auto size = Codec::parse_request(bytes, is_final, scratch_request_);
         if (!size) {
             if (size.error() == Stop::NeedMore && !is_final) return false;
-            context.counts.add(Cause::ParseInvalid);
+            // Of one that had only begun when the connection was closed nobody was asked.
+            const bool has_begun = !requests_.is_cut() && Codec::parse_request(bytes, false, scratch_request_) ==
+                                                              std::unexpected(Stop::NeedMore);
+            if (!has_begun) context.counts.add(Cause::ParseInvalid);
             needs_turn_ = true;
             if (has_pipelined_) go_astray(context);
             return requests_.skip_to_next_turn();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/http2/grpc.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/strings.h"
@@ -22,10 +23,13 @@ std::optional<unsigned> code_of_reset(std::uint32_t error) {
 }
 
 // Either end gives a call up at its deadline, or because it wants no more. The header's timeout is rounded up by
-// a percent at most.
+// a percent at most, and its writer may wait for a processor before it sends what is left of the time.
 bool is_past_deadline(const Exchange<Codec>& exchange) {
+    constexpr std::uint64_t kMaxWaitNs = 50'000'000;
     const auto timeout = parse_grpc_timeout(exchange.request.fields.text(Name::GrpcTimeout));
-    return timeout && exchange.end_ns - exchange.start_ns >= *timeout - *timeout / 64;
+    if (!timeout) return false;
+    const std::uint64_t early = std::max(*timeout / 64, std::min(*timeout / 4, kMaxWaitNs));
+    return exchange.end_ns - exchange.start_ns >= *timeout - early;
 }
 
 // As it was sent: in the trailers, the only head, or gRPC-Web's last message.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernel TLS that no library is seen to use, as by a program whose library cannot be read: talks HTTP/1.1 with itself
-// over one connection, keys set on both ends, and says "done" or "failed: …". Its first argument is how many requests.
+// over one connection, keys set on both ends, and says "done" or "failed: …". Its first argument is how many requests;
+// with a second one it waits for a line before it begins.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/tls.h>
@@ -40,6 +41,7 @@ static void move(int from, int to, const char* text) {
 int main(int argc, char** argv) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
+    if (argc > 2) getchar();
     const int listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
     check(bind(listener, (struct sockaddr*)&address, size), "bind");
     check(listen(listener, 1), "listen");

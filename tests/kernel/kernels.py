@@ -18,31 +18,40 @@ CACHE = pathlib.Path(os.environ.get("WAGGLE_KERNEL_CACHE", pathlib.Path.home() /
 SUITES = {"5.10": ("bullseye", "bullseye-security"), "6.1": ("bookworm", "bookworm-security"),
           "6.12": ("trixie", "trixie-security"), "newest": ("trixie-backports", "sid", "experimental")}
 VERSIONS = tuple(SUITES)
+# A version's kernels differ by what they are configured for: clouds (those are booted), everything, real time, larger pages.
+FLAVOURS = {"amd64": ("cloud-amd64", "amd64", "rt-amd64"), "arm64": ("cloud-arm64", "arm64", "rt-arm64", "arm64-16k")}
 MODULE_FOLDERS = ("crypto", "lib/crypto", "net/tls")  # that tests load modules of
 
 
-def package_names(environment, version, arch):
+def package_names(environment, version, flavour):
     names = subprocess.run(["apt-cache", "pkgnames", "linux-image-"], capture_output=True, text=True, check=True,
                            env=environment).stdout.split()
     wanted = r"\d+\.\d+" if version == "newest" else re.escape(version)
     # Release candidates and packages that only name another have no number after the version.
-    return [n for n in names if re.fullmatch(rf"linux-image-{wanted}[.]\d[\d.+a-z-]*-cloud-{arch}", n)]
+    return [n for n in names if re.fullmatch(rf"linux-image-{wanted}[.]\d(?:[\d.+-]|deb)*-{flavour}", n)]
 
 
 def number(name):
-    return [int(x) for x in re.findall(r"\d+", name.removesuffix("amd64").removesuffix("arm64"))]
+    return [int(x) for x in re.findall(r"\d+", re.sub("-(?:amd|arm)64.*", "", name))]
 
 
-def packages(version, arch):
-    """(names, newest first; environment for apt-get download)."""
+def packages(version, arch, flavour=""):
+    """(names of the flavour's packages, a cloud's if none is named, newest first; environment for apt-get download)."""
     folder = CACHE / "apt" / f"{version}-{arch}"
     folder.mkdir(parents=True, exist_ok=True)
     environment = configure(folder, SUITES[version], arch)
     update(folder, environment)
-    names = package_names(environment, version, arch)
+    flavour = flavour or FLAVOURS[arch][0]
+    names = package_names(environment, version, flavour)
     if not names:
-        sys.exit(f"no cloud kernel {version} for {arch} in {', '.join(SUITES[version])}: the test cannot run")
+        sys.exit(f"no kernel {version} for {flavour} in {', '.join(SUITES[version])}: the test cannot run")
     return sorted(names, key=number, reverse=True), environment
+
+
+def flavours(version, arch):
+    """Those that there are of this version; larger pages are new."""
+    _, environment = packages(version, arch)
+    return [flavour for flavour in FLAVOURS[arch] if package_names(environment, version, flavour) or not flavour.endswith("16k")]
 
 
 def download(name, environment, folder, part="linux-binary-", patterns=("vmlinuz*",)):
@@ -73,17 +82,21 @@ def download(name, environment, folder, part="linux-binary-", patterns=("vmlinuz
     return ""
 
 
-def find_kernel(version, arch="amd64"):
-    """The image of the newest cloud kernel of this version."""
-    names, environment = packages(version, arch)
+def find_kernel(version, arch="amd64", flavour=""):
+    """The image of the newest kernel of this version and flavour."""
+    names, environment = packages(version, arch, flavour)
     why = ""
-    # The lists of an old suite name packages that the archive has dropped since.
-    for name in names[:12]:
-        image = CACHE / name / "vmlinuz"
-        if image.exists():
+    # The lists of an old suite name packages that the archive has dropped since; once a day is asked for those.
+    lists = CACHE / "apt" / f"{version}-{arch}" / "updated"
+    listed = lists.stat().st_mtime if lists.exists() else float("inf")
+    images = [CACHE / name / "vmlinuz" for name in names[:12]]
+    for image in images:
+        if image.exists() and image.stat().st_mtime > listed:
             return str(image)
-        why = download(name, environment, image.parent)
+    for image in images:
+        why = "" if image.exists() else download(image.parent.name, environment, image.parent)
         if not why:
+            image.touch()
             return str(image)
     sys.exit(f"kernel {version} for {arch} cannot be downloaded: {why}")
 
@@ -154,9 +167,9 @@ def find_btf(image):
     sys.exit("the kernel's image has no BTF")
 
 
-def btf_of(version, arch="amd64"):
-    """A file with the BTF of the newest kernel of this version."""
-    kernel = pathlib.Path(find_kernel(version, arch))
+def btf_of(version, arch="amd64", flavour=""):
+    """A file with the BTF of the newest kernel of this version and flavour."""
+    kernel = pathlib.Path(find_kernel(version, arch, flavour))
     path = kernel.parent / "btf"
     if not path.exists():
         data = find_btf(raw_image(kernel.read_bytes()))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold on every kernel, by every hook that it has: one boot, in which the agent is started once for each hook. Every
-way to move bytes is seen once at each end with its text; threads that were blocked in a read when the agent came; nginx, plain and
-over TLS; a service and a short-lived program that begin later."""
+way to move bytes is seen once at each end with its text; threads that were blocked in a read when the agent came; an answer that
+is read when the connection has ended, and one in many pieces; nginx, plain and over TLS; a service and a short-lived program that
+begin later."""
 import json
 import os
 import pathlib
@@ -22,14 +23,21 @@ KERNEL_TLS, TALKERS = (os.path.join(os.path.dirname(WAYS), name) for name in ("k
 CIPHERS = ("aes_generic", "ctr", "ghash-generic", "gcm", "tls")
 COUNT = 2
 THREADS, ROUNDS = 64, 2
+PIECES, PIPELINED = 300, 200
 # {hook: what is switched off, so that it is the best one left}
 TYPED = {"fentry_plain": "fentry", "kprobe": "fentry, fentry_plain"}
 PREPARE = r"""
 wait_for() {
-    until=$(($(date +%s) + 240))
-    until eval "$1"; do [ $(date +%s) -gt $until ] && echo "WAITED $hook for $1" && break; sleep 0.2; done
+    until=$(($(date +%s) + 60))
+    until eval "$1"; do [ $(date +%s) -gt $until ] && waited "$1" && break; sleep 0.2; done
+}
+waited() {
+    echo "WAITED $hook for $1"
+    top -b -n 1 | head -n 10 | sed "s/^/BUSY $hook /"; tail -n 1 /answers | sed "s/^/LAST $hook /"
 }
 metrics() { curl -s http://127.0.0.1:9464/metrics; }
+seen() { tr '{' '\n' < /spans | grep -c "$1"; }
+watched() { metrics | sed -n 's/^waggle_processes_watched //p'; }
 mkdir -p /var/www /sink/cgi-bin; echo hello > /var/www/file; chmod -R a+rX /var
 head -c 300000 /dev/zero > /var/www/large
 for module in /modules/*; do [ ! -e $module ] || insmod $module; done
@@ -41,11 +49,15 @@ http { access_log off; ssl_certificate /certificate; ssl_certificate_key /key; s
        server { listen 8444 ssl; ssl_conf_command Options KTLS; location / { root /var/www; } } }
 END
 nginx -c /nginx.conf
+cat > /late.conf <<'END'
+daemon off; worker_processes 1; error_log stderr; pid /run/late.pid; events { }
+http { access_log off; server { listen 8082; location / { return 200 'late'; } } }
+END
 cat > /waggle.yaml <<'END'
 discovery:
   poll_interval: 1s
   services:
-    - open_ports: "8080-8081,8443-8444"
+    - open_ports: "8080-8082,8443-8444"
     - exe_path: /ways$
     - exe_path: /kernel_tls$
     - exe_path: /talkers$
@@ -63,7 +75,7 @@ export ASAN_OPTIONS=detect_leaks=0
 """
 # One hook's turn. Threads block in a read before the agent begins.
 TURN = r"""
-hook=HOOK
+hook=HOOK closed=0
 echo "AT $hook $(cut -d. -f1 /proc/uptime)"
 rm -f /spans /answers /commands; touch /spans; mkfifo /commands
 ways < /commands > /answers &
@@ -72,17 +84,32 @@ echo "crowd THREADS ROUNDS crowd" >&3
 wait_for 'grep -q "blocked\|failed" /answers'
 waggle run --config /waggle.yaml --set 'ebpf.disable=DISABLE' > /dev/null 2> /log &
 agent=$!
+begun=$(cut -d' ' -f1 /proc/uptime)
 wait_for 'curl -s -o /dev/null --fail http://127.0.0.1:9464/readyz'
-wait_for 'metrics | grep -q "^waggle_processes_watched [3-9]"'
+echo "STARTED $hook $begun $(cut -d' ' -f1 /proc/uptime)"
+echo "READERS $hook $(cat /sys/devices/system/cpu/possible): $(cat /proc/$agent/task/*/comm | grep -c reader)"
+wait_for '[ $(watched) -ge 3 ]'
 echo >&3
 wait_for 'grep -q "done\|failed" /answers'
 curl -s -o /dev/null "http://127.0.0.1:8080/ok?n=1" "http://[::1]:8080/file"
 curl -s -o /dev/null -d body http://127.0.0.1:8080/missing
+for family in FAMILIES; do
+    echo "late $family late-$family" >&3
+    wait_for "[ \$(grep -c closed /answers) -gt $closed ]"; closed=$((closed + 1))
+    wait_for "[ \$(seen /late-$family/0) -ge 1 ]"  # the server's: the agent has looked at the connection's end since
+    echo >&3
+done
+echo "pieces PIECES pieces" >&3
+wait_for '[ $(seen \"/pieces/0\") -eq 2 ]'  # while the connection is open
+echo >&3
+echo "duplex PIPELINED duplex" >&3
+wait_for '[ $(seen \"/duplex/[0-9]) -eq 20 ]'
+echo >&3
 MORE
 COMMANDS
 exec 3>&-
 wait_for '[ $(grep -c "done\|failed" /answers) -ge NUMBER ]'
-wait_for '[ $(grep -o traceId /spans | wc -l) -ge SPANS ]'
+wait_for '[ $(seen traceId) -ge SPANS ]'
 metrics | grep -E '^waggle_(turns|spans|requests|events|capture|tls|undecoded_connections)' | grep -v ' 0$' | sed "s/^/METRIC $hook /"
 kill -TERM $agent; wait $agent; echo "AGENT-STATUS $hook $?"
 echo "PROBES-LEFT $hook $(grep -c waggle /sys/kernel/tracing/kprobe_events)"
@@ -94,8 +121,21 @@ wait_for 'metrics | grep -q "^waggle_tls_processes [2-9]"'
 curl -s -k -o /dev/null https://127.0.0.1:8443/secure
 curl -s -k https://127.0.0.1:8444/large https://127.0.0.1:8444/file https://127.0.0.1:8444/missing > /dev/null
 grep TlsTxSw /proc/net/tls_stat | sed "s/^/STATISTICS $hook /"
-kernel_tls 5 | sed "s/^/KERNEL-TLS $hook /"
+KERNEL-TLS-RUN
+sed "s/^/KERNEL-TLS $hook /" /kernel-tls
 wait_for 'metrics | grep -q "^waggle_undecoded_connections_total.*kernel_tls.* 2$"'
+"""
+# Who is found by looking only is to live until the agent has looked.
+SHORT_LIVED = "kernel_tls 5 > /kernel-tls"
+WAITING = r"""
+before=$(watched)
+rm -f /begin; mkfifo /begin
+kernel_tls 5 wait < /begin > /kernel-tls & waiting=$!
+exec 4> /begin
+wait_for '[ $(watched) -gt $before ]'
+echo >&4; exec 4>&-
+wait $waiting
+wait_for '[ $(watched) -eq $before ]'
 """
 # What the plain object does not have: datagrams, and several messages of a database in one long call.
 TALKS = r"""
@@ -103,6 +143,15 @@ for talk in names messages; do talkers $talk | sed "s/^/TALKERS $hook $talk /"; 
 """
 NAMES = {"plain.test": "NOERROR", "apart.test": "NOERROR", "several.test": "NOERROR", "missing.test": "NXDOMAIN"}
 STATEMENTS = ["SELECT ?"] * 2 + [f"SELECT a FROM r{round_}_{i}" for round_ in range(3) for i in range(bool(round_), 3)]
+# A service that begins when the agent runs, where it is found by looking.
+LOOKED_FOR = r"""
+before=$(watched)
+nginx -c /late.conf & late=$!
+wait_for '[ $(watched) -eq $((before + 2)) ]'
+curl -s -o /dev/null http://127.0.0.1:8082/looked-for
+kill $late; wait $late
+wait_for '[ $(watched) -eq $before ]'
+"""
 # A service that makes a process for every connection, and a program that lives for a moment.
 LATE = r"""
 httpd -f -p 8081 -h /var/www & late=$!
@@ -128,6 +177,7 @@ class OnKernel:
     version = ""
     arch = "amd64"
     hooks = {"fentry": "", **TYPED}  # {hook: the hooks that are switched off}
+    processors = 1
     has_mptcp = True
     has_async = True  # io_uring's workers are threads of the process (5.12)
     has_tls = True
@@ -136,11 +186,14 @@ class OnKernel:
     extra = {}
 
     @classmethod
+    def families(cls):
+        return [family for family in FAMILIES if cls.has_mptcp or family != "mptcp"]
+
+    @classmethod
     def rows(cls, hook):
         """(family, read, write, body): every read and write once, every family, pages and io_uring."""
         rows = [("ipv4", READS[i % len(READS)], WRITES[i % len(WRITES)], 3000) for i in range(max(len(READS), len(WRITES)))]
-        families = [family for family in FAMILIES if cls.has_mptcp or family != "mptcp"]
-        rows += [(family, "recvmsg", "sendmsg", 20000) for family in families]
+        rows += [(family, *way, 20000) for family in cls.families() for way in (("recvmsg", "sendmsg"), ("read", "write"), ("readv", "writev"))]
         rows += [("ipv4", "splice_read", "sendfile", 100000), ("ipv4", "read", "splice_write", 100000), ("unix", "read", "sendfile", 50000)]
         if cls.has_mptcp:
             rows.append(("mptcp", "read", "sendfile", 50000))
@@ -169,9 +222,12 @@ class OnKernel:
         rows = cls.rows(hook)
         commands = "".join(f'echo "{f} {r} {w} {b} {COUNT} t{i}" >&3\n' for i, (f, r, w, b) in enumerate(rows))
         spans = 3 + 2 * COUNT * len(rows) + 2 * THREADS * ROUNDS + 4 * cls.reads_tls(hook) + (2 + 2 * COUNT) * cls.finds_late(hook)
-        spans += 2 * (len(NAMES) + len(STATEMENTS)) * cls.talks(hook)
-        more = TLS * cls.reads_tls(hook) + LATE * cls.finds_late(hook) + TALKS * cls.talks(hook)
-        replaced = {"HOOK": hook, "DISABLE": cls.hooks[hook], "MORE": more, "COMMANDS": commands, "NUMBER": str(1 + len(rows)),
+        spans += 2 * (len(NAMES) + len(STATEMENTS)) * cls.talks(hook) + 2 * (len(cls.families()) + 1 + PIPELINED)
+        spans += not cls.finds_late(hook)
+        tls = TLS.replace("KERNEL-TLS-RUN", SHORT_LIVED if cls.finds_late(hook) else WAITING)
+        more = tls * cls.reads_tls(hook) + (LATE if cls.finds_late(hook) else LOOKED_FOR) + TALKS * cls.talks(hook)
+        replaced = {"HOOK": hook, "DISABLE": cls.hooks[hook], "MORE": more, "COMMANDS": commands, "NUMBER": str(3 + len(rows) + len(cls.families())),
+                    "FAMILIES": " ".join(cls.families()), "PIECES": str(PIECES), "PIPELINED": str(PIPELINED),
                     "SPANS": str(spans), "THREADS": str(THREADS), "ROUNDS": str(ROUNDS), "COUNT": str(COUNT)}
         text = TURN
         for name, value in replaced.items():
@@ -187,7 +243,8 @@ class OnKernel:
         with tempfile.TemporaryDirectory() as folder:
             files = {**certificate(folder), **(modules(cls.version) if cls.has_tls else {})}
             cls.log = guest.run(cls.version, script, pathlib.Path(cls.waggle), extra=programs, files=files, memory=2048,
-                                seconds=int(os.environ.get("WAGGLE_GUEST_SECONDS", 300)) * len(cls.hooks), arch=cls.arch, roots=cls.roots)
+                                seconds=int(os.environ.get("WAGGLE_GUEST_SECONDS", 300)) * len(cls.hooks), arch=cls.arch, roots=cls.roots,
+                                processors=cls.processors)
         cls.spans = {}
         for hook in cls.hooks:
             sink = Sink()
@@ -221,6 +278,11 @@ class OnKernel:
             self.assertNotIn(f"WAITED {hook} ", self.log, self.tail(hook))
             self.assertNotIn(f"ANSWER {hook} ", self.log, self.tail(hook))
 
+    def test_a_reader_for_eight_processors(self):
+        readers = {1: "0: 1", 128: "0-127: 4"}[self.processors]
+        for hook in self.hooks:
+            self.assertIn(f"READERS {hook} {readers}\n", self.log, self.tail(hook))
+
     def test_nginx(self):
         for hook in self.hooks:
             for path, status in (("/ok", 200), ("/file", 200), ("/missing", 404)):
@@ -240,6 +302,21 @@ class OnKernel:
         for hook in self.hooks:
             for number in range(THREADS * ROUNDS):
                 self.check_exchange(hook, f"/crowd/{number}", 10)
+
+    def test_an_answer_read_after_the_connection_ended(self):
+        for hook in self.hooks:
+            for family in self.families():
+                with self.subTest(kernel=self.version, hook=hook, family=family):
+                    self.check_exchange(hook, f"/late-{family}/0", 3000)
+
+    def test_an_answer_in_many_pieces(self):
+        for hook in self.hooks:
+            self.check_exchange(hook, "/pieces/0", 100 * PIECES)
+
+    def test_one_writer_and_one_reader_thread(self):
+        for hook in self.hooks:
+            for number in range(PIPELINED):
+                self.check_exchange(hook, f"/duplex/{number}", number % 500)
 
     def test_tls(self):
         for hook in self.hooks:
@@ -280,6 +357,8 @@ class OnKernel:
     def test_what_begins_later(self):
         for hook in self.hooks:
             if not self.finds_late(hook):
+                span, = self.of(hook, "/looked-for")
+                self.assertEqual((span.kind, span["server.port"], span["http.response.status_code"]), ("server", 8082, 200))
                 continue
             span, = self.of(hook, "/late")
             self.assertEqual((span.kind, span["server.port"], span["http.response.status_code"]), ("server", 8081, 404))

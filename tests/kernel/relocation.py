@@ -29,13 +29,14 @@ class Relocation:
 
     def test_every_object_is_relocated(self):
         for arch in self.archs:
-            btf = kernels.btf_of(self.version, arch)
-            number = tuple(kernels.number(pathlib.Path(btf).parent.name)[:2])
             found = objects(arch)
             self.assertEqual(sorted(path.name.removesuffix(".bpf.o") for path in found), sorted(SINCE))
-            for path in found:
-                if number < SINCE[path.name.removesuffix(".bpf.o")]:
-                    continue
-                with self.subTest(arch=arch, object=path.name):
-                    status, text = relocate(btf, [path])
-                    self.assertEqual(status, 0, text)
+            for flavour in kernels.flavours(self.version, arch):
+                btf = kernels.btf_of(self.version, arch, flavour)
+                number = tuple(kernels.number(pathlib.Path(btf).parent.name)[:2])
+                for path in found:
+                    if number < SINCE[path.name.removesuffix(".bpf.o")]:
+                        continue
+                    with self.subTest(flavour=flavour, object=path.name):
+                        status, text = relocate(btf, [path])
+                        self.assertEqual(status, 0, text)

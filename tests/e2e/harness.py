@@ -260,7 +260,7 @@ class Agent:
 
     def get(self, path, check=True):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.prometheus_port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.prometheus_port}{path}", timeout=20) as answer:
                 body = answer.read().decode()
                 return body if check else answer.status
         except (urllib.error.URLError, OSError, http.client.HTTPException):

@@ -110,7 +110,7 @@ void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table)
     for (auto& [pid, process] : by_pid_) {
         if (now >= process.next_look && (process.is_asked || now < process.look_until))
             look_at(pid, process, now + kLook);
-        attached += !process.attached.empty();
+        attached += !process.attached.empty() && process.left.empty();
     }
     links_.go_on(now + kLook);
     processes_.set(attached);

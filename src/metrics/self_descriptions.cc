@@ -59,7 +59,7 @@ constexpr SelfDescription kRows[] = {
      "Connections that no protocol recognised."},
     {"waggle.undecoded.size", "counter", "process.pid, service.name, server.port",
      "Bytes that no protocol recognised, until their connection was muted."},
-    {"waggle.tls.processes", "gauge", "", "Processes whose TLS library is read."},
+    {"waggle.tls.processes", "gauge", "", "Processes whose TLS libraries are read."},
     {"waggle.rules.failed", "counter", "",
      "Capture rules that found no room: their connections are captured as before."},
     {"waggle.tls.attach.failed", "counter", "", "TLS libraries of a process that could not be probed."},

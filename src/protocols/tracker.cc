@@ -257,13 +257,11 @@ void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
     // The peer's reset may come while a send is under way: the bytes are reported after the close.
     if (event.half) return;
     connection->is_closed = true;
-    connection->closed_ns = event.head.time_ns;
     for (const Direction direction : kDirections) {
         const auto index = static_cast<std::size_t>(direction);
         connection->closed_bytes[index] = event.bytes[index];
     }
-    ended_.push_back(event.connection);
-    if (connection->above) ended_.push_back(connection->above);
+    end(*connection, event.head.time_ns);
 }
 
 Context Tracker::context(const Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch) {

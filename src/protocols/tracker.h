@@ -182,6 +182,7 @@ class Tracker {
     void sweep_tls(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);
     bool is_call_under_way(std::uint64_t id, std::uint64_t now_ns);
     void end_both(const wg_data_event& event);
+    void end(Connection& connection, std::uint64_t now_ns);
     bool is_tail_due(std::uint64_t id, std::uint64_t now_ns);
     void end_plain(std::uint64_t id, std::uint64_t now_ns, spans::SpanBatch& batch);
     Unreadable* unreadable_of(const Connection& connection);

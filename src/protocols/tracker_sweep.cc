@@ -152,8 +152,15 @@ void Tracker::end_both(const wg_data_event& event) {
         Connection* const ended = id ? find(id) : nullptr;
         if (!ended || ended->peer_gone_ns) continue;
         ended->peer_gone_ns = event.head.time_ns;
-        ended_.push_back(id);
+        end(*ended, event.head.time_ns);
     }
+}
+
+// It is forgotten a little later, and the plaintext above it.
+void Tracker::end(Connection& connection, std::uint64_t now_ns) {
+    connection.closed_ns = now_ns;
+    ended_.push_back(connection.info.id);
+    if (connection.above) ended_.push_back(connection.above);
 }
 
 // No event has told where the bytes of a UNIX connection end, and what is open may have ended in them.

@@ -309,6 +309,34 @@ TEST_F(TrackerTls, EndsWithItsSocket) {
     EXPECT_EQ(host_.batch().begin()->attributes.number(attr::http_response_body_size, 0), 13);
 }
 
+// What ends a UNIX socket's connection is told by a receive of either end.
+TEST_F(TrackerTls, EndsWithAUnixSocket) {
+    Socket& under = host_.add({.id = 1, .kind = WG_UNIX});
+    receive(under, kHello);
+    Socket& above = plain(1, 1);
+    receive(above, "GET /1 HTTP/1.0\r\n\r\n");
+    send(above, "HTTP/1.0 200 OK\r\n\r\nuntil the end");
+    host_.report_end(under, now_ns_);
+    pass(2 * kSecond);
+    ASSERT_EQ(host_.batch().size(), 1u);
+    EXPECT_EQ(host_.batch().begin()->incomplete, spans::Incomplete::No);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+}
+
+TEST_F(TrackerTls, TakesTheAnswerOfACallThatReturnsAfterTheEndOfAUnixSocket) {
+    Socket& under = host_.add({.id = 1, .kind = WG_UNIX});
+    receive(under, sealed(get(1).size()));
+    Socket& above = plain(1, 1);
+    receive(above, get(1));
+    host_.report_end(under, now_ns_);
+    pass(kSecond / 2);
+    send(above, kOk);
+    pass(2 * kSecond);
+    ASSERT_EQ(host_.batch().size(), 1u);
+    EXPECT_EQ(host_.batch().begin()->incomplete, spans::Incomplete::No);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+}
+
 // Its first event was lost: it waits for its socket all the same, which both directions have to point to.
 TEST_F(TrackerTls, WithoutItsEventItIsKnownByItsId) {
     Socket& under = socket(1);

@@ -34,8 +34,8 @@ std::uint64_t version() {
     for (const sensors::TlsLibrary& library : sensors::tls_libraries())
         for (const sensors::TlsFunction& row : library.functions)
             sum = hash(
-                fmt::format("{} {} {} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site),
-                            row.is_result, row.is_optional, row.is_fallback, library.own_file),
+                fmt::format("{} {} {} {} {} {} {} {}\n", library.name, row.symbol, static_cast<std::uint64_t>(row.site),
+                            row.is_result, row.is_optional, row.is_fallback, library.own_file, library.gives_reasons),
                 sum);
     return sum;
 }

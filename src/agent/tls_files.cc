@@ -11,6 +11,7 @@
 
 #include "agent/tls_cache.h"
 #include "base/log.h"
+#include "elf/boringssl.h"
 #include "elf/go_functions.h"
 #include "elf/image.h"
 #include "elf/own_names.h"
@@ -77,13 +78,22 @@ std::vector<std::string_view> names_of(const sensors::TlsLibrary& library) {
     return names;
 }
 
+Result<std::vector<elf::Function>> find_by_code(const elf::Image& image, const sensors::TlsLibrary& library,
+                                                std::span<const std::string_view> names) {
+    if (library.gives_reasons) return elf::find_in_boringssl(image, library.own_file, names);
+    return elf::find_own_named(image, {.file = library.own_file, .names = names});
+}
+
 // One that was linked in and has no symbols left.
 void look_at_code(const elf::Image& image, How how, TlsFile& file) {
     for (const sensors::TlsLibrary& library : sensors::tls_libraries()) {
         if (!library.is_by_code() || !file.library.empty()) continue;
         const std::vector<std::string_view> names = names_of(library);
-        add_library(image, library, elf::find_own_named(image, {.file = library.own_file, .names = names}), names, how,
-                    file);
+        const auto functions = find_by_code(image, library, names);
+        if (functions)
+            add_library(image, library, *functions, names, how, file);
+        else
+            file.add(library.name, functions.error().message);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "elf/boringssl.h"
 #include "elf/go_build_info.h"
 #include "elf/go_functions.h"
 #include "elf/image.h"
@@ -32,6 +33,10 @@ void ask(const waggle::elf::Image& image, size_t size) {
     for (const waggle::elf::Function& function :
          waggle::elf::find_own_named(image, {.file = "ssl/ssl_lib.c", .names = kOwnNames}))
         if (!image.read_address(function.address, function.size)) std::abort();
+    static constexpr std::string_view kReadAndWrite[] = {"SSL_read", "SSL_write", "SSL_new"};
+    if (const auto functions = waggle::elf::find_in_boringssl(image, "ssl/ssl_lib.cc", kReadAndWrite))
+        for (const waggle::elf::Function& function : *functions)
+            if (!image.read_address(function.address, function.size)) std::abort();
 }
 
 }  // namespace

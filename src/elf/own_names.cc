@@ -6,66 +6,28 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
-#include <functional>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <string>
 
+#include "elf/references.h"
 #include "elf/unwind_table.h"
 
 namespace waggle::elf {
 namespace {
 
-constexpr std::uint64_t kChunk = 1u << 20;
-constexpr std::uint64_t kMaxSection = 512u << 20;
-constexpr std::size_t kOverlap = 512;  // longer than any string or instruction that is looked for
-constexpr std::size_t kMaxReferences = 1 << 16;
-constexpr std::uint64_t kMaxFunction = 4096;
-constexpr std::size_t kLea = 3;  // bytes of the instruction before the address
-constexpr std::size_t kMov = 1;
-constexpr std::uint64_t kNumbers = 1ull << 63;  // above any address: a number that names a function
-
 // What stands at an address of read-only data.
 struct Strings {
     std::map<std::uint64_t, std::size_t> names;  // which of them; of those that are numbers, from kNumbers on
     std::set<std::uint64_t> files;
-    // The addresses among them are from here on, so many bytes.
-    std::uint64_t low = 0;
-    std::uint64_t span = 0;
-    bool has_numbers = false;
-    void note_bounds() {
-        low = *files.begin();
-        std::uint64_t high = *files.rbegin();
-        for (const auto& [at, name] : names) {
-            has_numbers |= at >= kNumbers;
-            if (at >= kNumbers) continue;
-            low = std::min(low, at);
-            high = std::max(high, at);
-        }
-        span = high - low;
+    std::set<std::uint64_t> all() const {
+        std::set<std::uint64_t> places = files;
+        for (const auto& [at, name] : names) places.insert(at);
+        return places;
     }
 };
-
-struct Reference {
-    std::uint64_t at;  // the instruction
-    std::uint64_t to;
-};
-
-// The section in pieces that overlap; each with the address of its begin.
-void each_piece(const Image& image, const Section& section,
-                const std::function<void(std::string_view, std::uint64_t)>& each) {
-    const std::uint64_t size = std::min(section.size, kMaxSection);
-    for (std::uint64_t at = 0; at < size;) {
-        const std::uint64_t step = std::min(kChunk, size - at);
-        const auto bytes = image.read(section.offset + at, step);
-        if (!bytes) return;
-        each(*bytes, section.address + at);
-        if (step < kChunk) return;
-        at += step - kOverlap;
-    }
-}
 
 bool is_caller(std::string_view name) { return name.starts_with('>'); }
 std::string_view own_part(std::string_view name) { return name.substr(is_caller(name) ? 1 : 0); }
@@ -77,51 +39,12 @@ std::optional<std::uint32_t> number_of(std::string_view name) {
     return is_number ? std::optional(value) : std::nullopt;
 }
 
-template <typename Found>
-void each_occurrence(std::string_view bytes, std::string_view text, Found found) {
-    for (std::size_t at = bytes.find(text); at != std::string_view::npos; at = bytes.find(text, at + 1)) found(at);
-}
-
 void look_for_strings(std::string_view bytes, std::uint64_t address, const OwnNames& wanted, Strings& strings) {
-    // The path may be of any length: what refers to it does so by its begin.
-    each_occurrence(bytes, std::string(wanted.file) + '\0', [&](std::size_t at) {
-        const std::size_t before = at ? bytes.rfind('\0', at - 1) : std::string_view::npos;
-        if (before != std::string_view::npos && at - before < kOverlap) strings.files.insert(address + before + 1);
-    });
+    add_paths(bytes, address, wanted.file, strings.files);
     for (std::size_t i = 0; i < wanted.names.size(); ++i)
         if (!number_of(wanted.names[i]))
             each_occurrence(bytes, std::string(own_part(wanted.names[i])) + '\0',
                             [&](std::size_t at) { strings.names[address + at] = i; });
-}
-
-// How far before these four bytes the instruction begins that loads an address by them: lea with an offset from the
-// next instruction, or mov of a number. 0: neither.
-std::size_t address_begins(std::string_view code, std::size_t at) {
-    const auto byte = [&](std::size_t back) { return static_cast<std::uint8_t>(code[at - back]); };
-    if (at >= kLea && (byte(1) & 0xc7) == 0x05 && byte(2) == 0x8d && (byte(3) & 0xfb) == 0x48) return kLea;
-    return at >= kMov && (byte(1) & 0xf8) == 0xb8 ? kMov : 0;
-}
-
-void look_for_references(std::string_view code, std::uint64_t address, const Strings& strings,
-                         std::vector<Reference>& found) {
-    constexpr char kMovToSecondArgument = '\xbe';
-    const auto add = [&](std::uint64_t at, std::uint64_t to) {
-        if (found.size() < kMaxReferences) found.push_back({.at = at, .to = to});
-    };
-    for (std::size_t at = 0; at + sizeof(std::uint32_t) <= code.size(); ++at) {
-        std::uint32_t value;
-        std::memcpy(&value, code.data() + at, sizeof(value));
-        const std::uint64_t relative =
-            address + at + sizeof(value) + static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(value)});
-        if (strings.has_numbers && at && code[at - 1] == kMovToSecondArgument &&
-            strings.names.contains(kNumbers + value))
-            add(address + at - 1, kNumbers + value);
-        if (relative - strings.low > strings.span && value - strings.low > strings.span) continue;
-        const std::size_t before = address_begins(code, at);
-        const std::uint64_t to = before == kLea ? relative : value;
-        if (!before || (!strings.names.contains(to) && !strings.files.contains(to))) continue;
-        add(address + at - before, to);
-    }
 }
 
 // Is each of these the begin of an instruction, when the code is read from the function's begin on?
@@ -195,31 +118,14 @@ class Unique {
     std::map<std::size_t, Function> by_name_;
 };
 
-// Where the code calls one of these addresses.
-std::vector<Reference> calls_of(const Image& image, const Section& text,
-                                const std::map<std::uint64_t, std::size_t>& targets) {
-    std::vector<Reference> found;
-    each_piece(image, text, [&](std::string_view code, std::uint64_t address) {
-        constexpr char kCall = '\xe8';
-        for (std::size_t at = code.find(kCall); at != std::string_view::npos && at + 5 <= code.size();
-             at = code.find(kCall, at + 1)) {
-            std::int32_t distance;
-            std::memcpy(&distance, code.data() + at + 1, sizeof(distance));
-            const std::uint64_t to = address + at + 5 + static_cast<std::uint64_t>(std::int64_t{distance});
-            if (targets.contains(to) && found.size() < kMaxReferences) found.push_back({.at = address + at, .to = to});
-        }
-    });
-    std::ranges::sort(found, {}, &Reference::at);
-    return found;
-}
-
 // The one caller of each of these functions that reports no errors itself.
 void add_callers(const Image& image, const Section& text, const std::vector<Function>& called,
                  const std::vector<Candidate>& reporting, Unique& found) {
     std::map<std::uint64_t, std::size_t> targets;
     for (const Function& function : called) targets[function.address] = function.name;
     if (targets.empty()) return;
-    const std::vector<Reference> calls = calls_of(image, text, targets);
+    const auto addresses = std::views::keys(targets);
+    const std::vector<Reference> calls = calls_of(image, text, {addresses.begin(), addresses.end()});
     each_unwound(image, [&](std::uint64_t address, std::uint64_t size) {
         const auto at = std::ranges::lower_bound(calls, address, {}, &Reference::at);
         if (at == calls.end() || at->at - address >= size || size > kMaxFunction) return;
@@ -242,12 +148,7 @@ std::vector<Function> find_own_named(const Image& image, const OwnNames& wanted)
     for (std::size_t i = 0; i < wanted.names.size(); ++i)
         if (const auto number = number_of(wanted.names[i])) strings.names[kNumbers + *number] = i;
     if (strings.files.empty() || strings.names.empty()) return {};
-    strings.note_bounds();
-    std::vector<Reference> references;
-    each_piece(image, *text, [&](std::string_view code, std::uint64_t address) {
-        look_for_references(code, address, strings, references);
-    });
-    std::ranges::sort(references, {}, &Reference::at);
+    const std::vector<Reference> references = references_to(image, *text, strings.all());
     const std::vector<Candidate> all = candidates(image, wanted, strings, references);
     Unique found;
     Unique called;

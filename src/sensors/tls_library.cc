@@ -44,6 +44,13 @@ constexpr std::array<TlsFunction, 5> kOpenssl11Own = {{
     {.symbol = "#186", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},
 }};
 
+// As elf/boringssl.h calls what it finds.
+constexpr std::array<TlsFunction, 3> kBoringsslOwn = {{
+    {.symbol = "SSL_read", .site = WG_TLS_READ},
+    {.symbol = "SSL_write", .site = WG_TLS_WRITE},
+    {.symbol = "SSL_new", .site = WG_TLS_NEW, .is_result = true, .is_optional = true},
+}};
+
 // gnutls_record_send goes on to the other one.
 constexpr std::array<TlsFunction, 5> kGnutls = {{
     {.symbol = "gnutls_record_recv", .site = WG_TLS_READ},
@@ -103,6 +110,10 @@ constexpr TlsLibrary kLibraries[] = {
     {.name = "rustls", .functions = kRustls},
     {.name = "openssl by fingerprint", .functions = kOpensslOwn, .own_file = "ssl/ssl_lib.c"},
     {.name = "openssl 1.1 by fingerprint", .functions = kOpenssl11Own, .own_file = "ssl/ssl_lib.c"},
+    {.name = "boringssl by fingerprint",
+     .functions = kBoringsslOwn,
+     .own_file = "ssl/ssl_lib.cc",
+     .gives_reasons = true},
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ struct TlsLibrary {
     // report errors in this source file (elf/own_names.h); of several such rows the first is taken that is there.
     // Empty: by symbols.
     std::string_view own_file = {};
+    bool gives_reasons = false;  // … not by names, but by reasons and calls (elf/boringssl.h)
     bool is_by_code() const { return !own_file.empty(); }
 };
 

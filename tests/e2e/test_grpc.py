@@ -51,14 +51,14 @@ def java(*arguments):
 
 
 class Talk(unittest.TestCase):
-    def talk(self, start_server, start_client, libraries=0):
+    def talk(self, start_server, start_client, libraries=0, counted_by="waggle_tls_processes"):
         port = free_port()
         server = start_server("serve", str(port)).wait_port(port)
         client = start_client("call", str(port))
         try:
             self.assertEqual(client.process.stdout.readline(), b"ready\n", client.output())
             with Agent(services=[{"pids": [server.pid, client.pid]}]) as agent:
-                wait_for(lambda: agent.metric_sum("waggle_tls_processes") >= libraries, "the TLS libraries to be read")
+                wait_for(lambda: agent.metric_sum(counted_by) >= libraries, "the TLS libraries to be read")
                 # The first call is a long one, before anybody has looked at the connection.
                 for answer, spans in ((b"begun\n", 2), (b"done\n", 2 * TOTAL)):
                     self.go_on(client, answer)

@@ -11,10 +11,11 @@ import tempfile
 import unittest
 
 from artefacts import run, static_tls, static_tls_1_1, static_tls_command
-from harness import Agent, Child, free_port, server_is, wait_for
+from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
 from test_explain import explain
 from test_tls_attach import get
+from test_tls_clients import CURL_CFFI, PYTHON
 from test_tls_memory import asyncio_client
 from tls import CONNECTIONS, REQUESTS, certificate, drive, key, nginx_tls
 
@@ -201,6 +202,100 @@ class Node(unittest.TestCase):
             finally:
                 client.stop()
                 server.stop()
+
+
+# SSL_write's "mov $REASON,%edx; mov $LINE,%r8d" for a length that is wrong.
+BAD_LENGTH = re.compile(rb"\xba\x6f\0\0\0(?=\x41\xb8..\0\0)", re.DOTALL)
+
+
+def curl_cffi(folder, is_stripped=True, is_known=True):
+    """The package in the folder, whose library has BoringSSL in it, as it is or without symbols. What is not known gives another
+    reason for an error that does not happen."""
+    package = CURL_CFFI["PYTHONPATH"]
+    for name in os.listdir(package):
+        os.symlink(os.path.join(package, name), os.path.join(folder, name))
+    if not is_stripped:
+        return folder
+    own = os.path.join(folder, "curl_cffi")
+    os.unlink(own)
+    shutil.copytree(os.path.join(package, "curl_cffi"), own)
+    library = os.path.join(own, "_wrapper.abi3.so")
+    subprocess.run(["strip", library], check=True)
+    if not is_known:
+        with open(library, "r+b") as file:
+            changed = BAD_LENGTH.sub(b"\xba\x70\0\0\0", file.read())
+            file.seek(0)
+            file.write(changed)
+    return folder
+
+
+class Boringssl(unittest.TestCase):
+    def client(self, **options):
+        folder = tempfile.mkdtemp(prefix="waggle-boringssl-")
+        self.addCleanup(shutil.rmtree, folder)
+        client = Child([PYTHON, service_folder("tls/curl_cffi_client.py")], stdin=subprocess.PIPE,
+                       env={"PYTHONPATH": curl_cffi(folder, **options)})
+        self.addCleanup(client.stop)
+        wait_for(lambda: self.library(client), "the library to be loaded")
+        return client
+
+    @staticmethod
+    def library(client):
+        with open(f"/proc/{client.pid}/maps") as file:
+            return re.search(r"/\S*/_wrapper.abi3.so", file.read())
+
+    def servers(self):
+        """The version of TLS by port."""
+        servers = {}
+        for version, name in (("1.3", "TLSv1.3"), ("1.2", "TLSv1.2")):
+            server, port = nginx_tls(versions=name)
+            self.addCleanup(server.stop)
+            servers[port] = version
+        return servers
+
+    @staticmethod
+    def call(client, ports):
+        calls = [(port, f"/call/{number}") for port in ports for number in range(5)]
+        client.process.stdin.write("".join(f"{port} {certificate()} {path}\n" for port, path in calls).encode())
+        client.process.stdin.flush()
+        return calls
+
+    def check(self, is_stripped):
+        client = self.client(is_stripped=is_stripped)
+        servers = self.servers()
+        with Agent(services=[{"pids": [client.pid]}]) as agent:
+            wait_for(lambda: re.search(r"reading TLS through \S*/_wrapper.abi3.so", agent.child.output()), "the library to be read")
+            self.assertEqual(agent.metric_sum("waggle_tls_fingerprints_total"), is_stripped)
+            calls = self.call(client, servers)
+            spans = agent.expect_spans(len(calls))
+            self.assertEqual([s["url.full"] for s in spans], [f"https://127.0.0.1:{port}{path}" for port, path in calls])
+            for span, (port, _) in zip(spans, calls):
+                self.assertEqual(span.kind, "client")
+                subset(span, http__response__status_code=200, http__response__body__size=5, network__protocol__version="1.1",
+                       server__port=port, tls__protocol__version=servers[port], waggle__incomplete=None)
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+            self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+
+    def test_client(self):
+        self.check(is_stripped=True)
+
+    def test_client_with_symbols(self):
+        self.check(is_stripped=False)
+
+    def test_what_is_not_as_known_is_counted_as_encrypted(self):
+        client = self.client(is_known=False)
+        with Agent(services=[{"pids": [client.pid]}]) as agent:
+            wait_for(lambda: "can be SSL_write" in agent.child.output(), "it to be said")
+            self.call(client, self.servers())
+            wait_for(lambda: agent.metric_sum("waggle_turns_lost_total", cause="encrypted") == 2, "two encrypted connections")
+            self.assertEqual(agent.spans(), [])
+
+    def test_explain(self):
+        for is_known, says in ((True, "read through /.* \\(boringssl by fingerprint\\)"),
+                               (False, "/.* \\(boringssl by fingerprint\\) cannot be read: .* more than one, can be SSL_write")):
+            client = self.client(is_known=is_known)
+            _, lines = explain(client.pid, config=f"discovery: {{services: [{{pids: [{client.pid}]}}]}}\n")
+            self.assertTrue(any(re.fullmatch("TLS: " + says, line) for line in lines), lines)
 
 
 if __name__ == "__main__":

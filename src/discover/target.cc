@@ -21,18 +21,22 @@ TargetTable::TargetTable(std::vector<std::shared_ptr<const Target>> targets)
     }
 }
 
-const Target* TargetTable::find(std::uint32_t pid) const {
+template <typename Wanted>
+const Target* TargetTable::first(std::uint32_t pid, Wanted is_wanted) const {
     if (targets_.empty()) return nullptr;
     for (size_t slot = slot_of(pid, slots_.size()); slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
         const Target& target = *targets_[slots_[slot] - 1];
-        if (target.pid == pid) return &target;
+        if (target.pid == pid && is_wanted(target)) return &target;
     }
     return nullptr;
 }
 
+const Target* TargetTable::find(std::uint32_t pid) const {
+    return first(pid, [](const Target&) { return true; });
+}
+
 const Target* TargetTable::find(std::uint32_t pid, std::uint64_t start_ns) const {
-    const Target* target = find(pid);
-    return target != nullptr && is_same_start(target->start_ns, start_ns) ? target : nullptr;
+    return first(pid, [&](const Target& target) { return is_same_start(target.start_ns, start_ns); });
 }
 
 }  // namespace waggle::discover

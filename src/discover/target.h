@@ -26,7 +26,7 @@ struct Target {
 class TargetTable {
   public:
     TargetTable() = default;
-    // One target per pid.
+    // Of several with one pid, the one that has it now comes first, then the others, those that ended last before.
     explicit TargetTable(std::vector<std::shared_ptr<const Target>> targets);
 
     const Target* find(std::uint32_t pid) const;
@@ -39,6 +39,9 @@ class TargetTable {
     bool is_empty() const { return targets_.empty(); }
 
   private:
+    template <typename Wanted>
+    const Target* first(std::uint32_t pid, Wanted is_wanted) const;
+
     std::vector<std::shared_ptr<const Target>> targets_;
     std::vector<std::uint32_t> slots_;  // open addressing: index + 1, 0 is free; a power of two
 };

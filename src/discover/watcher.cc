@@ -233,12 +233,7 @@ void Watcher::publish() {
     targets.reserve(target_count_ + ended_.size());
     for (const auto& [pid, entry] : entries_)
         if (entry.target) targets.push_back(entry.target);
-    std::unordered_set<std::uint32_t> reused;
-    for (auto ended = ended_.rbegin(); ended != ended_.rend(); ++ended) {
-        const std::uint32_t pid = ended->target->pid;
-        const Entry* successor = find(pid);
-        if ((successor == nullptr || !successor->target) && reused.insert(pid).second) targets.push_back(ended->target);
-    }
+    for (auto ended = ended_.rbegin(); ended != ended_.rend(); ++ended) targets.push_back(ended->target);
     auto table = std::make_shared<const TargetTable>(std::move(targets));
     const std::lock_guard lock(table_mutex_);
     table_ = std::move(table);

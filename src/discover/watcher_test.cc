@@ -346,6 +346,12 @@ TEST_F(WatcherTest, ReusedPidIsAnotherProcess) {
     watcher_->rescan();
     EXPECT_THAT(changes(), ElementsAre("-5", "+5*"));
     EXPECT_EQ(service(5), "till");
+    // The first one's last spans may still be on their way.
+    const auto table = watcher_->table();
+    const Target* const ended = table->find(5, 100 * kTick);
+    ASSERT_NE(ended, nullptr);
+    EXPECT_TRUE(ended->is_ended);
+    EXPECT_EQ(ended->resource->service_name, "shop");
     // The exit of the first one, told late, is not the second's.
     watcher_->on_exit(event(WG_EVENT_EXIT, 5));
     EXPECT_THAT(changes(), IsEmpty());

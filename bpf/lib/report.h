@@ -164,6 +164,27 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
 #endif
 }
 
+// The other end of a UNIX connection may be reported in any of the other rings. s->event, which was told, gives the
+// room.
+WG_COLD int wg_tell_others(u32 slot, u32 own, u64 peer) {
+    struct wg_scratch* s = wg_scratch_at(slot);
+    if (!s) return 0;
+    _Static_assert(sizeof(struct wg_close_event) <= sizeof(s->event), "it has the room");
+    struct wg_close_event* event = (struct wg_close_event*)&s->event;
+    const u64 now = s->event.head.time_ns;
+    __builtin_memset(event, 0, sizeof(*event));
+    event->head.type = WG_EVENT_CLOSE;
+    event->head.version = WG_EVENT_VERSION;
+    event->head.length = sizeof(*event);
+    event->head.time_ns = now;
+    event->connection = peer;
+    for (u32 ring = 0; ring < WG_RINGS && ring < settings.ring_count; ring++) {
+        if (ring == own || wg_emit(ring, event, sizeof(*event))) continue;
+        wg_count(WG_COUNT_RING_FULL_CLOSE, 1);
+    }
+    return 0;
+}
+
 // The peer has closed its side.
 WG_COLD int wg_report_end(struct wg_conn* conn, u32 slot, u64 now) {
     struct wg_scratch* s = wg_scratch_at(slot);
@@ -188,8 +209,10 @@ WG_COLD int wg_report_end(struct wg_conn* conn, u32 slot, u64 now) {
         event->flags |= WG_DATA_PEER_GONE;
         event->order = wg_conn_id_of(peer);
     }
+    const u64 peer_id = event->flags & WG_DATA_PEER_GONE ? event->order : 0;
     if (conn->has_tail[WG_RECEIVE]) wg_take_tail(conn, slot);
     if (!wg_emit(conn->ring, event, sizeof(*event))) wg_count(WG_COUNT_RING_FULL, 1);
+    if (peer_id && settings.ring_count > 1) wg_tell_others(slot, conn->ring, peer_id);
     return 0;
 }
 

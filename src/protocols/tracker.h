@@ -182,9 +182,10 @@ class Tracker {
     void sweep_tls(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);
     bool is_call_under_way(std::uint64_t id, std::uint64_t now_ns);
     void end_both(const wg_data_event& event);
+    void end_unix(Connection& connection, std::uint64_t now_ns);
     void end(Connection& connection, std::uint64_t now_ns);
     bool is_tail_due(std::uint64_t id, std::uint64_t now_ns);
-    void end_plain(std::uint64_t id, std::uint64_t now_ns, spans::SpanBatch& batch);
+    void end_streams(std::uint64_t id, std::uint64_t now_ns, spans::SpanBatch& batch);
     Unreadable* unreadable_of(const Connection& connection);
     void handle(Connection& connection, Direction direction, std::uint64_t now_ns, spans::SpanBatch& batch);
     bool hand_over(Connection& connection, std::uint64_t now_ns, spans::SpanBatch& batch);

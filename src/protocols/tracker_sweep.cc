@@ -63,7 +63,7 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
         ended_.push_back(id);
         return true;
     });
-    for (const std::uint64_t id : ended_before_) end_plain(id, now_ns, batch);
+    for (const std::uint64_t id : ended_before_) end_streams(id, now_ns, batch);
     for (const std::uint64_t id : ended_before_) {
         if (const Connection* const ended = find(id)) outlive(*ended, now_ns);
         forget(id, spans::Incomplete::Closed, now_ns, batch);
@@ -148,12 +148,14 @@ bool Tracker::wants_tails() const {
 // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end. What went beyond
 // the rules is still to be read from the tails.
 void Tracker::end_both(const wg_data_event& event) {
-    for (const std::uint64_t id : {event.connection, event.order}) {
-        Connection* const ended = id ? find(id) : nullptr;
-        if (!ended || ended->peer_gone_ns) continue;
-        ended->peer_gone_ns = event.head.time_ns;
-        end(*ended, event.head.time_ns);
-    }
+    for (const std::uint64_t id : {event.connection, event.order})
+        if (Connection* const ended = id ? find(id) : nullptr) end_unix(*ended, event.head.time_ns);
+}
+
+void Tracker::end_unix(Connection& connection, std::uint64_t now_ns) {
+    if (connection.peer_gone_ns) return;
+    connection.peer_gone_ns = now_ns;
+    end(connection, now_ns);
 }
 
 // It is forgotten a little later, and the plaintext above it.

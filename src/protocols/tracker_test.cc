@@ -117,6 +117,20 @@ TEST_F(TrackerTest, ATailMayTellTheEndOfAnAnswerWhenThePeerIsGone) {
     EXPECT_EQ(host_.tracker().connections(), 0u);
 }
 
+// … and by another ring, whose reader knows nothing of this end.
+TEST_F(TrackerTest, TheEndOfAUnixConnectionMayBeToldByItsIdAlone) {
+    Socket& server = open({.kind = WG_UNIX});
+    call(server, true, kGet);
+    call(server, false, "HTTP/1.0 200 OK\r\n\r\nuntil the end");
+    host_.report_gone(server, now_ns_ += 1'000'000);
+    for (int i = 0; i < 30; ++i) pass(5'000'000);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::No);
+    EXPECT_EQ(span().attributes.number(attr::http_response_body_size, 0), 13);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+    EXPECT_EQ(host_.tracker().stats().unknown_connection, 0u);
+}
+
 TEST_F(TrackerTest, ForgetsSilentConnectionsButNotOpenExchanges) {
     call(open({.id = 1}), true, kGet);
     Socket& done = open({.id = 2});

@@ -67,6 +67,45 @@ class UnixUpstream(ServerTest):
         self.check_metrics(self.front, turns)
 
 
+# Its answers end with the connection, which it closes.
+UNTIL_THE_END = """
+import http.server, socketserver, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"x" * 100)
+    def log_message(self, *_):
+        pass
+class Server(socketserver.ThreadingUnixStreamServer):
+    def shutdown_request(self, request):
+        request.close()
+Server(sys.argv[1], Handler).serve_forever()
+"""
+
+
+class SeveralRings(unittest.TestCase):
+    def test_the_other_end_tells_of_the_end(self):
+        """Whichever reader hears of it: a UNIX socket's close is seen by who reads from the other end."""
+        path = os.path.join(tempfile.mkdtemp(prefix="waggle-unix-"), "end.sock")
+        server = Child([PYTHON, "-c", UNTIL_THE_END, path])
+        self.addCleanup(server.stop)
+        wait_for(lambda: os.path.exists(path), "the server")
+        agent = Agent(services=[{"cmd_args": path}], config="ebpf: {rings: 4}\n")
+        self.addCleanup(agent.sink.stop)
+        self.addCleanup(agent.stop)
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the server to be watched")
+        for _ in range(8):  # each a process of its own, so that it has any of the rings
+            done = subprocess.run(["curl", "-sS", "--unix-socket", path, "http://shop/end"], capture_output=True, text=True, timeout=20)
+            self.assertEqual((done.returncode, done.stdout), (0, "x" * 100), done.stderr)
+        spans = agent.expect_spans(16)
+        for span in spans:
+            self.assertEqual((span["http.response.status_code"], span["http.response.body.size"], span["waggle.incomplete"]),
+                             (200, 100, None), span)
+        self.assertEqual(sorted(s.kind for s in spans), ["client"] * 8 + ["server"] * 8)
+        agent.check_books()
+
+
 class UnixListener(unittest.TestCase):
     maxDiff = None
 

@@ -165,6 +165,14 @@ class Socket {
         records.push_back(record(event));
     }
 
+    // UNIX: by the other end, which is reported in another ring.
+    void report_gone(std::uint64_t time_ns, std::vector<std::string>& records) {
+        wg_close_event event{};
+        event.head = {.type = WG_EVENT_CLOSE, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = time_ns};
+        event.connection = options_.id;
+        records.push_back(record(event));
+    }
+
     void report_close(bool is_half, std::uint64_t time_ns, std::vector<std::string>& records) {
         if (!is_open_) return;
         wg_close_event event{};
@@ -333,6 +341,10 @@ class Host {
     }
     void report_close(Socket& socket, std::uint64_t time_ns, bool is_half = false) {
         socket.report_close(is_half, time_ns, fresh());
+        deliver();
+    }
+    void report_gone(Socket& socket, std::uint64_t time_ns) {
+        socket.report_gone(time_ns, fresh());
         deliver();
     }
 

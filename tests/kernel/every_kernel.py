@@ -18,7 +18,6 @@ class Debian11(OnKernel, unittest.TestCase):
 
 class Debian13(OnKernel, unittest.TestCase):
     version = "6.12"
-    processors = 128
     hooks = TRACEPOINTS
 
 

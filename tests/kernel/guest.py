@@ -91,12 +91,12 @@ def build_initramfs(path, script, binaries, files, arch="amd64", roots=("/",)):
                            check=True)
 
 
-def boot(kernel, initramfs, memory, seconds, arch="amd64", processors=1):
-    """One processor runs; the others might be plugged in, so everything by processor is made for as many. The guest's clock goes by
-    instructions, a nanosecond each, and skips what the guest waits: nothing there depends on how busy this host is."""
+def boot(kernel, initramfs, memory, seconds, arch="amd64"):
+    """The guest's clock goes by instructions, a nanosecond each, and skips what the guest waits: nothing there depends on how
+    busy this host is."""
     command = MACHINES[arch].copy()
     command[-1] += " cryptomgr.notests quiet panic=-1"
-    command += ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", f"1,maxcpus={processors}", "-m", str(memory),
+    command += ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-smp", "1", "-m", str(memory),
                 "-kernel", kernel, "-initrd", initramfs, "-nographic", "-no-reboot"]
     kept = os.environ.get("WAGGLE_GUEST_LOG")
     with open(kept, "w+b") if kept else tempfile.TemporaryFile() as log:
@@ -113,7 +113,7 @@ def boot(kernel, initramfs, memory, seconds, arch="amd64", processors=1):
         return log.read().decode(errors="replace").replace("\r", "") + end
 
 
-def run(version, script, waggle, extra=None, files=None, memory=1024, seconds=300, arch="amd64", roots=("/",), processors=1):
+def run(version, script, waggle, extra=None, files=None, memory=1024, seconds=300, arch="amd64", roots=("/",)):
     """The serial log of a boot of this kernel that ran the script."""
     kernel = find_kernel(version, arch)
     binaries = {str(waggle): "/usr/bin/waggle"}
@@ -123,7 +123,7 @@ def run(version, script, waggle, extra=None, files=None, memory=1024, seconds=30
     with tempfile.TemporaryDirectory() as work:
         initramfs = work + "/initramfs"
         build_initramfs(initramfs, script, binaries, files or {}, arch, roots)
-        return boot(kernel, initramfs, memory, seconds, arch, processors)
+        return boot(kernel, initramfs, memory, seconds, arch)
 
 
 def main():

@@ -2,6 +2,7 @@
 """Builds the programs of tests/services that need a compiler, under build/services, when their sources are newer."""
 import contextlib
 import fcntl
+import glob
 import os
 import pathlib
 import subprocess
@@ -76,15 +77,28 @@ def go_grpc():
                  env={"GONOSUMDB": "*", "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"})
 
 
-def java_grpc():
-    """The class path of a program with grpc-java from Maven's archives."""
-    source = os.path.join(SOURCES, "java-grpc")
-    folder = os.path.join(OUT, "java/grpc")
+def _java_with_archives(name, main):
+    """The folder with the program's classes, and in it, one with the archives from Maven's that it needs."""
+    source = os.path.join(SOURCES, "java-" + name)
+    folder = os.path.join(OUT, "java", name)
     archives = os.path.join(folder, "archives")
-    make(source, os.path.join(folder, "Board.class"), ["rm", "-rf", folder],
+    make(source, os.path.join(folder, main + ".class"), ["rm", "-rf", folder],
           ["mvn", "-q", "-B", "-f", source + "/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory=" + archives],
-          ["javac", "-nowarn", "-cp", archives + "/*", "-d", folder, source + "/Board.java"])
+          ["javac", "-nowarn", "-cp", archives + "/*", "-d", folder, f"{source}/{main}.java"])
+    return folder, archives
+
+
+def java_grpc():
+    """The class path of a program with grpc-java."""
+    folder, archives = _java_with_archives("grpc", "Board")
     return folder + ":" + archives + "/*"
+
+
+def java_netty():
+    """A program on Netty with BoringSSL: the class path without that, and the library's archive."""
+    folder, archives = _java_with_archives("netty", "Counter")
+    library, = glob.glob(archives + "/*boringssl-static*.jar")
+    return ":".join([folder, *(path for path in sorted(glob.glob(archives + "/*.jar")) if path != library)]), library
 
 
 def cpp_grpc():

@@ -9,8 +9,9 @@ import ssl
 import subprocess
 import tempfile
 import unittest
+import zipfile
 
-from artefacts import run, static_tls, static_tls_1_1, static_tls_command
+from artefacts import java_netty, run, static_tls, static_tls_1_1, static_tls_command
 from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
 from test_explain import explain
@@ -229,6 +230,24 @@ def curl_cffi(folder, is_stripped=True, is_known=True):
     return folder
 
 
+def netty(folder, is_stripped):
+    """A server of Java on Netty, whose library is BoringSSL with its symbols, or stripped."""
+    classes, archive = java_netty()
+    if is_stripped:
+        own = os.path.join(folder, "library.jar")
+        with zipfile.ZipFile(archive) as source, zipfile.ZipFile(own, "w") as target:
+            for name in source.namelist():
+                if name.endswith(".so"):
+                    run([["strip", source.extract(name, folder)]])
+                    target.write(os.path.join(folder, name), name)
+                else:
+                    target.writestr(name, source.read(name))
+        archive = own
+    port = free_port()
+    return Child(["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", f"{classes}:{archive}", "Counter", str(port), certificate(), key()]
+                 ).wait_port(port), port
+
+
 class Boringssl(unittest.TestCase):
     def client(self, **options):
         folder = tempfile.mkdtemp(prefix="waggle-boringssl-")
@@ -296,6 +315,30 @@ class Boringssl(unittest.TestCase):
             client = self.client(is_known=is_known)
             _, lines = explain(client.pid, config=f"discovery: {{services: [{{pids: [{client.pid}]}}]}}\n")
             self.assertTrue(any(re.fullmatch("TLS: " + says, line) for line in lines), lines)
+
+    def check_server(self, is_stripped):
+        """Netty unpacks its library and deletes the file when it is loaded; it gives it memory."""
+        folder = tempfile.mkdtemp(prefix="waggle-boringssl-")
+        self.addCleanup(shutil.rmtree, folder)
+        server, port = netty(folder, is_stripped)
+        self.addCleanup(server.stop)
+        with Agent(services=[{"pids": [server.pid]}]) as agent:
+            wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the library to be read")
+            self.assertEqual(agent.metric_sum("waggle_tls_fingerprints_total"), is_stripped)
+            for number in range(10):
+                self.assertEqual(get(port, f"/page/{number}", maximum_version=OLD if number > 5 else NEW)[0], 200)
+            spans = agent.expect_spans(10, lambda s: server_is(s, port))
+            self.assertEqual([s["url.path"] for s in spans], [f"/page/{number}" for number in range(10)])
+            for number, span in enumerate(spans):
+                subset(span, http__response__status_code=200, http__response__body__size=5, network__protocol__version="1.1",
+                       url__scheme="https", tls__protocol__version="1.2" if number > 5 else "1.3", waggle__incomplete=None)
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+
+    def test_server(self):
+        self.check_server(is_stripped=True)
+
+    def test_server_with_symbols(self):
+        self.check_server(is_stripped=False)
 
 
 if __name__ == "__main__":

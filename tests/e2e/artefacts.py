@@ -198,6 +198,15 @@ def _from_index(package):
     return from_index(package, ["--no-deps"])
 
 
+# For a package whose needs are not built here.
+WHEELS = ["--only-binary=:all:", "--python-version", "3.11"]
+
+
+def curl_cffi():
+    """Its one library has BoringSSL in it, with its symbols."""
+    return from_index("curl_cffi==0.17.0", WHEELS)
+
+
 def zig_program():
     source = os.path.join(SOURCES, "zig/kiosk.zig")
     product = os.path.join(OUT, "zig/kiosk")

@@ -6,7 +6,7 @@ import re
 import subprocess
 import unittest
 
-from artefacts import dotnet_environment, dotnet_program, from_index
+from artefacts import WHEELS, curl_cffi, dotnet_environment, dotnet_program, from_index
 from harness import Agent, Child, free_port, subset, wait_for
 from talk import service_folder
 from test_tls_attach import workers
@@ -49,8 +49,7 @@ CLIENTS = {
 # Where several are loaded: a part of the path of those that are used.
 LIBRARIES = {"curl_cffi": ["curl_cffi"], "both": ["curl_cffi", "libssl"]}
 # Its library is loaded with the first import.
-WHEELS = ["--only-binary=:all:", "--python-version", "3.11"]
-CURL_CFFI = {"PYTHONPATH": from_index("curl_cffi==0.17.0", WHEELS)}
+CURL_CFFI = {"PYTHONPATH": curl_cffi()}
 AIOHTTP = {"PYTHONPATH": from_index("aiohttp==3.9.5", WHEELS)}
 ENVIRONMENT = {"curl_cffi": CURL_CFFI, "both": CURL_CFFI,
                "aiohttp": AIOHTTP,

@@ -11,13 +11,12 @@ import tempfile
 import unittest
 import zipfile
 
-from artefacts import java_netty, run, static_tls, static_tls_1_1, static_tls_command
+from artefacts import curl_cffi, java_netty, run, static_tls, static_tls_1_1, static_tls_command
 from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
 from test_explain import explain
 from test_tls_attach import get
-from test_tls_clients import CURL_CFFI, PYTHON
-from test_tls_memory import asyncio_client
+from test_tls_memory import PYTHON, asyncio_client
 from tls import CONNECTIONS, REQUESTS, certificate, drive, key, nginx_tls
 
 OLD, NEW = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -209,10 +208,10 @@ class Node(unittest.TestCase):
 BAD_LENGTH = re.compile(rb"\xba\x6f\0\0\0(?=\x41\xb8..\0\0)", re.DOTALL)
 
 
-def curl_cffi(folder, is_stripped=True, is_known=True):
+def curl_cffi_in(folder, is_stripped=True, is_known=True):
     """The package in the folder, whose library has BoringSSL in it, as it is or without symbols. What is not known gives another
     reason for an error that does not happen."""
-    package = CURL_CFFI["PYTHONPATH"]
+    package = curl_cffi()
     for name in os.listdir(package):
         os.symlink(os.path.join(package, name), os.path.join(folder, name))
     if not is_stripped:
@@ -253,7 +252,7 @@ class Boringssl(unittest.TestCase):
         folder = tempfile.mkdtemp(prefix="waggle-boringssl-")
         self.addCleanup(shutil.rmtree, folder)
         client = Child([PYTHON, service_folder("tls/curl_cffi_client.py")], stdin=subprocess.PIPE,
-                       env={"PYTHONPATH": curl_cffi(folder, **options)})
+                       env={"PYTHONPATH": curl_cffi_in(folder, **options)})
         self.addCleanup(client.stop)
         wait_for(lambda: self.library(client), "the library to be loaded")
         return client

@@ -75,7 +75,20 @@ def read_by_code(agent, processes=1):
     wait_for(lambda: agent.metric_sum("waggle_tls_fingerprints_total") == processes, "the library to be found")
 
 
-class Static(unittest.TestCase):
+class Pages(unittest.TestCase):
+    def get_pages(self, agent, port):
+        """Ten of them from a server that answers with "hello", each on a connection of its own, and their spans."""
+        versions = {f"/page/{number}": ("1.2", OLD) if number > 5 else ("1.3", NEW) for number in range(10)}
+        for path, (_, version) in versions.items():
+            self.assertEqual(get(port, path, maximum_version=version)[0], 200)
+        spans = agent.expect_spans(len(versions), lambda s: server_is(s, port))
+        self.assertEqual([s["url.path"] for s in spans], list(versions))
+        for span in spans:
+            subset(span, http__response__status_code=200, http__response__body__size=5, network__protocol__version="1.1",
+                   url__scheme="https", tls__protocol__version=versions[span["url.path"]][0], waggle__incomplete=None)
+
+
+class Static(Pages):
     def check_server(self, is_stripped, program=None):
         """What every second connection's server looks at by SSL_peek before it reads counts once."""
         server, port = serve(is_stripped, program)
@@ -83,14 +96,7 @@ class Static(unittest.TestCase):
             with Agent(services=[{"pids": [server.pid]}]) as agent:
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the library to be read")
                 self.assertEqual(agent.metric_sum("waggle_tls_fingerprints_total"), is_stripped)
-                for number in range(10):
-                    self.assertEqual(get(port, f"/page/{number}", maximum_version=OLD if number > 5 else NEW)[0], 200)
-                spans = agent.expect_spans(10, lambda s: server_is(s, port))
-                self.assertEqual([s["url.path"] for s in spans], [f"/page/{number}" for number in range(10)])
-                for span in spans:
-                    self.assertEqual((span["http.response.status_code"], span["http.response.body.size"], span["url.scheme"],
-                                      span["tls.protocol.version"], span["waggle.incomplete"]),
-                                     (200, 5, "https", "1.2" if span["url.path"] > "/page/5" else "1.3", None))
+                self.get_pages(agent, port)
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
             self.assertEqual(get(port, "/after")[0], 200)
@@ -247,7 +253,7 @@ def netty(folder, is_stripped):
                  ).wait_port(port), port
 
 
-class Boringssl(unittest.TestCase):
+class Boringssl(Pages):
     def client(self, **options):
         folder = tempfile.mkdtemp(prefix="waggle-boringssl-")
         self.addCleanup(shutil.rmtree, folder)
@@ -324,13 +330,7 @@ class Boringssl(unittest.TestCase):
         with Agent(services=[{"pids": [server.pid]}]) as agent:
             wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the library to be read")
             self.assertEqual(agent.metric_sum("waggle_tls_fingerprints_total"), is_stripped)
-            for number in range(10):
-                self.assertEqual(get(port, f"/page/{number}", maximum_version=OLD if number > 5 else NEW)[0], 200)
-            spans = agent.expect_spans(10, lambda s: server_is(s, port))
-            self.assertEqual([s["url.path"] for s in spans], [f"/page/{number}" for number in range(10)])
-            for number, span in enumerate(spans):
-                subset(span, http__response__status_code=200, http__response__body__size=5, network__protocol__version="1.1",
-                       url__scheme="https", tls__protocol__version="1.2" if number > 5 else "1.3", waggle__incomplete=None)
+            self.get_pages(agent, port)
             self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
 
     def test_server(self):

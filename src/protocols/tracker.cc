@@ -245,8 +245,8 @@ void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
     if (!event.half && refused_.contains(event.connection))
         refused_ended_.push_back({event.connection, event.head.time_ns + kLateNs});
     if (!connection) return;
-    const bool is_told_by_peer = !event.bytes[WG_SEND] && !event.bytes[WG_RECEIVE];  // who knows no more
-    if (is_told_by_peer) return end_unix(*connection, event.head.time_ns);
+    const bool says_bytes = event.bytes[WG_SEND] || event.bytes[WG_RECEIVE];  // the other end knows of none
+    if (connection->info.kind == WG_UNIX && !says_bytes) return end_unix(*connection, event.head.time_ns);
     give_out(*connection, batch);
     for (const Direction direction : kDirections) {
         const auto index = static_cast<std::size_t>(direction);

@@ -63,7 +63,6 @@ struct Tracker::Connection {
     bool is_closed = false;                   // its close has told
     std::uint64_t closed_bytes[2] = {};
     std::uint64_t closed_ns = 0;
-    std::uint64_t peer_gone_ns = 0;  // UNIX: the other end has closed
     std::vector<HeldEvent> unbound;  // wait for their socket to be known
     std::size_t unbound_bytes = 0;
     std::vector<HeldEvent> held;  // as they came: they stand after bytes that nobody reported yet
@@ -75,6 +74,9 @@ struct Tracker::Connection {
     std::uint64_t retry_after_ns = kFirstRetryNs;
     std::uint64_t last_ns = 0;
     std::size_t weight = 0;  // bytes that it holds, as last weighed
+
+    // A UNIX socket's other end has told: of what is left nothing was said.
+    bool is_ended_by_peer() const { return closed_ns && !is_closed; }
 
     std::size_t memory() const {
         return streams.by_direction[0].memory() + streams.by_direction[1].memory() + held_bytes + unbound_bytes +

@@ -142,7 +142,7 @@ void Tracker::finish(std::uint64_t now_ns, spans::SpanBatch& batch) {
 
 bool Tracker::wants_tails() const {
     return std::ranges::any_of(waiting_list_,
-                               [](const Connection* c) { return c->peer_gone_ns || c->session->wants_tails(); });
+                               [](const Connection* c) { return c->is_ended_by_peer() || c->session->wants_tails(); });
 }
 
 // A UNIX socket's close is not reported: when the peer is gone nothing more can come, at either end. What went beyond
@@ -153,9 +153,7 @@ void Tracker::end_both(const wg_data_event& event) {
 }
 
 void Tracker::end_unix(Connection& connection, std::uint64_t now_ns) {
-    if (connection.peer_gone_ns) return;
-    connection.peer_gone_ns = now_ns;
-    end(connection, now_ns);
+    if (!connection.closed_ns) end(connection, now_ns);
 }
 
 // It is forgotten a little later, and the plaintext above it.
@@ -168,7 +166,8 @@ void Tracker::end(Connection& connection, std::uint64_t now_ns) {
 // No event has told where the bytes of a UNIX connection end, and what is open may have ended in them.
 bool Tracker::is_tail_due(std::uint64_t id, std::uint64_t now_ns) {
     const Connection* const ended = find(id);
-    return ended && ended->session && now_ns < ended->peer_gone_ns + kLateNs && ended->session->open_exchanges() > 0;
+    return ended && ended->is_ended_by_peer() && now_ns < ended->closed_ns + kLateNs && ended->session &&
+           ended->session->open_exchanges() > 0;
 }
 
 void Tracker::visit_open(

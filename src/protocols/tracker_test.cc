@@ -131,6 +131,19 @@ TEST_F(TrackerTest, TheEndOfAUnixConnectionMayBeToldByItsIdAlone) {
     EXPECT_EQ(host_.tracker().stats().unknown_connection, 0u);
 }
 
+// A TCP connection that nothing was seen of yet may be closed one way, too.
+TEST_F(TrackerTest, HalfACloseBeforeAnyBytesEndsNothing) {
+    Socket& socket = open();
+    call(socket, true, kGet);
+    wg_close_event event{};
+    event.head = {.type = WG_EVENT_CLOSE, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = now_ns_};
+    event.connection = socket.id();
+    event.half = 1;
+    host_.tracker().on_event(std::as_bytes(std::span(&event, 1)), host_.batch());
+    for (int i = 0; i < 30; ++i) pass(5'000'000);
+    EXPECT_EQ(host_.tracker().connections(), 1u);
+}
+
 TEST_F(TrackerTest, ForgetsSilentConnectionsButNotOpenExchanges) {
     call(open({.id = 1}), true, kGet);
     Socket& done = open({.id = 2});

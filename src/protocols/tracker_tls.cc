@@ -377,7 +377,7 @@ bool Tracker::is_call_under_way(std::uint64_t id, std::uint64_t now_ns) {
 // Its socket is gone: nothing more comes, and what had no length ends here. Others' closes have told it.
 void Tracker::end_streams(std::uint64_t id, std::uint64_t now_ns, spans::SpanBatch& batch) {
     Connection* connection = find(id);
-    if (!connection || (!connection->is_plain && !connection->peer_gone_ns)) return;
+    if (!connection || (!connection->is_plain && !connection->is_ended_by_peer())) return;
     for (const Direction direction : kDirections) {
         connection->streams.of(direction).close();
         handle(*connection, direction, now_ns, batch);

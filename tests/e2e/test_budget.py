@@ -124,8 +124,8 @@ class MemoryTest(BudgetTest):
         self.load("open", 400)
         wait_for(lambda: agent.metric_sum(DURATION) >= 800, "requests to be seen beside them")
 
-    def test_processes_without_end(self):
-        """Children by the ten thousand, each of which would be watched: memory stays, and those that are gone are forgotten."""
+    def watched_load(self):
+        """A load with its children, watched."""
         port = free_port()
         server = Child([CROWD, "serve", str(port)]).wait_port(port)
         self.addCleanup(server.stop)
@@ -135,6 +135,11 @@ class MemoryTest(BudgetTest):
         self.addCleanup(agent.sink.stop)
         self.addCleanup(agent.stop)
         wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the load to be watched")
+        return load, agent
+
+    def test_processes_without_end(self):
+        """Children by the ten thousand, each of which would be watched: memory stays, and those that are gone are forgotten."""
+        load, agent = self.watched_load()
         load("forks 40000")
         wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the children to be forgotten")
         self.check_use(agent)
@@ -143,15 +148,7 @@ class MemoryTest(BudgetTest):
 
     def test_processes_while_the_agent_is_busy(self):
         """A burst of processes is remembered until the agent comes to hear of it."""
-        port = free_port()
-        server = Child([CROWD, "serve", str(port)]).wait_port(port)
-        self.addCleanup(server.stop)
-        load = Load(CROWD, "load", str(port))
-        self.addCleanup(load.child.stop)
-        agent = Agent(services=[{"cmd_args": f"load {port}$"}], traces=False)
-        self.addCleanup(agent.sink.stop)
-        self.addCleanup(agent.stop)
-        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the load to be watched")
+        load, agent = self.watched_load()
         os.kill(agent.child.pid, signal.SIGSTOP)
         try:
             load("forks 1500")

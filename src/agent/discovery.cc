@@ -47,7 +47,9 @@ Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::C
       poll_interval_(std::min<std::chrono::nanoseconds>(config.discovery.poll_interval, kMaxPoll)),
       processes_(self.gauge("waggle.processes.watched")),
       recorder_(recorder) {
-    if (capture.tls()) tls_ = std::make_unique<TlsWatch>(*capture.tls(), proc::ProcFs(), looks_at_code(config), self);
+    if (capture.tls())
+        tls_ = std::make_unique<TlsWatch>(*capture.tls(), proc::ProcFs(),
+                                          TlsWatch::Options{looks_at_code(config), config.ebpf.tls_own_links}, self);
 }
 
 Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config, std::string full_host_name,

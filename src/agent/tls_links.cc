@@ -34,11 +34,10 @@ TlsLook look_for(const OpenTlsFile& found) {
 
 }  // namespace
 
-TlsLinks::TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings, std::size_t most_own)
+TlsLinks::TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings)
     : probes_(probes),
       procfs_(std::move(procfs)),
       settings_(std::move(settings)),
-      most_own_(most_own),
       sees_every_process_(procfs_.shows_first_pid_namespace()) {}
 
 TlsLinks::Users& TlsLinks::users_of(const OpenTlsFile& found) {
@@ -54,8 +53,9 @@ TlsLinks::Users& TlsLinks::users_of(const OpenTlsFile& found) {
 }
 
 Result<void> TlsLinks::link(Users& users, std::uint32_t pid) {
-    if (users.linked.size() >= most_own_)
-        return fail(fmt::format("{} processes of this file have probes of their own, and no more do", most_own_));
+    if (users.linked.size() >= settings_.most_own)
+        return fail(fmt::format("{} processes of this file have probes of their own; ebpf.tls_own_links allows no more",
+                                settings_.most_own));
     TRY(probes_.attach(pid, users.number, users.file.open_path(), users.file.file->places));
     users.linked.insert(pid);
     return ok();
@@ -65,7 +65,7 @@ Result<void> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& found, Clock::t
     Users& users = users_of(found);
     if (users.way != Way::All) {
         if (auto done = link(users, pid); !done) {
-            if (users.linked.size() >= most_own_)
+            if (users.linked.size() >= settings_.most_own)
                 users.left_out.insert(pid);
             else if (users.pids.empty() && users.left_out.empty())
                 by_file_.erase(found.file);
@@ -113,13 +113,13 @@ bool TlsLinks::is_busy() const {
 
 // Others have ended.
 void TlsLinks::let_in(Users& users, Clock::time_point until) {
-    while (!users.left_out.empty() && users.linked.size() < most_own_) {
+    while (!users.left_out.empty() && users.linked.size() < settings_.most_own) {
         const std::uint32_t pid = users.left_out.extract(users.left_out.begin()).value();
         if (const auto done = link(users, pid)) {
             users.pids.insert(pid);
             settings_.found(pid, users.file);
         } else {
-            settings_.failed(pid, users.file.path, done.error().message);
+            settings_.failed(pid, users.file.path, done.error());
         }
         if (Clock::now() >= until) return;
     }

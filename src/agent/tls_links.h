@@ -22,20 +22,19 @@ class TlsLinks {
   public:
     using Clock = std::chrono::steady_clock;
     using FileRef = std::shared_ptr<const TlsFile>;
-    // Links of a file's processes. At a stop the kernel walks through all of them for each: 5 s with so many.
-    static constexpr std::size_t kMostOwn = 256;
     static constexpr std::size_t kShare = 16;  // from this many on it is worth a look
 
     struct Settings {
+        std::size_t most_own;  // links of a file's processes; at a stop the kernel walks through all of them for each
         std::function<bool(std::uint32_t)> is_selected;
         // This one, for which there was no room, is read from now on.
         std::function<void(std::uint32_t, const OpenTlsFile& file)> found;
         // This process of the file is not read any longer.
         std::function<void(std::uint32_t, const std::string& path, const std::string& why)> lost;
         // … or cannot be read now that there is room.
-        std::function<void(std::uint32_t, const std::string& path, const std::string& why)> failed;
+        std::function<void(std::uint32_t, const std::string& path, const Error& why)> failed;
     };
-    TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings, std::size_t most_own = kMostOwn);
+    TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings);
 
     // From here on the process is read through this file. Where there is no room for a link of its own it is read
     // later, when there is, or by the one for all.
@@ -79,7 +78,6 @@ class TlsLinks {
     sensors::TlsLinker& probes_;
     proc::ProcFs procfs_;
     Settings settings_;
-    std::size_t most_own_;
     bool sees_every_process_;
     std::map<FileRef, Users> by_file_;
 };

@@ -61,14 +61,14 @@ class Links : public ::testing::Test {
         file_.file = std::move(found);
     }
     static Fd open_self() { return Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)); }
-    TlsLinks make(std::size_t most = TlsLinks::kMostOwn) {
+    TlsLinks make(std::size_t most_own = 256) {
         return {linker_,
                 tree_.procfs(),
-                {.is_selected = [this](std::uint32_t pid) { return selected_.contains(pid); },
+                {.most_own = most_own,
+                 .is_selected = [this](std::uint32_t pid) { return selected_.contains(pid); },
                  .found = [this](std::uint32_t pid, const OpenTlsFile&) { let_in_.insert(pid); },
                  .lost = [this](std::uint32_t pid, const std::string&, const std::string&) { lost_.insert(pid); },
-                 .failed = [this](std::uint32_t pid, const std::string&, const std::string&) { failed_.insert(pid); }},
-                most};
+                 .failed = [this](std::uint32_t pid, const std::string&, const Error&) { failed_.insert(pid); }}};
     }
     void map(std::uint32_t pid, std::uint64_t inode, const std::string& path = "/lib/libssl.so.3") {
         tree_.add({.pid = pid});

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -38,19 +39,20 @@ std::string cache_folder() {
 
 }  // namespace
 
-TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_at_code, metrics::SelfMetrics& self)
+TlsWatch::TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, const Options& options, metrics::SelfMetrics& self)
     : probes_(probes),
-      files_(std::move(procfs), cache_folder(), looks_at_code),
-      links_(probes, files_.procfs(),
-             {.is_selected = [this](std::uint32_t pid) { return by_pid_.contains(pid); },
-              .found = [this](std::uint32_t pid, const OpenTlsFile& found) { tell(pid, found); },
-              .lost =
-                  [this](std::uint32_t pid, const std::string& path, const std::string& why) {
-                      say(log::Level::Warn, pid,
-                          [&] { return fmt::format("TLS through {} is not read any longer: {}", path, why); });
-                  },
-              .failed = [this](std::uint32_t pid, const std::string& path,
-                               const std::string& why) { fail(pid, path, why); }}),
+      files_(std::move(procfs), cache_folder(), options.looks_at_code),
+      links_(
+          probes, files_.procfs(),
+          {.most_own = options.own_links,
+           .is_selected = [this](std::uint32_t pid) { return by_pid_.contains(pid); },
+           .found = [this](std::uint32_t pid, const OpenTlsFile& found) { tell(pid, found); },
+           .lost =
+               [this](std::uint32_t pid, const std::string& path, const std::string& why) {
+                   say(log::Level::Warn, pid,
+                       [&] { return fmt::format("TLS through {} is not read any longer: {}", path, why); });
+               },
+           .failed = [this](std::uint32_t pid, const std::string& path, const Error& why) { fail(pid, path, why); }}),
       processes_(self.gauge("waggle.tls.processes")),
       failures_(self.counter("waggle.tls.attach.failed")),
       fingerprints_(self.counter("waggle.tls.fingerprints")),
@@ -143,12 +145,16 @@ void TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_p
     if (const auto done = links_.add(pid, found, until))
         tell(pid, found);
     else
-        fail(pid, found.path, done.error().message);
+        fail(pid, found.path, done.error());
 }
 
-void TlsWatch::fail(std::uint32_t pid, const std::string& path, const std::string& why) {
+void TlsWatch::fail(std::uint32_t pid, const std::string& path, const Error& why) {
+    if (why.code == ESRCH && files_.procfs().mapped_code(pid).empty()) {  // it has ended
+        log::debug("process {}: gone before TLS through {} could be read", pid, path);
+        return;
+    }
     failures_.add(1);
-    tell_unread(pid, path, why);
+    tell_unread(pid, path, why.message);
 }
 
 void TlsWatch::tell_unread(std::uint32_t pid, const std::string& path, const std::string& why) {

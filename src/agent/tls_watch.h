@@ -23,7 +23,11 @@ namespace waggle::agent {
 
 class TlsWatch {
   public:
-    TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, bool looks_at_code, metrics::SelfMetrics& self);
+    struct Options {
+        bool looks_at_code;     // for libraries without symbols
+        std::size_t own_links;  // TlsLinks::Settings::most_own
+    };
+    TlsWatch(sensors::TlsProbes& probes, proc::ProcFs procfs, const Options& options, metrics::SelfMetrics& self);
 
     // The processes that are watched now, and a look at those whose libraries may have come since.
     void update(const std::shared_ptr<const discover::TargetTable>& table);
@@ -51,7 +55,7 @@ class TlsWatch {
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
     void attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     void tell(std::uint32_t pid, const OpenTlsFile& found);
-    void fail(std::uint32_t pid, const std::string& path, const std::string& why);
+    void fail(std::uint32_t pid, const std::string& path, const Error& why);
     void tell_unread(std::uint32_t pid, const std::string& path, const std::string& why);
     void say(log::Level level, std::uint32_t pid, const std::function<std::string()>& text);
 

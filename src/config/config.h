@@ -71,6 +71,7 @@ struct EbpfConfig {
     std::uint32_t max_connections = 65536;
     bool queue_time = false;
     bool tls = true;                   // read plaintext from TLS libraries
+    std::uint32_t tls_own_links = 64;  // processes of a file with probes of their own
     std::vector<std::string> disable;  // hook kinds not to use: tp_btf, fentry, kprobe, io_uring …
     std::uint32_t batch_length = 100;
     Duration batch_timeout = 1s;

@@ -96,6 +96,11 @@ constexpr std::array kRows{
         "ebpf.tls", "WAGGLE_BPF_TLS",
         "read encrypted traffic where watched processes give it to their TLS library, by uprobes; `false`: count it "
         "only"),
+    option<[](auto& d) -> auto& {
+        return d.config.ebpf.tls_own_links;
+    }>("ebpf.tls_own_links", "WAGGLE_BPF_TLS_OWN_LINKS",
+       "processes of one file that are read by probes of their own, where a process that is not selected maps it, too; "
+       "a stop takes longer with more: a second with 64, five with 256"),
     option<[](auto& d) -> auto& { return d.config.ebpf.disable; }>(
         "ebpf.disable", "WAGGLE_BPF_DISABLE",
         "kinds of hooks not to use: `tp_btf`, `fentry`, `kprobe`, `io_uring`, `uprobe_multi`, `uprobe` …; "

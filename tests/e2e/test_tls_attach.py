@@ -146,6 +146,17 @@ class Attach(unittest.TestCase):
             server.stop()
             static.stop()
 
+    def test_programs_that_have_ended_before_they_could_be_read(self):
+        """That is no failure, and nobody is to be told of it."""
+        with Agent(services=[{"exe_path": "/curl$"}], config="log_level: DEBUG\n") as agent:
+            gone = re.compile(r"process \d+: gone before TLS through \S+ could be read")
+            deadline = time.monotonic() + 60
+            while not gone.search(agent.child.output()):
+                self.assertLess(time.monotonic(), deadline, "none of them has ended in time")
+                subprocess.run(["curl", "--version"], check=True, capture_output=True)
+            self.assertNotIn("cannot be read", agent.child.output())
+            self.assertEqual(agent.metric_sum("waggle_tls_attach_failed_total"), 0)
+
     def test_doctor_says_how_long_a_stop_takes(self):
         doctor = subprocess.run([WAGGLE, "doctor"], capture_output=True, text=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}).stdout
         self.assertRegex(doctor, r"tls +\w+ +by uprobe_multi\n +a stop takes less than a second; .* 5 s with 256")

@@ -121,8 +121,8 @@ class Swarm(unittest.TestCase):
         child.process.stdin.write(line.encode())
         child.process.stdin.flush()
 
-    def agent(self):
-        return Agent(services=[{"exe_path": re.escape(self.program)}])
+    def agent(self, **options):
+        return Agent(services=[{"exe_path": re.escape(self.program)}], **options)
 
     def links(self, agent):
         return len(held("link", agent.child.pid))
@@ -151,6 +151,20 @@ class Swarm(unittest.TestCase):
             children = [int(pid) for pid in file.read().split()]
         self.assertEqual(len(children), PROCESSES)
         wait_for(lambda: not any(is_probed(pid) for pid in children[::50]), "the probes to be gone")
+
+    def test_more_processes_than_may_have_probes_of_their_own(self):
+        stranger = self.start("blocking_client.py", program=PYTHON)  # … so that there is not one link for all
+        self.tell(stranger, f"{self.port} {certificate()} /stranger/1\n")
+        swarm = self.swarm("swarm.py", 20)
+        with self.agent(config="ebpf: {tls_own_links: 5}\n") as agent:
+            line = r"process \d+: TLS through \S+ cannot be read: 5 processes of this file have probes of their own; ebpf.tls_own_links"
+            wait_for(lambda: re.search(line, agent.child.output()), "it to be said")
+            wait_for(lambda: agent.metric_sum("waggle_tls_attach_failed_total") == 21 - 5, "the others to be counted")
+            self.tell(swarm)
+            self.assertEqual(swarm.process.stdout.readline(), b"done\n")
+            wait_for(lambda: len(agent.spans(lambda s: s.kind == "client"))
+                     + agent.metric_sum("waggle_turns_lost_total", cause="encrypted") == 20, "every call to be a span or counted")
+            self.assertLessEqual(len(agent.spans(lambda s: s.kind == "client")), 5)
 
     def test_one_link_and_back_while_all_of_them_call(self):
         """One link as long as nobody else maps the file; a process that is not selected gets each its own back, and is left alone."""

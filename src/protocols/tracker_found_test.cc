@@ -91,6 +91,35 @@ TEST_F(TrackerFound, IsNotBelievedWhenOneDirectionIsOfAnotherLength) {
     EXPECT_GT(host_.tracker().stats().unbound[static_cast<std::size_t>(Unbound::NoSocket)].events, 0u);
 }
 
+// Of the right lengths, but nothing that anybody speaks: another function of the library, whose bytes are not the
+// plaintext.
+TEST_F(TrackerFound, IsNotBelievedWhenWhatComesOutIsNoProtocols) {
+    Socket& under = socket(1);
+    Socket& above = found(1, 1);
+    const std::string noise(100, '\x81');
+    for (int i = 0; i < 10; ++i) {
+        read(above, under, noise, noise.size());
+        write(above, under, noise, noise.size());
+    }
+    pass(10 * kSecond);
+    EXPECT_EQ(sum(host_.tracker().counts()).of(Cause::Encrypted), 1u);
+    EXPECT_EQ(sum(host_.tracker().counts()).of(Cause::UnknownProtocol), 0u);
+    EXPECT_GT(host_.tracker().stats().unbound[static_cast<std::size_t>(Unbound::NoSocket)].events, 0u);
+}
+
+TEST_F(TrackerFound, IsBelievedInTheMiddleAndFromMessagesInPieces) {
+    Socket& under = socket(1);
+    Socket& above = found(1, 1);
+    read(above, under, "of a body", 9);
+    read(above, under, kGet.substr(0, 3), 3);
+    read(above, under, kGet.substr(3), kGet.size() - 3);
+    write(above, under, kOk, kOk.size());
+    read(above, under, kGet, kGet.size());  // the first begins in the middle of a turn
+    write(above, under, kOk, kOk.size());
+    pass(kSecond / 10);
+    EXPECT_EQ(spans(), 1u);
+}
+
 TEST_F(TrackerFound, AnotherSocketsRecordsProveNothing) {
     Socket& other = socket(2);
     socket(1);

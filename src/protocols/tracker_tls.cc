@@ -2,8 +2,7 @@
 // TLS: the plaintext that a library gives or takes is a connection of its own, above a socket's. Which socket, the
 // kernel says where the library uses it itself; else (memory BIOs) the one that the same thread received from just
 // before it read, or sends to just after it wrote, when its records are as long as this plaintext makes them. Never
-// the last one that was used. Functions that were found by their code are believed when both directions of one
-// connection were as long as the records of its socket.
+// the last one that was used.
 #include <algorithm>
 
 #include "protocols/tracker_connection.h"
@@ -20,7 +19,6 @@ constexpr std::uint64_t kUnboundNs = 5'000'000'000;    // as long they wait
 constexpr std::uint64_t kAskNs = 300'000'000;          // of a socket: then its process is looked at again
 constexpr std::uint64_t kEncryptedNs = 3'000'000'000;  // then nobody will read it
 constexpr std::uint64_t kCallNs = 1'000'000'000;       // a call may return as long after its socket's close
-constexpr std::uint64_t kMaxTlsRecord = 16384;
 // As the kernel side follows connections whose ends it knows.
 constexpr std::uint32_t kRequestBytes = 16384;
 constexpr std::uint32_t kResponseBytes = 4096;
@@ -81,37 +79,6 @@ void Tracker::on_plain(const wg_plain_event& event, spans::SpanBatch& batch) {
     if (plain_pids_.size() >= kMaxThreads) plain_pids_.clear();  // those that have ended are among them
     plain_pids_[event.pid] = event.process_start_ns;
     if (event.beneath && event.beneath != slot->beneath && is_believed(*slot)) bind(*slot, event.beneath, batch);
-}
-
-// Whether what the kernel side says of a library is so.
-bool Tracker::is_believed(const Connection& plain) const {
-    if (!plain.is_found) return true;
-    const auto proven = proven_pids_.find(plain.info.process.pid);
-    return proven != proven_pids_.end() && proven->second == plain.info.process.start_ns;
-}
-
-// What went this way is as long as the socket's records say.
-void Tracker::bind_proven(Connection& plain, Direction direction, std::uint64_t socket, spans::SpanBatch& batch) {
-    plain.proven_by[static_cast<std::size_t>(direction)] = socket;
-    if (!is_believed(plain)) {
-        if (plain.proven_by[WG_SEND] != plain.proven_by[WG_RECEIVE]) return;
-        if (proven_pids_.size() >= kMaxThreads) proven_pids_.clear();
-        const auto [pid, start_ns] = plain.info.process;
-        if (pid) proven_pids_[pid] = start_ns;
-    }
-    bind(plain, socket, batch);
-}
-
-// The library has sent the records itself, before its call returned.
-void Tracker::prove_send(Connection& plain, const wg_data_event& event, spans::SpanBatch& batch) {
-    const auto found = connections_.find(plain.claimed);
-    if (found == connections_.end() || event.size == 0) return;
-    const auto& records = found->second->records[WG_SEND].data();
-    if (records.empty()) return;
-    const std::uint64_t first = std::min<std::uint64_t>(event.size, kMaxTlsRecord);
-    const std::uint64_t last = (event.size - 1) % kMaxTlsRecord + 1;
-    if (can_hold(records.front(), first) || can_hold(records.back(), last))
-        bind_proven(plain, Direction::Send, plain.claimed, batch);
 }
 
 // The plaintext goes through this socket.

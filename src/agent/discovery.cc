@@ -158,7 +158,7 @@ void Discovery::record_table() {
     if (!recorder_) return;
     auto table = watcher_->table();
     if (!table || table == recorded_) return;
-    recorder_->processes(*table);
+    recorder_->processes(table);
     recorded_ = std::move(table);
 }
 
@@ -202,6 +202,7 @@ void Discovery::run(std::stop_token stop) {
         if (taken == sensors::RingReader::kMost) continue;
         read_until_ns_.store(began_ns, std::memory_order_release);
         looked_until_ns_.store(last_look_ns, std::memory_order_release);
+        if (recorder_) recorder_->judged(last_look_ns);
     }
 }
 

@@ -51,6 +51,7 @@ RecordWriter::~RecordWriter() {
 
 Result<void> RecordWriter::finish() {
     std::lock_guard lock(mutex_);
+    held_.finish();
     if (file_ && std::fclose(std::exchange(file_, nullptr)) != 0 && !error_) error_ = errno;
     if (error_) return fail_errno(path_ + " is not complete", error_);
     return ok();
@@ -61,6 +62,11 @@ void RecordWriter::write(const void* data, std::size_t size) {
     if (std::fwrite(data, 1, size, file_) == size) return;
     error_ = errno ? errno : EIO;
     log::error("{}: {}; nothing more is recorded", path_, std::strerror(error_));
+}
+
+void RecordWriter::write_record(std::uint32_t ring, std::span<const char> record) {
+    select_ring(ring);
+    write(record.data(), record.size());
 }
 
 void RecordWriter::select_ring(std::uint32_t ring) {
@@ -90,7 +96,6 @@ void RecordWriter::event(std::uint32_t ring, std::span<const std::byte> record) 
     std::memcpy(&head, record.data(), sizeof(head));
     if (head.length < sizeof(head) || head.length > record.size()) return;
     std::lock_guard lock(mutex_);
-    select_ring(ring);
     const auto* bytes = reinterpret_cast<const char*>(record.data());
     scratch_.assign(bytes, bytes + head.length);
     if (is_masked_ && head.type == WG_EVENT_DATA) {
@@ -107,36 +112,45 @@ void RecordWriter::event(std::uint32_t ring, std::span<const std::byte> record) 
         mask_.close(close);
         std::memcpy(scratch_.data(), &close, sizeof(close));
     }
-    write(scratch_.data(), scratch_.size());
+    held_.push(ring, scratch_);
 }
 
 void RecordWriter::tail(std::uint32_t ring, const wg_tail_key& key, const wg_tail& tail) {
     TailRecord record{.head = head_of(WG_EVENT_TAIL, sizeof(record), tail.end_ns), .key = key, .tail = tail};
     if (is_masked_) PayloadMask::tail(record.tail.tail);
     std::lock_guard lock(mutex_);
-    select_ring(ring);
-    write(&record, sizeof(record));
+    held_.push(ring, {reinterpret_cast<const char*>(&record), sizeof(record)});
 }
 
 void RecordWriter::tick(std::uint32_t ring, std::uint64_t now_ns) {
     const wg_event record = head_of(WG_EVENT_TICK, sizeof(record), now_ns);
     std::lock_guard lock(mutex_);
-    select_ring(ring);
-    write(&record, sizeof(record));
+    held_.push(ring, {reinterpret_cast<const char*>(&record), sizeof(record)});
 }
 
-void RecordWriter::processes(const discover::TargetTable& table) {
+void RecordWriter::processes(std::shared_ptr<const discover::TargetTable> table) {
     std::lock_guard lock(mutex_);
-    for (const auto& target : table) {
+    for (const auto& target : *table) {
         if (!target->resource) continue;
         spans::ResourcePtr& known = known_[{target->pid, target->start_ns}];
         if (known == target->resource) continue;
         known = target->resource;
         write_json(WG_EVENT_PROCESS, process_fact(*target, is_masked_));
     }
+    table_ = std::move(table);
+    held_.judged(0);
     // Who is no longer in the table does not come back: pids are told apart by their start.
-    if (known_.size() <= 2 * table.size() + 1024) return;
-    std::erase_if(known_, [&](const auto& entry) { return !table.find(entry.first.first, entry.first.second); });
+    if (known_.size() <= 2 * table_->size() + 1024) return;
+    std::erase_if(known_, [&](const auto& entry) { return !table_->find(entry.first.first, entry.first.second); });
+}
+
+bool RecordWriter::is_selected(const spans::ProcessKey& process) const {
+    return table_ && table_->find(process.pid, process.start_ns);
+}
+
+void RecordWriter::judged(std::uint64_t until_ns) {
+    std::lock_guard lock(mutex_);
+    held_.judged(until_ns);
 }
 
 }  // namespace waggle::agent

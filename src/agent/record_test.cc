@@ -57,7 +57,7 @@ class RecordTest : public testing::Test {
     std::string path_;
 };
 
-discover::TargetTable table_of(std::string service, std::string owner = "ann") {
+std::shared_ptr<const discover::TargetTable> table_of(std::string service, std::string owner = "ann") {
     auto resource = std::make_shared<spans::Resource>();
     resource->service_name = std::move(service);
     resource->attributes = {{"host.name", "h"}, {"process.owner", std::move(owner)}};
@@ -66,7 +66,7 @@ discover::TargetTable table_of(std::string service, std::string owner = "ann") {
     target->start_ns = 99;
     target->language = "go";
     target->resource = std::move(resource);
-    return discover::TargetTable({target});
+    return std::make_shared<discover::TargetTable>(std::vector<std::shared_ptr<const discover::Target>>{target});
 }
 
 TEST_F(RecordTest, RingsWriteAtOnceAndStayInOrder) {
@@ -100,7 +100,7 @@ TEST_F(RecordTest, RingsWriteAtOnceAndStayInOrder) {
 
 TEST_F(RecordTest, AProcessIsWrittenOnceAndAgainWhenItChanges) {
     auto writer = open();
-    const discover::TargetTable first = table_of("shop");
+    const auto first = table_of("shop");
     writer->processes(first);
     writer->processes(first);
     writer->processes(table_of("cart"));
@@ -116,9 +116,9 @@ TEST_F(RecordTest, AProcessIsWrittenOnceAndAgainWhenItChanges) {
 }
 
 TEST_F(RecordTest, MaskedFactsHoldNamesOnly) {
-    const discover::TargetTable table = table_of("shop", "ann");
-    EXPECT_EQ(process_fact(**table.begin(), true).find("ann"), std::string::npos);
-    EXPECT_NE(process_fact(**table.begin(), false).find("ann"), std::string::npos);
+    const auto table = table_of("shop", "ann");
+    EXPECT_EQ(process_fact(**table->begin(), true).find("ann"), std::string::npos);
+    EXPECT_NE(process_fact(**table->begin(), false).find("ann"), std::string::npos);
 }
 
 TEST_F(RecordTest, SettingsComeBack) {

@@ -121,6 +121,25 @@ class Recording(unittest.TestCase):
         with open(self.plain, "rb") as file:
             self.assertTrue(b"sesame1234" in file.read())
 
+    def test_of_whom_nobody_selected_only_lengths_and_times_are_kept(self):
+        """The kernel's side takes each new program, until it is judged."""
+        path, config = os.path.join(self.folder, "others.wgl"), os.path.join(self.folder, "waggle.yaml")
+        with open(config, "w") as file:
+            file.write("discovery: {services: [{exe_path: /wget$}]}\ntrace_printer: json\n")
+        child = Child([WAGGLE, "record", path, "--unmasked", "--config", config, "--set", f"health_port={free_port()}"],
+                      env={"ASAN_OPTIONS": "detect_leaks=0"})
+        wait_for(lambda: child.process.poll() is not None or "watching" in child.output(), "the start")
+        for i in range(20):
+            for program in (["curl", "-s"], ["wget", "-qO-"]):
+                subprocess.run([*program, f"http://127.0.0.1:{self.port}/of-{program[0]}/{i}"], check=True, capture_output=True)
+        wait_for(lambda: len(spans_of(child.output())) == 20, "wget's spans")
+        child.process.send_signal(signal.SIGTERM)
+        self.assertEqual(child.process.wait(20), 0, child.output())
+        with open(path, "rb") as file:
+            data = file.read()
+        self.assertEqual(data.count(b"GET /of-wget/"), 20)
+        self.assertNotIn(b"of-curl", data)
+
     def test_only_its_owner_may_read_the_file(self):
         path, _ = self.record("fresh.wgl")
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)

@@ -57,6 +57,9 @@ struct wg_target {
     __u32 padding;
 };
 
+// Slots of a table by which most of those that are no targets are known at once.
+enum { WG_TARGET_SLOTS = 32768 };
+
 enum wg_tls_kinds : __u32 { WG_TLS_OF_THREADS = 1, WG_TLS_OF_GOROUTINES = 2 };
 
 // Shared page: user space writes, programs read.
@@ -72,6 +75,8 @@ struct wg_state {
     __u32 max_bytes;           // of a call that are copied at most, 0: as its rule says
     __u32 is_counting;         // overload: exchanges are counted and timed here, nothing is copied
     __u64 listen_ports[1024];  // bit per port: a process that listens there becomes a target at once
+    // How many targets' numbers fall here: one that is added counts before it is, one that is taken away after it was.
+    __u32 target_slots[WG_TARGET_SLOTS];
 };
 
 // Constants of one load (each object's .rodata).

@@ -28,6 +28,7 @@ int BPF_PROG(receive_length, struct sock* sk, int result, int flags) {
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(send_begin, struct sock* sk, struct msghdr* message) {
     struct task_struct* task = wg_current_task();
+    if (!wg_may_be_target(wg_get_state(), wg_current_tgid(task))) return 0;
     struct wg_conn* conn = wg_conn_find(sk);
     if (WG_UNLIKELY(!conn)) {
         if (!wg_is_target(wg_current_tgid(task))) return 0;

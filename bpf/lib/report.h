@@ -258,9 +258,8 @@ WG_INLINE void wg_report(struct sock* sk, struct wg_scratch* s, u32 slot, struct
 
 // Bytes of sk were moved; `conn` is its own or NULL, `send` what is known of a send's beginning.
 WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction direction, s64 result, u32 flags,
-                      struct msghdr* message, struct task_struct* task, const struct wg_send* send) {
-    const struct wg_state* page = wg_get_state();
-    if (!page) return;
+                      struct msghdr* message, struct task_struct* task, const struct wg_state* page,
+                      const struct wg_send* send) {
     const u32 tgid = wg_current_tgid(task);
     const u32 target_generation = page->target_generation;
     if (!wg_is_watched(conn, tgid, target_generation)) return;
@@ -317,6 +316,9 @@ WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction d
 
 // A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
 WG_INLINE int wg_moved(struct sock* sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr* message) {
+    struct task_struct* task = wg_current_task();
+    const struct wg_state* page = wg_get_state();
+    if (!wg_may_be_target(page, wg_current_tgid(task))) return 0;
     if (direction == WG_RECEIVE && (result < 0 || flags & (MSG_PEEK_ | MSG_ERRQUEUE_ | MSG_OOB_))) {
         wg_maybe_datagram(sk, direction, result, flags, message);
         return 0;
@@ -324,11 +326,10 @@ WG_INLINE int wg_moved(struct sock* sk, enum wg_direction direction, s64 result,
     struct wg_conn* conn = wg_conn_find(sk);
     if (WG_UNLIKELY(!conn) && wg_maybe_datagram(sk, direction, result, flags, message)) return 0;
     if (direction == WG_RECEIVE && wg_was_told(conn, sk)) return 0;
-    struct task_struct* task = wg_current_task();
     const u32 thread = wg_current_thread(task);
     struct wg_send send = {};
     if (direction == WG_SEND && conn) wg_copy_send(&send, &conn->send, conn->is_crowded, thread);
-    if (direction == WG_RECEIVE || result > 0) wg_see(sk, conn, direction, result, flags, message, task, &send);
+    if (direction == WG_RECEIVE || result > 0) wg_see(sk, conn, direction, result, flags, message, task, page, &send);
     // Whatever became of it, also one that found no room: the next one's beginning is its own.
     if (wg_is_told(&send)) wg_send_ends(&conn->send, conn->is_crowded, thread);
     return 0;

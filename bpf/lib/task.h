@@ -5,6 +5,7 @@
 #include "bpf/abi/rules.h"
 #include "bpf/core/arch.h"
 #include "bpf/core/kernel.h"
+#include "bpf/core/ring.h"
 #include "bpf/core/settings.h"
 
 struct {
@@ -21,7 +22,13 @@ struct wg_owner {
     u32 pid;       // in the agent's pid namespace
 };
 
+// No: it is none. This is what every call on a socket of the whole host pays.
+WG_INLINE bool wg_may_be_target(const struct wg_state* page, u32 kernel_tgid) {
+    return page && page->target_slots[kernel_tgid % WG_TARGET_SLOTS];
+}
+
 WG_INLINE bool wg_is_target(u32 kernel_tgid) {
+    if (!wg_may_be_target(wg_get_state(), kernel_tgid)) return false;
     const struct wg_target* target = bpf_map_lookup_elem(&targets, &kernel_tgid);
     return target && target->flags & WG_TARGET_SELECTED;
 }

@@ -41,12 +41,28 @@ WG_INLINE struct wg_process_event* wg_reserve(enum wg_event_type type, struct ta
     return event;
 }
 
+// 0, or why it is not there. User space may take it away or add it meanwhile.
+WG_INLINE long wg_put_target(u32 kernel_tgid, const struct wg_target* target) {
+    struct wg_state* page = wg_get_state();
+    if (!page) return -1;
+    u32* slot = &page->target_slots[kernel_tgid % WG_TARGET_SLOTS];
+    long error = 0;
+    for (u32 i = 0; i < 2; i++) {
+        __sync_fetch_and_add(slot, 1);
+        if (bpf_map_update_elem(&targets, &kernel_tgid, target, BPF_NOEXIST) == 0) return 0;
+        __sync_fetch_and_add(slot, -1);
+        error = bpf_map_update_elem(&targets, &kernel_tgid, target, BPF_EXIST);
+        if (!error) return 0;
+    }
+    return error;
+}
+
 // A process that the agent's pid namespace does not hold is nobody's: user space could not say what it is.
 WG_INLINE void wg_add_target(struct task_struct* task, u32 flags) {
     const u32 kernel_tgid = BPF_CORE_READ(task, tgid);
     if (!wg_agent_pid(task)) return;
     const struct wg_target target = {.flags = flags};
-    if (bpf_map_update_elem(&targets, &kernel_tgid, &target, BPF_ANY)) wg_count(WG_COUNT_TARGET_FAILED, 1);
+    if (wg_put_target(kernel_tgid, &target)) wg_count(WG_COUNT_TARGET_FAILED, 1);
 }
 
 WG_INLINE void wg_submit(struct wg_process_event* event) {
@@ -93,7 +109,10 @@ int BPF_PROG(process_exit, struct task_struct* task) {
     if (bpf_map_delete_elem(&targets, &tgid) == 0) {
         // Its number may come again while a connection of its lives on.
         struct wg_state* page = wg_get_state();
-        if (page) __sync_fetch_and_add(&page->target_generation, 1);
+        if (page) {
+            __sync_fetch_and_add(&page->target_slots[tgid % WG_TARGET_SLOTS], -1);
+            __sync_fetch_and_add(&page->target_generation, 1);
+        }
     }
     struct wg_process_event* event = wg_reserve(WG_EVENT_EXIT, task, WG_PROCESS_SHORT);
     if (event) bpf_ringbuf_submit(event, 0);

@@ -133,13 +133,12 @@ void Discovery::apply_changes() {
         if (change.kind == discover::ChangeKind::Added) {
             const std::uint32_t flags =
                 WG_TARGET_SELECTED | (change.follows_children ? std::uint32_t{WG_TARGET_CHILDREN} : 0u);
-            if (!capture_.targets().set(change.kernel_tgid, {.flags = flags, .padding = 0}))
+            if (!capture_.set_target(change.kernel_tgid, {.flags = flags, .padding = 0}))
                 log::warn("process {} cannot be watched: the kernel's table of targets is full", change.pid);
         } else if (change.kind == discover::ChangeKind::Excluded) {
-            capture_.targets().set(change.kernel_tgid,
-                                   {.flags = WG_TARGET_EXCLUDED | WG_TARGET_CHILDREN, .padding = 0});
+            capture_.set_target(change.kernel_tgid, {.flags = WG_TARGET_EXCLUDED | WG_TARGET_CHILDREN, .padding = 0});
         } else {
-            capture_.targets().remove(change.kernel_tgid);
+            capture_.remove_target(change.kernel_tgid);
         }
         if (change.kind != discover::ChangeKind::Added) capture_.publish_targets();
     }

@@ -168,7 +168,7 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     }
 
     const Sensor& sensor = *capture->sockets_;
-    capture->targets_ = sensor.map<std::uint32_t, wg_target>("targets");
+    capture->targets_fd_ = sensor.map_fd("targets");
     capture->rules_ = sensor.map<std::uint64_t, wg_connection_rules>("rules");
     capture->tails_ = sensor.map<wg_tail_key, wg_tail>("tails");
     capture->tallies_ = sensor.map<wg_tally_key, wg_tally>("tallies");
@@ -226,6 +226,25 @@ void Capture::set_counting(bool is_counting) {
 }
 
 void Capture::switch_off() { std::atomic_ref(state_->is_off).store(1, std::memory_order_release); }
+
+// As the kernel side does: a slot counts a target before it is there, and until it is gone.
+bool Capture::set_target(std::uint32_t kernel_tgid, const wg_target& target) {
+    std::atomic_ref slot(state_->target_slots[kernel_tgid % WG_TARGET_SLOTS]);
+    for (int tries = 0; tries < 3; ++tries) {
+        slot.fetch_add(1, std::memory_order_seq_cst);
+        const int error = map_insert(targets_fd_, &kernel_tgid, &target);
+        if (!error) return true;
+        slot.fetch_sub(1, std::memory_order_seq_cst);
+        if (error != -EEXIST) return false;
+        if (map_replace(targets_fd_, &kernel_tgid, &target) == 0) return true;
+    }
+    return false;
+}
+
+void Capture::remove_target(std::uint32_t kernel_tgid) {
+    if (map_delete(targets_fd_, &kernel_tgid)) return;
+    std::atomic_ref(state_->target_slots[kernel_tgid % WG_TARGET_SLOTS]).fetch_sub(1, std::memory_order_seq_cst);
+}
 
 void Capture::publish_targets() { std::atomic_ref(state_->target_generation).fetch_add(1, std::memory_order_release); }
 

@@ -48,7 +48,9 @@ class Capture {
     // Null where TLS libraries are not watched.
     TlsProbes* tls() { return tls_.get(); }
 
-    Map<std::uint32_t, wg_target>& targets() { return targets_; }
+    // False when the kernel's table is full. The kernel side adds and takes away targets meanwhile.
+    bool set_target(std::uint32_t kernel_tgid, const wg_target& target);
+    void remove_target(std::uint32_t kernel_tgid);
     Map<std::uint64_t, wg_connection_rules>& rules() { return rules_; }
     Map<wg_tail_key, wg_tail>& tails() { return tails_; }
     // The shared page.
@@ -87,7 +89,7 @@ class Capture {
     std::unique_ptr<TlsProbes> tls_;
     std::unique_ptr<Sensor> tasks_;  // only in a pid namespace of its own
     std::vector<Fd> rings_;
-    Map<std::uint32_t, wg_target> targets_;
+    int targets_fd_ = -1;
     Map<std::uint64_t, wg_connection_rules> rules_;
     Map<wg_tail_key, wg_tail> tails_;
     Map<wg_tally_key, wg_tally> tallies_;

@@ -9,6 +9,10 @@ namespace waggle::sensors {
 
 int map_update(int fd, const void* key, const void* value) { return bpf_map_update_elem(fd, key, value, BPF_ANY); }
 
+int map_insert(int fd, const void* key, const void* value) { return bpf_map_update_elem(fd, key, value, BPF_NOEXIST); }
+
+int map_replace(int fd, const void* key, const void* value) { return bpf_map_update_elem(fd, key, value, BPF_EXIST); }
+
 int map_delete(int fd, const void* key) { return bpf_map_delete_elem(fd, key); }
 
 int map_lookup(int fd, const void* key, void* value) { return bpf_map_lookup_elem(fd, key, value); }

@@ -13,6 +13,8 @@ namespace waggle::sensors {
 
 // Untyped calls (bpf(2)); they return 0 or a negative errno value.
 int map_update(int fd, const void* key, const void* value);
+int map_insert(int fd, const void* key, const void* value);   // -EEXIST where there is one
+int map_replace(int fd, const void* key, const void* value);  // -ENOENT where there is none
 int map_delete(int fd, const void* key);
 int map_lookup(int fd, const void* key, void* value);
 // Up to capacity entries from *cursor on (4 bytes of kernel cursor; first call: is_first). Returns how

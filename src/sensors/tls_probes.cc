@@ -67,7 +67,8 @@ std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorRe
     }
     if (is_multi)
         report.reasons.emplace_back(
-            "a stop takes less than a second; longer where ebpf.tls_own_links allows more than 64 processes of one file "
+            "a stop takes less than a second; longer where ebpf.tls_own_links allows more than 64 processes of one "
+            "file "
             "probes of their own: about 2 s with 128 and 5 s with 256");
     else
         report.reasons.push_back(

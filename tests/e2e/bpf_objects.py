@@ -26,3 +26,14 @@ def alive(kind):
         if listed.returncode == 0:
             return {entry["id"] for entry in json.loads(listed.stdout or "[]")}
     raise AssertionError(f"bpftool {kind} show: {listed.stdout[-500:]} {listed.stderr}")
+
+
+def map_of(pid, name):
+    """The entries of the map of that name that the process holds, as bpftool tells them by the map's types."""
+    for number in held("map", pid):
+        shown = json.loads(subprocess.run(["bpftool", "--json", "map", "show", "id", str(number)], capture_output=True, text=True, check=True).stdout)
+        if shown.get("name") != name:
+            continue
+        listed = subprocess.run(["bpftool", "--json", "map", "dump", "id", str(number)], capture_output=True, text=True, check=True)
+        return [entry["formatted"] for entry in json.loads(listed.stdout)]
+    raise AssertionError(f"process {pid} holds no map {name}")

@@ -12,6 +12,7 @@ import threading
 import time
 import unittest
 
+from bpf_objects import map_of
 from harness import DEADLINE, WAGGLE, Agent, Child, Sink, free_port, request, wait_for
 from services import nginx, python_http
 from talk import service_folder
@@ -306,6 +307,25 @@ class Started(unittest.TestCase):
             self.assertEqual({s.service for s in spans}, {"curl"})
             services = {dict(labels).get("job") for (name, labels), _ in agent.metrics().items() if name.startswith("http_client")}
             self.assertEqual(services, {"curl"})
+
+    def test_who_is_watched_is_counted_in_the_kernel(self):
+        """By slots of process numbers, so that calls of others end at once: one too few would be a process that is missed."""
+        server, port = nginx(workers=4)
+        self.addCleanup(server.stop)
+        script = "import os\nfor _ in range(50):\n    if os.fork() == 0:\n        os._exit(0)\n    os.wait()\n"
+        with Agent(services=[{"exe_path": "nginx"}, {"cmd_args": "os.fork"}]) as agent:
+            for turn in range(20):  # unwanted ones, which are taken for a moment, and wanted ones that end
+                subprocess.run(["true"], check=True)
+                subprocess.run(["busybox", "true"], check=True)
+            subprocess.run([PYTHON, "-c", script], check=True)
+            def counted():
+                slots = map_of(agent.child.pid, "state")[0]["value"]["target_slots"]
+                tgids = [entry["key"] for entry in map_of(agent.child.pid, "targets")]
+                wanted = [0] * len(slots)
+                for tgid in tgids:
+                    wanted[tgid % len(slots)] += 1
+                return len(tgids) >= 5 and slots == wanted
+            wait_for(counted, "the slots to hold as many as there are targets")
 
     def test_short_lived_children(self):
         """Forked by a watched process, without a program of their own."""

@@ -13,11 +13,6 @@ namespace {
 
 constexpr size_t kMaxAncestors = 32;
 
-bool is_same_resource(const spans::Resource& a, const spans::Resource& b) {
-    return a.service_name == b.service_name && a.service_namespace == b.service_namespace &&
-           a.instance_id == b.instance_id && a.language == b.language && a.attributes == b.attributes;
-}
-
 }  // namespace
 
 // A process that no entry matches is selected when its parent is and the entry follows children.
@@ -82,7 +77,7 @@ void Watcher::describe(Entry& entry) {
         const Relative self{&process, &program_of(entry, 0)};
         Description made = describer_.describe(self, ancestors(process), selectors_.entry(index));
         target.resource = std::move(made.resource);
-        if (parent != nullptr && parent->target && is_same_resource(*parent->target->resource, *target.resource))
+        if (parent != nullptr && parent->target && *parent->target->resource == *target.resource)
             target.resource = parent->target->resource;
         entry.has_final_language = made.is_language_final;
         entry.name_from = std::move(made.name_from);

@@ -19,6 +19,11 @@ constexpr std::uint64_t kSettledNs = 10'000'000'000;
 // Most servers listen by then.
 constexpr std::uint64_t kYoungNs = 5'000'000'000;
 
+bool is_same_target(const Target& a, const Target& b) {
+    return a.kernel_tgid == b.kernel_tgid && a.entry == b.entry && a.reason == b.reason && a.language == b.language &&
+           *a.resource == *b.resource;
+}
+
 // It is there, and nothing can be read of it: no descriptor is left. Looking for it needs none.
 bool is_unreadable(const proc::ProcFs& procfs, std::uint32_t pid) {
     return ::access(procfs.path(pid, "").c_str(), F_OK) == 0 && !procfs.stat(pid);
@@ -115,7 +120,14 @@ void Watcher::detect_late_languages() {
     const std::uint64_t now = clock_ns(CLOCK_BOOTTIME);
     for (auto& [pid, entry] : entries_) {
         if (!entry.target || entry.has_final_language) continue;
+        // Who follows the table looks at a new target as at a new process.
+        const auto before = entry.target;
+        const bool was_stale = is_table_stale_;
         describe(entry);
+        if (is_same_target(*entry.target, *before)) {
+            entry.target = before;
+            is_table_stale_ = was_stale;
+        }
         if (now > entry.process.start_ns + kSettledNs) entry.has_final_language = true;
     }
 }

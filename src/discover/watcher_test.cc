@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "base/clock.h"
 #include "bpf/abi/rules.h"
 #include "config/load.h"
 #include "proc/test_tree.h"
@@ -120,6 +121,24 @@ TEST_F(WatcherTest, LosesNobodyWhileNothingCanBeOpened) {
     watcher_->rescan();
     EXPECT_THAT(changes(), ElementsAre("-5"));
     EXPECT_EQ(watcher_->stats().targets, 1u);
+}
+
+// Its libraries tell the language only when they are loaded: so it is looked at again and again.
+TEST_F(WatcherTest, AYoungProcessStaysTheSameTargetUntilMoreIsKnown) {
+    const std::uint64_t now = clock_ns(CLOCK_BOOTTIME) / kTick;
+    tree_.add({.pid = 5, .exe = "/opt/shop", .start_ticks = now});
+    watch(services("[{exe_path: /shop$}]"));
+    changes();
+    const auto table = watcher_->table();
+    ASSERT_NE(table->find(5), nullptr);
+    watcher_->rescan();
+    changes();
+    EXPECT_EQ(watcher_->table()->find(5), table->find(5));
+    tree_.write(5, "maps", "7f01-7f02 r-xp 00000000 fe:01 9 /usr/lib/libpython3.11.so.1.0\n");
+    watcher_->rescan();
+    changes();
+    ASSERT_NE(watcher_->table()->find(5), table->find(5));
+    EXPECT_EQ(watcher_->table()->find(5)->language, "python");
 }
 
 TEST_F(WatcherTest, SelectsByPortWhenItListens) {

@@ -17,6 +17,8 @@ struct Resource {
     std::string language;  // telemetry.sdk.language: go, java, python, nodejs, ruby, php, rust, dotnet, cpp, generic …
     // All other resource attributes (host.*, process.*, container.id …), dotted names, sorted by key.
     std::vector<std::pair<std::string, std::string>> attributes;
+
+    friend bool operator==(const Resource&, const Resource&) = default;
 };
 
 using ResourcePtr = std::shared_ptr<const Resource>;

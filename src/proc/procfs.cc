@@ -181,31 +181,7 @@ void ProcFs::each_mapped_file(std::uint32_t pid, const std::function<bool(std::s
     });
 }
 
-std::vector<MappedCode> ProcFs::mapped_code(std::uint32_t pid) const {
-    constexpr size_t kMost = 4096;
-    constexpr std::string_view kDeleted = " (deleted)";
-    std::vector<MappedCode> files;
-    // range permissions offset device inode path
-    each_line(path(pid, "maps"), kMaxMaps, [&](std::string_view line) {
-        std::array<std::string_view, 5> words;
-        for (std::string_view& word : words) {
-            const size_t end = std::min(line.find(' '), line.size());
-            word = line.substr(0, end);
-            line.remove_prefix(std::min(line.size(), end + 1));
-        }
-        line.remove_prefix(std::min(line.find('/'), line.size()));
-        if (words[1].size() < 3 || words[1][2] != 'x' || line.empty()) return true;
-        if (line.ends_with(kDeleted)) line.remove_suffix(kDeleted.size());
-        MappedCode file{.range = std::string(words[0]), .path = std::string(line)};
-        std::from_chars(words[4].data(), words[4].data() + words[4].size(), file.inode);
-        const auto is_same = [&](const MappedCode& other) {
-            return other.inode == file.inode && other.path == file.path;
-        };
-        if (std::ranges::none_of(files, is_same)) files.push_back(std::move(file));
-        return files.size() < kMost;
-    });
-    return files;
-}
+std::vector<MappedCode> ProcFs::mapped_code(std::uint32_t pid) const { return read_mapped_code(path(pid, "maps")); }
 
 std::string ProcFs::cgroups(std::uint32_t pid) const { return read(pid, "cgroup", kMaxSmallFile).value_or(""); }
 

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proc/mapped_code.h"
+
 namespace waggle::proc {
 
 // A file, whatever it is called: st_dev and st_ino as stat(2) gives them.
@@ -33,14 +35,6 @@ struct Status {
     std::uint32_t tgid = 0;              // the process, also of a thread
     std::uint32_t uid = 0;               // real
     std::vector<std::uint32_t> ns_pids;  // outermost first; the last is what the process sees
-};
-
-// A file that a process has mapped as code.
-struct MappedCode {
-    std::string range;  // of addresses, as the kernel writes it
-    std::string path;   // as the process's root has it; " (deleted)" taken off
-    std::uint64_t inode = 0;
-    friend bool operator==(const MappedCode&, const MappedCode&) = default;
 };
 
 class ProcFs {

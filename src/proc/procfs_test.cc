@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <array>
+#include <cstdio>
 
 #include "proc/file.h"
 #include "proc/host.h"
@@ -17,7 +19,10 @@
 namespace waggle::proc {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 using testing::UnorderedElementsAre;
@@ -181,9 +186,24 @@ TEST(ProcFs, ListsMappedCodeOnce) {
         "7f04-7f05 r-xp 0 0:0 0 [vdso]\n7f06-7f07 rw-p 0 0:0 0\nbroken\n\n");
     const auto code = tree.procfs().mapped_code(5);
     ASSERT_EQ(code.size(), 2u);
-    EXPECT_EQ(code[0], (MappedCode{.range = "00400000-00401000", .path = "/usr/bin/app", .inode = 7}));
+    EXPECT_EQ(code[0], (MappedCode{.range = "400000-401000", .path = "/usr/bin/app", .inode = 7}));
     EXPECT_EQ(code[1], (MappedCode{.range = "7f02-7f03", .path = "/usr/lib/lib with blank.so", .inode = 9}));
     EXPECT_THAT(tree.procfs().mapped_code(6), IsEmpty());
+}
+
+TEST(MappedCode, IsTheSameByQueryAndByText) {
+    const std::string maps = "/proc/self/maps";
+    const std::vector<MappedCode> text = parse_mapped_code(maps);
+    EXPECT_GT(text.size(), 3u);
+    EXPECT_THAT(text, Contains(Field(&MappedCode::path, HasSubstr("/libc.so"))));
+    EXPECT_EQ(read_mapped_code(maps), text);
+    struct utsname system{};
+    ASSERT_EQ(::uname(&system), 0);
+    unsigned major = 0;
+    unsigned minor = 0;
+    ASSERT_EQ(std::sscanf(system.release, "%u.%u", &major, &minor), 2);
+    EXPECT_EQ(query_mapped_code(maps).has_value(), major > 6 || (major == 6 && minor >= 11));
+    EXPECT_THAT(read_mapped_code("/proc/4194305/maps"), IsEmpty());
 }
 
 TEST(ProcFs, ListsSockets) {

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that a process has mapped executable: /proc/PID/maps, from Linux 6.11 on by its ioctl, which passes over
+// what is not asked for (a hundredth of the time where thousands of ranges are mapped).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace waggle::proc {
+
+// The first of the ranges that a file is mapped to.
+struct MappedCode {
+    std::string range;  // of addresses, as the kernel names it in map_files
+    std::string path;   // as the process's root has it; " (deleted)" taken off
+    std::uint64_t inode = 0;
+    friend bool operator==(const MappedCode&, const MappedCode&) = default;
+};
+
+// maps: the path of such a file. At most 4096 files; empty where it cannot be read.
+std::vector<MappedCode> read_mapped_code(const std::string& maps);
+// The two ways: nothing where the kernel does not know the ioctl, or the file's text.
+std::optional<std::vector<MappedCode>> query_mapped_code(const std::string& maps);
+std::vector<MappedCode> parse_mapped_code(const std::string& maps);
+
+}  // namespace waggle::proc

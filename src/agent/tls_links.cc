@@ -53,7 +53,7 @@ TlsLinks::Users& TlsLinks::users_of(const OpenTlsFile& found) {
 }
 
 Result<void> TlsLinks::link(Users& users, std::uint32_t pid) {
-    if (users.linked.size() >= settings_.most_own)
+    if (is_full(users))
         return fail(fmt::format("{} processes of this file have probes of their own; ebpf.tls_own_links allows no more",
                                 settings_.most_own));
     TRY(probes_.attach(pid, users.number, users.file.open_path(), users.file.file->places));
@@ -61,20 +61,25 @@ Result<void> TlsLinks::link(Users& users, std::uint32_t pid) {
     return ok();
 }
 
-Result<void> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
+Result<TlsLinks::Added> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
     Users& users = users_of(found);
+    if (users.way == Way::Own && is_full(users) && users.look.is_going()) {
+        users.waiting.insert(pid);
+        go_on_with(users, until);
+        return Added::Waits;
+    }
     if (users.way != Way::All) {
         if (auto done = link(users, pid); !done) {
-            if (users.linked.size() >= settings_.most_own)
+            if (is_full(users))
                 users.left_out.insert(pid);
             else if (users.pids.empty() && users.left_out.empty())
                 by_file_.erase(found.file);
-            return done;
+            return std::unexpected(std::move(done.error()));
         }
     }
     users.pids.insert(pid);
     go_on_with(users, until);
-    return ok();
+    return Added::Read;
 }
 
 void TlsLinks::remove(std::uint32_t pid, const FileRef& file) {
@@ -84,7 +89,8 @@ void TlsLinks::remove(std::uint32_t pid, const FileRef& file) {
     users.pids.erase(pid);
     users.linked.erase(pid);
     users.left_out.erase(pid);
-    if (!users.pids.empty() || !users.left_out.empty()) return;
+    users.waiting.erase(pid);
+    if (!users.pids.empty() || !users.left_out.empty() || !users.waiting.empty()) return;
     probes_.unshare(users.number);
     by_file_.erase(found);
 }
@@ -113,15 +119,19 @@ bool TlsLinks::is_busy() const {
 
 // Others have ended.
 void TlsLinks::let_in(Users& users, Clock::time_point until) {
-    while (!users.left_out.empty() && users.linked.size() < settings_.most_own) {
-        const std::uint32_t pid = users.left_out.extract(users.left_out.begin()).value();
-        if (const auto done = link(users, pid)) {
-            users.pids.insert(pid);
-            settings_.found(pid, users.file);
-        } else {
-            settings_.failed(pid, users.file.path, done.error());
-        }
+    while (!users.left_out.empty() && !is_full(users)) {
+        admit(users, users.left_out.extract(users.left_out.begin()).value());
         if (Clock::now() >= until) return;
+    }
+}
+
+void TlsLinks::admit(Users& users, std::uint32_t pid) {
+    if (const auto done = link(users, pid)) {
+        users.pids.insert(pid);
+        settings_.found(pid, users.file);
+    } else {
+        if (is_full(users)) users.left_out.insert(pid);
+        settings_.failed(pid, users.file.path, done.error());
     }
 }
 
@@ -150,6 +160,7 @@ void TlsLinks::look(Users& users, Clock::time_point until) {
     const bool has_found = std::exchange(users.has_found, answer == TlsLook::Answer::Strangers);
     if (answer == TlsLook::Answer::OnlySelected) {
         if (users.way == Way::Own) share(users);
+        give_up_waiting(users);
     } else if (users.way == Way::All && !has_found) {
         users.next_look = Clock::now() + kFirstPause;
     } else if (users.way == Way::All) {
@@ -157,7 +168,13 @@ void TlsLinks::look(Users& users, Clock::time_point until) {
     } else {
         users.pause = std::clamp(2 * users.pause, kFirstPause, kMaxPause);
         users.next_look = Clock::now() + users.pause;
+        give_up_waiting(users);
     }
+}
+
+// There is no link for all: who waited for one gets its own, or is left out.
+void TlsLinks::give_up_waiting(Users& users) {
+    for (const std::uint32_t pid : std::exchange(users.waiting, {})) admit(users, pid);
 }
 
 // Who began during the look is looked at before the own ones go.
@@ -167,8 +184,10 @@ void TlsLinks::share(Users& users) {
         return;
     }
     users.way = Way::All;
-    for (const std::uint32_t pid : users.left_out) settings_.found(pid, users.file);
-    users.pids.merge(users.left_out);
+    for (std::set<std::uint32_t>* others : {&users.left_out, &users.waiting}) {
+        for (const std::uint32_t pid : *others) settings_.found(pid, users.file);
+        users.pids.merge(*others);
+    }
     users.look.begin(procfs_);
     log::debug("{}: one link for its {} processes", users.file.path, users.pids.size());
 }

@@ -27,18 +27,20 @@ class TlsLinks {
     struct Settings {
         std::size_t most_own;  // links of a file's processes; at a stop the kernel walks through all of them for each
         std::function<bool(std::uint32_t)> is_selected;
-        // This one, for which there was no room, is read from now on.
+        // This one, for which there was no room, or which waited, is read from now on.
         std::function<void(std::uint32_t, const OpenTlsFile& file)> found;
         // This process of the file is not read any longer.
         std::function<void(std::uint32_t, const std::string& path, const std::string& why)> lost;
-        // … or cannot be read now that there is room.
+        // … or cannot be read now that there is room, or that it is known that there is none.
         std::function<void(std::uint32_t, const std::string& path, const Error& why)> failed;
     };
     TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings settings);
 
-    // From here on the process is read through this file. Where there is no room for a link of its own it is read
-    // later, when there is, or by the one for all.
-    Result<void> add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
+    enum class Added { Read, Waits };
+    // From here on the process is read through this file; or it waits, while it is found out whether there may be one
+    // link for all: `found` or `failed` follows. Where there is no room for a link of its own it is read later, when
+    // there is, or by the one for all.
+    Result<Added> add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     // It is gone; the links that it had for itself are not taken here.
     void remove(std::uint32_t pid, const FileRef& file);
     // That file, where processes are read through it; it may have been deleted.
@@ -61,13 +63,17 @@ class TlsLinks {
         std::set<std::uint32_t> pids;      // of those that are read
         std::set<std::uint32_t> linked;    // … by a link of their own
         std::set<std::uint32_t> left_out;  // that are not, for want of room
+        std::set<std::uint32_t> waiting;   // … or it is not known yet
         TlsLook look;
         bool has_found = false;  // that somebody else maps it: perhaps one that is selected and not heard of yet
         Clock::time_point next_look;
         std::chrono::seconds pause{};
     };
     Users& users_of(const OpenTlsFile& found);
+    bool is_full(const Users& users) const { return users.linked.size() >= settings_.most_own; }
     Result<void> link(Users& users, std::uint32_t pid);
+    void admit(Users& users, std::uint32_t pid);
+    void give_up_waiting(Users& users);
     void let_in(Users& users, Clock::time_point until);
     void go_on_with(Users& users, Clock::time_point until);
     void look(Users& users, Clock::time_point until);

@@ -202,6 +202,31 @@ TEST_F(Links, OwnOnesHaveALimitAndASharedOneHasNone) {
     EXPECT_FALSE(add(links, 1000));
 }
 
+// … for one link for all may take no limit: whether there is one takes a while to find out.
+TEST_F(Links, WhoComesDuringALookWaitsForWhatItFinds) {
+    for (const bool has_stranger : {false, true}) {
+        let_in_.clear();
+        failed_.clear();
+        for (std::uint32_t pid = 2; pid < 60; ++pid) map(pid, has_stranger && pid == 2 ? inode_ : 1);
+        TlsLinks links = make(20);
+        for (std::uint32_t pid = 100; pid < 130; ++pid) {
+            map(pid, inode_);
+            selected_.insert(pid);
+            const auto added = links.add(pid, file_, Clock::now());
+            ASSERT_TRUE(added);
+            EXPECT_EQ(*added == TlsLinks::Added::Read, pid < 120) << pid;
+        }
+        EXPECT_THAT(let_in_, IsEmpty());
+        settle(links);
+        EXPECT_EQ(linker_.is_shared, !has_stranger);
+        EXPECT_THAT(has_stranger ? failed_ : let_in_, SizeIs(10));
+        EXPECT_THAT(has_stranger ? let_in_ : failed_, IsEmpty());
+        for (const std::uint32_t pid : selected_) links.remove(pid, file_.file);
+        linker_.own.clear();
+        linker_.is_shared = false;
+    }
+}
+
 TEST_F(Links, WhoCannotBeLetInIsToldAsThat) {
     map(7, inode_);
     TlsLinks links = make(2);

@@ -142,10 +142,9 @@ void TlsWatch::tell(std::uint32_t pid, const OpenTlsFile& found) {
 
 void TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
     if (!found.file->failure.empty()) return tell_unread(pid, found.path, found.file->failure);
-    if (const auto done = links_.add(pid, found, until))
-        tell(pid, found);
-    else
-        fail(pid, found.path, done.error());
+    const auto done = links_.add(pid, found, until);
+    if (!done) return fail(pid, found.path, done.error());
+    if (*done == TlsLinks::Added::Read) tell(pid, found);
 }
 
 void TlsWatch::fail(std::uint32_t pid, const std::string& path, const Error& why) {

@@ -90,7 +90,13 @@ struct wg_settings {
     __u32 unknown_bytes;
     __u32 has_queue_time;     // arrivals are watched
     __u16 datagram_ports[4];  // of UDP that is looked at, 0: none
+    // How many copies of the programs there are, and which of them the object's are (lib/copies.h). More than one:
+    // programs may be preempted.
+    __u32 copies;
+    __u32 copy;
 };
+
+enum { WG_COPIES = 4 };
 
 // Where calls are passed over three counters follow each other: calls, their bytes, and the turns of requests (what a
 // server receives and a client sends) that began with them.
@@ -127,6 +133,9 @@ enum wg_counter : __u32 {
     WG_COUNT_TALLY_FAILED,  // the map of tallies is full: the exchange is in none
     WG_COUNT_SAMPLED_RUNS,  // runs whose time was taken
     WG_COUNT_SAMPLED_NS,
+    // Of each copy, and of calls that any copy has run for. In this order: so they are read, and written the other way.
+    WG_COUNT_RUNS,
+    WG_COUNT_CALLS = WG_COUNT_RUNS + WG_COPIES,
     WG_COUNTERS,
 };
 

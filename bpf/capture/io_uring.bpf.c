@@ -5,6 +5,7 @@
 #define WG_HAS_LOOP  // the tracepoint is younger
 #include "bpf/abi/events.h"
 #include "bpf/core/kernel.h"
+#include "bpf/lib/copies.h"
 #include "bpf/lib/pending.h"
 #include "bpf/lib/scratch.h"
 #include "bpf/lib/task.h"
@@ -12,6 +13,7 @@
 char _license[] SEC("license") = "Dual BSD/GPL";
 
 enum { S_IFMT_ = 0170000, S_IFSOCK_ = 0140000 };
+enum { WG_COMPLETION = 2 };  // in a mark, beside the directions
 
 enum io_uring_op_ {
     IORING_OP_READV_ = 1,
@@ -92,6 +94,8 @@ int BPF_PROG(io_complete, void* context, void* argument) {
     if (!request || !wg_is_target(bpf_get_current_pid_tgid() >> 32)) return 0;
     struct file* file = BPF_CORE_READ(request, file);
     if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT_) != S_IFSOCK_) return 0;
+    const s32 result = BPF_CORE_READ(request, cqe.res);
+    if (settings.copies > 1 && wg_runs_again(request, WG_COMPLETION, result, false)) return 0;
     struct socket* socket = BPF_CORE_READ(file, private_data);
     const u8 opcode = BPF_CORE_READ(request, opcode);
     const u32 direction = wg_is_receive(opcode) ? WG_RECEIVE : WG_SEND;
@@ -100,15 +104,14 @@ int BPF_PROG(io_complete, void* context, void* argument) {
     struct wg_pending* waiting = bpf_map_lookup_elem(&pending, &key);
     if (!waiting) return 0;
     const u64 buffer = wg_request_buffer(request, opcode);
-    const s32 result = BPF_CORE_READ(request, cqe.res);
-    const u32 slot = 2 * bpf_get_smp_processor_id() + direction;
-    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, &slot);
-    if (!s || s->is_busy || !buffer || result != (s32)waiting->event.size) {
-        wg_emit_unread(waiting);
-    } else {
-        s->is_busy = 1;
+    u32 slot = 0;
+    struct wg_scratch* s = NULL;
+    if (buffer && result == (s32)waiting->event.size) s = wg_take_scratch(direction, &slot);
+    if (s) {
         wg_complete(waiting, buffer, s, slot);
         s->is_busy = 0;
+    } else {
+        wg_emit_unread(waiting);
     }
     bpf_map_delete_elem(&pending, &key);
     return 0;

@@ -16,9 +16,10 @@ WG_INLINE int wg_accepted(struct sock* sk) {
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state, struct sock* sk, int old_state, int new_state) {
     if (old_state == TCP_LISTEN_ && new_state == TCP_SYN_RECV_) return wg_accepted(sk);
-    if (new_state == TCP_FIN_WAIT1_) return wg_closed(sk, WG_END_OF_SENDING);
-    if (new_state == TCP_LAST_ACK_ || new_state == TCP_CLOSE_) return wg_closed(sk, WG_END_OF_STATES);
-    return 0;
+    if (new_state != TCP_FIN_WAIT1_ && new_state != TCP_LAST_ACK_ && new_state != TCP_CLOSE_) return 0;
+    return wg_closed(sk, new_state == TCP_FIN_WAIT1_  ? WG_END_OF_SENDING
+                         : new_state == TCP_LAST_ACK_ ? WG_END_BY_BOTH
+                                                      : WG_END_OF_STATES);
 }
 
 // The last there is of a TCP socket: nothing can be read any more.

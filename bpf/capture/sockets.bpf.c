@@ -36,10 +36,13 @@ int BPF_PROG(send_begin, struct sock* sk, struct msghdr* message) {
         if (!conn) return 0;
     }
     const u32 thread = wg_current_thread(task);
+    struct wg_send* found = wg_send_of(&conn->send, conn->is_crowded, thread);
+    const u16 left = message->msg_iter.count;
+    if (found && settings.copy && found->left == left) return 0;  // another copy was here
     const u64 now = bpf_ktime_get_ns();
     if (WG_UNLIKELY(!conn->is_open)) wg_open_early(sk, conn, task, now);
-    struct wg_send* found = wg_send_of(&conn->send, conn->is_crowded, thread);
     if (found) {
+        found->left = left;
         found->last_ns = now;
         return 0;
     }

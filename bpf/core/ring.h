@@ -5,6 +5,7 @@
 
 #include "bpf/abi/rules.h"
 #include "bpf/core/kernel.h"
+#include "bpf/core/settings.h"
 
 enum { WG_RINGS = 16, WG_RING_CHECK = 32 };
 
@@ -37,9 +38,17 @@ struct {
     __type(value, struct wg_state);
 } state SEC(".maps");
 
+// A program that is preempted between reading and writing would undo what others have added meanwhile.
+WG_INLINE void wg_add(u64* counter, u64 amount) {
+    if (settings.copies > 1)
+        __sync_fetch_and_add(counter, amount);
+    else
+        *counter += amount;
+}
+
 WG_COLD int wg_count(u32 counter, u64 amount) {
     u64* value = bpf_map_lookup_elem(&counters, &counter);
-    if (value) *value += amount;
+    if (value) wg_add(value, amount);
     return 0;
 }
 
@@ -55,7 +64,8 @@ WG_INLINE bool wg_emit(u32 index, void* record, u64 size) {
     const u32 key = WG_COUNT_EVENTS;
     u64* events = bpf_map_lookup_elem(&counters, &key);
     u64 flags = BPF_RB_NO_WAKEUP;
-    if (events && (++*events & (WG_RING_CHECK - 1)) == 0 &&
+    if (events) wg_add(events, 1);
+    if (events && (*events & (WG_RING_CHECK - 1)) == 0 &&
         bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4)
         flags = BPF_RB_FORCE_WAKEUP;
     return bpf_ringbuf_output(ring, record, size, flags) == 0;

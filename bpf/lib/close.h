@@ -4,8 +4,9 @@
 
 #include "bpf/lib/report.h"
 
-// What ends: what the program sends; both ways, as the kernel sees it; everything, the socket is gone.
-enum wg_end { WG_END_OF_SENDING, WG_END_OF_STATES, WG_END_OF_ALL };
+// What ends: what the program sends; what both ends send; both ways, as the kernel sees it; everything, the socket is
+// gone.
+enum wg_end { WG_END_OF_SENDING, WG_END_BY_BOTH, WG_END_OF_STATES, WG_END_OF_ALL };
 
 // How far the program has read by TCP's own count.
 WG_INLINE u64 wg_read_position(struct wg_conn* conn, struct sock* sk) {
@@ -31,10 +32,14 @@ WG_INLINE bool wg_may_receive(struct wg_conn* conn, struct sock* sk) {
 WG_INLINE int wg_closed(struct sock* sk, enum wg_end what) {
     struct wg_conn* conn = wg_conn_find(sk);
     if (!conn) return 0;
-    const bool is_half = what == WG_END_OF_SENDING || (what == WG_END_OF_STATES && wg_may_receive(conn, sk));
+    const bool is_half = what == WG_END_OF_SENDING || (what != WG_END_OF_ALL && wg_may_receive(conn, sk));
     if (!is_half && conn->request_ns) wg_tally_ends(conn, wg_tally_port(conn, sk));
     if (!conn->is_open || conn->is_unreported || conn->is_closed) return 0;
     if (!is_half) conn->is_closed = 1;
+    if (is_half && settings.copies > 1) {
+        if (conn->halves_told & 1 << what) return 0;
+        conn->halves_told |= 1 << what;
+    }
     wg_flush_pending(conn);
     if (!is_half) wg_catch_up(conn, sk);
     struct wg_close_event event = {};

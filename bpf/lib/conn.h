@@ -43,6 +43,7 @@ struct wg_conn {
     u8 is_carrier;      // its bytes are another connection's, plaintext above it: its turns are no requests
     u8 unsided;         // the role is not known: the counter of what has come in and was passed over; 0: none
     u8 is_accepted;     // by a listener whose backlog does not tell
+    u8 halves_told;     // of several copies: which wg_end were told while more was to come, a bit each
     u16 plain_port;     // of plaintext: the server's port of the socket beneath
 };
 _Static_assert(sizeof(struct wg_conn) <= 256, "charged to the socket's option memory");

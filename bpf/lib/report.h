@@ -6,6 +6,7 @@
 #include "bpf/abi/events.h"
 #include "bpf/lib/carrier.h"
 #include "bpf/lib/conn.h"
+#include "bpf/lib/copies.h"
 #include "bpf/lib/cost.h"
 #include "bpf/lib/datagram.h"
 #include "bpf/lib/pass.h"
@@ -314,11 +315,16 @@ WG_INLINE void wg_see(struct sock* sk, struct wg_conn* conn, enum wg_direction d
         wg_keep_tally(conn, sk, direction, turns_before, is_counting, wg_is_told(send) ? send->first_ns : now, now);
 }
 
-// A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
-WG_INLINE int wg_moved(struct sock* sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr* message) {
-    struct task_struct* task = wg_current_task();
-    const struct wg_state* page = wg_get_state();
-    if (!wg_may_be_target(page, wg_current_tgid(task))) return 0;
+// What is known of the send's beginning is another call's, whose end was not seen: TCP has taken other bytes since than
+// this call's.
+WG_INLINE bool wg_is_left_over(const struct wg_send* send, const struct wg_conn* conn, struct sock* sk, s64 result) {
+    if (!wg_is_told(send) || conn->is_crowded || conn->kind != WG_TCP) return false;
+    struct tcp_sock* tcp = wg_tcp_of(sk);
+    return tcp && (u32)(WG_GET(tcp, write_seq) - send->sequence) != (u32)result;
+}
+
+WG_INLINE int wg_moved_once(struct sock* sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr* message,
+                            struct task_struct* task, const struct wg_state* page) {
     if (direction == WG_RECEIVE && (result < 0 || flags & (MSG_PEEK_ | MSG_ERRQUEUE_ | MSG_OOB_))) {
         wg_maybe_datagram(sk, direction, result, flags, message);
         return 0;
@@ -328,11 +334,25 @@ WG_INLINE int wg_moved(struct sock* sk, enum wg_direction direction, s64 result,
     if (direction == WG_RECEIVE && wg_was_told(conn, sk)) return 0;
     const u32 thread = wg_current_thread(task);
     struct wg_send send = {};
-    if (direction == WG_SEND && conn) wg_copy_send(&send, &conn->send, conn->is_crowded, thread);
+    if (direction == WG_SEND && conn) {
+        wg_copy_send(&send, &conn->send, conn->is_crowded, thread);
+        if (settings.copies > 1 && wg_is_left_over(&send, conn, sk, result)) {
+            wg_send_ends(&conn->send, conn->is_crowded, thread);
+            send.first_ns = 0;
+        }
+    }
     if (direction == WG_RECEIVE || result > 0) wg_see(sk, conn, direction, result, flags, message, task, page, &send);
     // Whatever became of it, also one that found no room: the next one's beginning is its own.
     if (wg_is_told(&send)) wg_send_ends(&conn->send, conn->is_crowded, thread);
     return 0;
+}
+
+// A call has moved `result` bytes of sk; `message` is its msghdr where the hook has one.
+WG_INLINE int wg_moved(struct sock* sk, enum wg_direction direction, s64 result, u32 flags, struct msghdr* message) {
+    struct task_struct* task = wg_current_task();
+    const struct wg_state* page = wg_get_state();
+    if (!wg_may_be_target(page, wg_current_tgid(task)) || wg_is_of_other_copy(sk, direction, result)) return 0;
+    return wg_moved_once(sk, direction, result, flags, message, task, page);
 }
 
 // Reports a TCP connection before its first bytes go out: what the other end does with them is known to have a caller

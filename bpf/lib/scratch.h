@@ -37,10 +37,9 @@ struct wg_walk {
     u8 padding[7];
 };
 
-// A record under construction: one slot per CPU and direction (per-CPU arrays end at 32 KiB). On
-// preemptible kernels a fexit program may be interrupted by another on its CPU: that one finds the
-// slot busy, and its event is counted as lost. What every event needs stands together, and slots are
-// as far apart as pages: a small event touches one.
+// A record under construction: one slot per CPU and direction (per-CPU arrays end at 32 KiB), for each copy of the
+// programs. A program that is interrupted on its CPU keeps its slot: where no other is free then, the event is counted
+// as lost. What every event needs stands together, and slots are as far apart as pages: a small event touches one.
 struct wg_scratch {
     u64 is_busy;
     // Kernel addresses: global functions take no pointers to kernel types.
@@ -60,21 +59,40 @@ _Static_assert(sizeof(struct wg_scratch) % 4096 == 0, "slots begin at the same p
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 2);  // set at load: twice the possible CPUs
+    __uint(max_entries, 2);  // set at load: twice the possible CPUs, times the copies
     __type(key, u32);
     __type(value, struct wg_scratch);
 } scratch SEC(".maps");
 
-// The slot of this CPU and direction, marked busy. NULL: a program that was interrupted has it.
+WG_INLINE struct wg_scratch* wg_scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratch, &slot); }
+
+#if !defined(WG_PLAIN) || defined(WG_UPROBES)
+#define WG_SEVERAL_SLOTS  // 5.12
+// The first free one of the slots from this on, of those for the copies; marked busy. Negative: there is none. Whoever
+// is preempted between looking and marking must not take it as well.
+WG_COLD int wg_take_one_of(u32 slot) {
+    for (u32 i = 0; i < WG_COPIES && i < settings.copies; i++) {
+        struct wg_scratch* s = wg_scratch_at(slot + i);
+        if (s && __sync_val_compare_and_swap(&s->is_busy, 0, 1) == 0) return slot + i;
+    }
+    return -1;
+}
+#endif
+
+// A slot of this CPU and direction, marked busy. NULL: programs that were interrupted have it.
 WG_INLINE struct wg_scratch* wg_take_scratch(enum wg_direction direction, u32* slot) {
     *slot = 2 * bpf_get_smp_processor_id() + direction;
-    struct wg_scratch* s = bpf_map_lookup_elem(&scratch, slot);
+#ifdef WG_SEVERAL_SLOTS
+    if (settings.copies > 1) {
+        *slot = wg_take_one_of(*slot * settings.copies);
+        return wg_scratch_at(*slot);
+    }
+#endif
+    struct wg_scratch* s = wg_scratch_at(*slot);
     if (!s || WG_UNLIKELY(s->is_busy)) return NULL;
     s->is_busy = 1;
     return s;
 }
-
-WG_INLINE struct wg_scratch* wg_scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratch, &slot); }
 
 // Global functions: the verifier looks at each once, not at every way to reach it.
 

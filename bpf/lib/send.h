@@ -16,7 +16,8 @@ struct wg_send {
     u32 thread;
     u32 sequence;  // of its first byte
     u32 skip;      // bytes of the first vector that are not part of it
-    u32 count;     // vectors, 0: the registers tell where the bytes are
+    u16 count;     // vectors, 0: the registers tell where the bytes are
+    u16 left;      // low bits of how much was left when its last buffer began
     struct wg_vector vectors[WG_SEND_VECTORS];
 };
 
@@ -74,6 +75,7 @@ WG_INLINE void wg_send_begins(struct wg_send* send, u32 thread, u32 sequence, co
         }
         send->count = iter->nr_segs;
     }
+    send->left = iter->count;
     send->last_ns = now;
     send->first_ns = now;
 }

@@ -16,7 +16,7 @@ WG_INLINE int wg_unblocked(struct sock* sk, int copied) {
     WG_READ_SAVED(regs, &call);
     u32 flags;
     if (!wg_receive_flags(&call, &flags) || wg_socket_of(wg_current_task(), call.arguments[0]) != (u64)sk) return 0;
-    wg_moved(sk, WG_RECEIVE, copied, flags, NULL);
+    wg_moved_once(sk, WG_RECEIVE, copied, flags, NULL);
     struct wg_conn* conn = wg_conn_find(sk);
     if (conn) conn->has_early = 1;
     return 0;

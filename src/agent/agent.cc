@@ -234,6 +234,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
                                             .pid_namespace = counted_pid_namespace(),
                                             .ring_bytes = config.ebpf.ring_bytes,
                                             .rings = sizes_here(config).rings,
+                                            .copies = config.ebpf.program_copies,
                                             .has_queue_time = config.ebpf.queue_time,
                                             .has_tls = config.ebpf.tls,
                                             .framings = known_framings()},

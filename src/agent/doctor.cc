@@ -26,9 +26,11 @@ constexpr std::chrono::seconds kResolverWait{1};
 // Tries them: what would load for an agent started here and now.
 std::string explain_sensors(const config::Config& config) {
     std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start(
-        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls},
-        reports);
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
+                                                  .pid_namespace = counted_pid_namespace(),
+                                                  .copies = config.ebpf.program_copies,
+                                                  .has_tls = config.ebpf.tls},
+                                                 reports);
     if (!capture) return "no: " + capture.error().message;
     std::vector<std::string> names;
     for (const sensors::SensorReport& report : reports)
@@ -135,9 +137,11 @@ std::string as_text(const Findings& findings) {
 
 Diagnosis doctor(const config::Config& config, bool as_json) {
     std::vector<sensors::SensorReport> reports;
-    const auto capture = sensors::Capture::start(
-        {.disabled = config.ebpf.disable, .pid_namespace = counted_pid_namespace(), .has_tls = config.ebpf.tls},
-        reports);
+    const auto capture = sensors::Capture::start({.disabled = config.ebpf.disable,
+                                                  .pid_namespace = counted_pid_namespace(),
+                                                  .copies = config.ebpf.program_copies,
+                                                  .has_tls = config.ebpf.tls},
+                                                 reports);
     const std::vector<FeatureState> states = judge(surroundings(config, reports), CapabilitySet::effective());
     const bool is_complete = capture.has_value() && std::ranges::none_of(states, &FeatureState::is_lost);
     const Findings findings{.host = read_host_facts(),

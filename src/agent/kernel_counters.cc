@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kernel_counters.h"
 
+#include <algorithm>
 #include <string>
 
 namespace waggle::agent {
@@ -47,7 +48,9 @@ void KernelCounters::refresh() {
     for (std::size_t i = 0; i < now.size(); ++i)
         if (by_counter_[i]) by_counter_[i]->add(static_cast<std::int64_t>(now[i] - last_[i]));
     last_ = now;
-    by_counter_[WG_COUNTERS]->set(static_cast<std::int64_t>(capture_.missed_runs()));
+    // What is under way while it is read makes it too low.
+    missed_runs_ = std::max(missed_runs_, capture_.missed_runs());
+    by_counter_[WG_COUNTERS]->set(static_cast<std::int64_t>(missed_runs_));
 }
 
 }  // namespace waggle::agent

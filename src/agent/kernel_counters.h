@@ -21,6 +21,7 @@ class KernelCounters {
     std::vector<metrics::SelfValue*> by_counter_;
     std::mutex mutex_;
     std::array<std::uint64_t, WG_COUNTERS> last_{};
+    std::uint64_t missed_runs_ = 0;
 };
 
 }  // namespace waggle::agent

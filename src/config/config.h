@@ -70,6 +70,7 @@ struct EbpfConfig {
     Duration tick = 5ms;
     std::uint32_t max_connections = 65536;
     bool queue_time = false;
+    std::uint32_t program_copies = 0;  // of the capture programs; 0: as many as the kernel needs
     bool tls = true;                   // read plaintext from TLS libraries
     std::uint32_t tls_own_links = 64;  // processes of a file with probes of their own
     std::vector<std::string> disable;  // hook kinds not to use: tp_btf, fentry, kprobe, io_uring …

@@ -92,6 +92,11 @@ constexpr std::array kRows{
         "ebpf.max_connections", "WAGGLE_BPF_MAX_CONNECTIONS", "connections followed at once"),
     option<[](auto& d) -> auto& { return d.config.ebpf.queue_time; }>(
         "ebpf.queue_time", "WAGGLE_BPF_QUEUE_TIME", "measure how long requests wait before the program reads them"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.program_copies; }>(
+        "ebpf.program_copies", "WAGGLE_BPF_PROGRAM_COPIES",
+        "copies of the capture programs at each hook, at most 4: while a thread is preempted in one, other threads' "
+        "calls "
+        "on its processor are seen by the next; 0: 3 where the kernel preempts them, else 1"),
     option<[](auto& d) -> auto& { return d.config.ebpf.tls; }>(
         "ebpf.tls", "WAGGLE_BPF_TLS",
         "read encrypted traffic where watched processes give it to their TLS library, by uprobes; `false`: count it "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensors/capture.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -134,10 +135,11 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
                              .response_bytes = options.response_bytes,
                              .unknown_bytes = options.unknown_bytes,
                              .has_queue_time = options.has_queue_time,
-                             .datagram_ports = {53, 5353}};
+                             .datagram_ports = {53, 5353},
+                             .copies = choose_copies(options.copies)};
     if (options.has_queue_time) load_options.requested.push_back("arrival");
     load_options.map_entries["scratch"] =
-        2 * (options.cpus ? options.cpus : static_cast<std::uint32_t>(possible_cpus()));
+        2 * load_options.settings.copies * (options.cpus ? options.cpus : static_cast<std::uint32_t>(possible_cpus()));
     load_options.map_entries["targets"] = options.max_targets;
 
     SensorReport& sockets = reports.emplace_back();
@@ -150,16 +152,27 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     // Where the sockets are seen by fexit, the message is at hand and so is io_uring's text.
     const std::string hook = sockets.chosen;  // reports grow
     const bool is_by_tracepoint = hook == "tp_btf";
+    const bool is_typed = is_by_tracepoint || hook == "fentry";
+    if (is_typed && load_options.settings.copies > 1) {
+        capture->socket_copies_.load(base_sensors()[0], *capture->sockets_, load_options, hook);
+        sockets.reasons.push_back(
+            fmt::format("each program stands at its hook {} times, since threads may be preempted in it",
+                        load_options.settings.copies));
+    }
     if (!is_by_tracepoint) list_blocked(*capture->sockets_, load_options);
-    for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending"})
+    for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending", "marks"})
         load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
     capture->processes_ = load(base_sensors()[1], load_options, reports.emplace_back());
-    if (is_by_tracepoint) capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
+    if (is_by_tracepoint) {
+        capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
+        if (capture->io_uring_)
+            capture->io_uring_copies_.load(base_sensors()[2], *capture->io_uring_, load_options, reports.back().chosen);
+    }
     if (load_options.settings.agent_pid_namespace)
         capture->tasks_ = load(base_sensors()[3], load_options, reports.emplace_back());
 
     // Before 5.15, and by kprobes, nothing tells whose socket a library uses.
-    if (options.has_tls && (is_by_tracepoint || hook == "fentry")) {
+    if (options.has_tls && is_typed) {
         LoadOptions tls_options = load_options;
         for (const char* shared : {"rules", "tails", "tallies", "tls_threads", "go_calls"})
             tls_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
@@ -206,6 +219,8 @@ Capture::~Capture() {
 
 void Capture::detach() {
     if (sockets_) sockets_->detach();
+    socket_copies_.detach();
+    io_uring_copies_.detach();
     if (processes_) processes_->detach();
     if (io_uring_) io_uring_->detach();
     if (tls_) tls_->stop();
@@ -274,8 +289,15 @@ std::array<std::uint64_t, WG_COUNTERS> Capture::counters() const {
 }
 
 std::uint64_t Capture::missed_runs() const {
-    return (sockets_ ? sockets_->missed_runs() : 0) + (processes_ ? processes_->missed_runs() : 0) +
-           (io_uring_ ? io_uring_->missed_runs() : 0) + (tls_ ? tls_->missed_runs() : 0);
+    std::vector<std::vector<MissedRuns>> sensors;
+    if (sockets_) sensors.push_back(socket_copies_.missed_runs(*sockets_));
+    if (io_uring_) sensors.push_back(io_uring_copies_.missed_runs(*io_uring_));
+    if (processes_) sensors.push_back({processes_->missed_runs()});
+    if (tls_) sensors.push_back({tls_->missed_runs()});
+    const auto now = counters();
+    std::uint64_t missed = 0;
+    for (const std::vector<MissedRuns>& by_copy : sensors) missed += missed_by_all(by_copy, now);
+    return missed;
 }
 
 }  // namespace waggle::sensors

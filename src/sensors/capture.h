@@ -13,6 +13,7 @@
 #include "bpf/abi/events.h"
 #include "bpf/abi/rules.h"
 #include "bpf/abi/tally.h"
+#include "sensors/copies.h"
 #include "sensors/loader.h"
 #include "sensors/map.h"
 #include "sensors/ring.h"
@@ -30,6 +31,7 @@ struct CaptureOptions {
     std::uint32_t unknown_bytes = 4096;
     std::uint32_t max_targets = 65536;
     std::uint32_t cpus = 0;                 // 0: as many as there may be
+    std::uint32_t copies = 0;               // of the programs; 0: as many as the kernel needs
     bool has_queue_time = false;            // watch arrivals: costs something per packet
     bool has_tls = true;                    // watch TLS libraries
     std::vector<wg_framing> framings = {};  // as rules name them, at most WG_FRAMINGS
@@ -78,6 +80,7 @@ class Capture {
     std::vector<wg_task_numbers> task_numbers() const;
 
     std::array<std::uint64_t, WG_COUNTERS> counters() const;
+    // Runs that the kernel has left out, for all copies of a program.
     std::uint64_t missed_runs() const;
 
   private:
@@ -85,6 +88,8 @@ class Capture {
 
     std::unique_ptr<Sensor> sockets_;
     std::unique_ptr<Sensor> io_uring_;  // null where the sockets' own hook gives its text
+    Copies socket_copies_;
+    Copies io_uring_copies_;
     std::unique_ptr<Sensor> processes_;
     std::unique_ptr<TlsProbes> tls_;
     std::unique_ptr<Sensor> tasks_;  // only in a pid namespace of its own

@@ -63,6 +63,11 @@ bool kernel_has_function(std::string_view name) {
     return kernel_btf() && btf__find_by_name_kind(kernel_btf(), std::string(name).c_str(), BTF_KIND_FUNC) > 0;
 }
 
+bool kernel_preempts_tracepoints() {
+    return kernel_btf() && btf__find_by_name_kind(kernel_btf(), "tracepoint_srcu_srcu_data", BTF_KIND_VAR) > 0 &&
+           btf__find_by_name_kind(kernel_btf(), "class_srcu_fast_notrace_t", BTF_KIND_TYPEDEF) > 0;
+}
+
 int possible_cpus() { return std::max(1, libbpf_num_possible_cpus()); }
 
 void raise_memory_limit() {
@@ -112,14 +117,22 @@ Result<std::string> Sensor::read_iterator() const {
     }
 }
 
-std::uint64_t Sensor::missed_runs() const {
-    std::uint64_t missed = 0;
-    for (const int fd : program_fds_) {
+MissedRuns Sensor::missed_runs() const {
+    MissedRuns missed;
+    for (const auto& [name, fd] : program_fds_) {
         bpf_prog_info info{};
         __u32 size = sizeof(info);
-        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) missed += info.recursion_misses;
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) missed[name] = info.recursion_misses;
     }
     return missed;
+}
+
+void Sensor::share_maps(LoadOptions& with) const {
+    const bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object_) {
+        const std::string name = bpf_map__name(map);
+        if (!name.contains('.')) with.shared_maps[name] = bpf_map__fd(map);
+    }
 }
 
 namespace {
@@ -128,7 +141,7 @@ struct Attempt {
     bpf_object* object = nullptr;
     std::vector<bpf_link*> links;
     std::unique_ptr<KernelProbes> probes;
-    std::vector<int> program_fds;
+    std::map<std::string, int> program_fds;
     std::string failure;
     bool lacks_tracefs = false;
 
@@ -203,7 +216,7 @@ bool open_object(const SensorSpec& spec, const Alternative& alternative, const L
 bool attach(const Alternative& alternative, const std::vector<bpf_program*>& programs, Attempt& result,
             std::vector<std::string>& notes) {
     for (bpf_program* program : programs) {
-        result.program_fds.push_back(bpf_program__fd(program));
+        result.program_fds[bpf_program__name(program)] = bpf_program__fd(program);
         const auto row = std::ranges::find(alternative.programs, bpf_program__name(program), &Program::name);
         if (row != alternative.programs.end() && row->is_by_hand) continue;
         bpf_link* link = bpf_program__attach(program);

@@ -23,6 +23,9 @@ namespace waggle::sensors {
 
 class KernelProbes;
 
+// Times programs were not run because they were running on this CPU already, by program.
+using MissedRuns = std::map<std::string, std::uint64_t, std::less<>>;
+
 struct LoadOptions {
     wg_settings settings{};
     std::vector<std::string> disabled;                 // names of alternatives not to use
@@ -49,8 +52,9 @@ class Sensor {
     }
     // Everything the object's (only) iterator writes in one run.
     Result<std::string> read_iterator() const;
-    // Times programs were not run because they were running on this CPU already.
-    std::uint64_t missed_runs() const;
+    MissedRuns missed_runs() const;
+    // All but constants.
+    void share_maps(LoadOptions& with) const;
 
   private:
     friend std::unique_ptr<Sensor> load(const SensorSpec&, const LoadOptions&, SensorReport&);
@@ -59,7 +63,7 @@ class Sensor {
     bpf_object* object_ = nullptr;
     std::vector<bpf_link*> links_;
     std::unique_ptr<KernelProbes> probes_;
-    std::vector<int> program_fds_;
+    std::map<std::string, int> program_fds_;
 };
 
 // Null when no alternative works; the report says why.
@@ -68,6 +72,8 @@ std::unique_ptr<Sensor> load(const SensorSpec& spec, const LoadOptions& options,
 // True when the kernel's BTF has the raw tracepoint or the function.
 bool kernel_has_tracepoint(std::string_view name);
 bool kernel_has_function(std::string_view name);
+// True when programs at tracepoints may be preempted: the kernel protects tracepoints by fast SRCU (7.0 or so).
+bool kernel_preempts_tracepoints();
 int possible_cpus();
 
 // Raises the locked-memory limit, which kernels before 5.11 charge maps to.

@@ -72,7 +72,7 @@ class TlsProbes : public TlsLinker {
     // None come after. By uprobe_multi all of them go; perf events, which take longer, go with this object: until then
     // they run into a switch that is off.
     void stop();
-    std::uint64_t missed_runs() const { return sensor_->missed_runs(); }
+    MissedRuns missed_runs() const { return sensor_->missed_runs(); }
 
   private:
     // One link for all places of a file, or one for each.

@@ -6,6 +6,7 @@ begin later."""
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -177,6 +178,7 @@ class OnKernel:
     version = ""
     arch = "amd64"
     hooks = {"fentry": "", **TYPED}  # {hook: the hooks that are switched off}
+    misses = ()  # hooks whose programs are preempted, and stand there once
     has_mptcp = True
     has_async = True  # io_uring's workers are threads of the process (5.12)
     has_tls = True
@@ -273,7 +275,8 @@ class OnKernel:
             self.assertIn(f"sockets: by {hook}\n", self.log, self.tail(hook))
             self.assertIn(f"AGENT-STATUS {hook} 0\n", self.log, self.tail(hook))
             self.assertIn(f"PROBES-LEFT {hook} 0\n", self.log, self.tail(hook))
-            self.assertNotIn(f"WAITED {hook} ", self.log, self.tail(hook))
+            if hook not in self.misses:
+                self.assertNotIn(f"WAITED {hook} ", self.log, self.tail(hook))
             self.assertNotIn(f"ANSWER {hook} ", self.log, self.tail(hook))
 
     def test_one_reader_for_one_processor(self):
@@ -312,8 +315,28 @@ class OnKernel:
 
     def test_one_writer_and_one_reader_thread(self):
         for hook in self.hooks:
+            if hook in self.misses:
+                self.check_that_gaps_are_counted(hook)
+                continue
             for number in range(PIPELINED):
                 self.check_exchange(hook, f"/duplex/{number}", number % 500)
+
+    def counted(self, hook, series):
+        return sum(float(value) for value in re.findall(rf"^METRIC {hook} {re.escape(series)} (\S+)$", self.log, re.M))
+
+    def check_that_gaps_are_counted(self, hook):
+        """An exchange may be lost with a call that the kernel kept from the program: none is wrong, and all are counted."""
+        whole = 0
+        for number in range(PIPELINED):
+            spans = self.of(hook, f"/duplex/{number}")
+            for kind in ("server", "client"):
+                self.assertLessEqual(sum(span.kind == kind for span in spans), 1, f"{hook} {number}")
+            for span in spans:
+                if span["waggle.incomplete"] is None:
+                    self.assertEqual((span["http.response.status_code"], span["http.response.body.size"]), (200, number % 500), span)
+                    whole += 1
+        lost = self.counted(hook, 'waggle_events_lost_total{cause="program_busy"}')
+        self.assertLessEqual(2 * PIPELINED - whole, lost + self.counted(hook, 'waggle_turns_lost_total{cause="hole",protocol="http"}'))
 
     def test_tls(self):
         for hook in self.hooks:

@@ -30,10 +30,13 @@ WG_INLINE bool wg_runs_again(void* object, u32 direction, s32 result, bool is_ca
     struct task_struct* task = bpf_get_current_task_btf();
     struct wg_mark* mark = bpf_task_storage_get(&marks, task, 0, 0);
     if (WG_UNLIKELY(!mark)) {
-        // The first one goes on, where nothing is told of the process or nobody could know whether it ran.
+        // Only the first one goes on where nothing is told of the process, or where nobody could know whether it ran.
         if (!wg_is_target(task->tgid)) return settings.copy != 0;
         mark = bpf_task_storage_get(&marks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-        if (!mark) return settings.copy != 0;
+        if (!mark) {
+            wg_count(WG_COUNT_STORAGE_FAILED, 1);
+            return settings.copy != 0;
+        }
     }
     const bool is_new = wg_mark_is_new(mark, settings.copy, (u64)object, direction, result);
     if (!is_call) return !is_new;

@@ -10,7 +10,7 @@ KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMet
     const auto lost = [&](std::string_view cause) -> metrics::SelfValue* {
         return &self.counter("waggle.events.lost", {{"cause", std::string(cause)}});
     };
-    by_counter_.resize(WG_COUNTERS + 1);
+    by_counter_.resize(WG_COUNTERS);
     const auto passed_over = [&](wg_counter first, const char* cause) {
         by_counter_[first] = lost(cause);
         by_counter_[first + 1] = &self.counter("waggle.capture.lost", {{"cause", cause}}, "By");
@@ -38,7 +38,8 @@ KernelCounters::KernelCounters(const sensors::Capture& capture, metrics::SelfMet
     by_counter_[WG_COUNT_TALLY_FAILED] = lost("tally_map_full");
     by_counter_[WG_COUNT_SAMPLED_RUNS] = &self.counter("waggle.probe.timed.runs");
     by_counter_[WG_COUNT_SAMPLED_NS] = &self.counter("waggle.probe.timed.duration", {}, "ns");
-    by_counter_[WG_COUNTERS] = lost("program_busy");
+    missed_of_traffic_ = lost("program_busy");
+    missed_of_processes_ = lost("process_program_busy");
 }
 
 void KernelCounters::refresh() {
@@ -49,8 +50,10 @@ void KernelCounters::refresh() {
         if (by_counter_[i]) by_counter_[i]->add(static_cast<std::int64_t>(now[i] - last_[i]));
     last_ = now;
     // What is under way while it is read makes it too low.
-    missed_runs_ = std::max(missed_runs_, capture_.missed_runs());
-    by_counter_[WG_COUNTERS]->set(static_cast<std::int64_t>(missed_runs_));
+    const sensors::Capture::Missed missed = capture_.missed_runs();
+    missed_runs_ = std::max(missed_runs_, missed.of_traffic);
+    missed_of_traffic_->set(static_cast<std::int64_t>(missed_runs_));
+    missed_of_processes_->set(static_cast<std::int64_t>(missed.of_processes));
 }
 
 }  // namespace waggle::agent

@@ -21,6 +21,8 @@ class KernelCounters {
     std::vector<metrics::SelfValue*> by_counter_;
     std::mutex mutex_;
     std::array<std::uint64_t, WG_COUNTERS> last_{};
+    metrics::SelfValue* missed_of_traffic_;
+    metrics::SelfValue* missed_of_processes_;
     std::uint64_t missed_runs_ = 0;
 };
 

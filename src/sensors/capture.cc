@@ -288,15 +288,15 @@ std::array<std::uint64_t, WG_COUNTERS> Capture::counters() const {
     return sums;
 }
 
-std::uint64_t Capture::missed_runs() const {
+Capture::Missed Capture::missed_runs() const {
     std::vector<std::vector<MissedRuns>> sensors;
     if (sockets_) sensors.push_back(socket_copies_.missed_runs(*sockets_));
     if (io_uring_) sensors.push_back(io_uring_copies_.missed_runs(*io_uring_));
-    if (processes_) sensors.push_back({processes_->missed_runs()});
     if (tls_) sensors.push_back({tls_->missed_runs()});
     const auto now = counters();
-    std::uint64_t missed = 0;
-    for (const std::vector<MissedRuns>& by_copy : sensors) missed += missed_by_all(by_copy, now);
+    Missed missed;
+    for (const std::vector<MissedRuns>& by_copy : sensors) missed.of_traffic += missed_by_all(by_copy, now);
+    if (processes_) missed.of_processes = missed_by_all(std::vector{processes_->missed_runs()}, now);
     return missed;
 }
 

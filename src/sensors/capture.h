@@ -80,8 +80,12 @@ class Capture {
     std::vector<wg_task_numbers> task_numbers() const;
 
     std::array<std::uint64_t, WG_COUNTERS> counters() const;
-    // Runs that the kernel has left out, for all copies of a program.
-    std::uint64_t missed_runs() const;
+    // Runs that the kernel has left out, for all copies of a program: of programs that see traffic, and processes.
+    struct Missed {
+        std::uint64_t of_traffic = 0;
+        std::uint64_t of_processes = 0;
+    };
+    Missed missed_runs() const;
 
   private:
     Capture() = default;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 // Frames: follows a connection's framing through a call and reports the front of each frame; what lies between is
 // not copied. One call becomes as many events as there are runs of bytes worth copying. Knows no protocol: where frames
-// were lost, or the framing is wrong, bytes are copied as the WHOLE rule would, and the next call is taken to begin
-// with a frame. From 5.17 on, which has bpf_loop; plaintext above a socket (WG_UPROBES) is not framed.
+// were lost, the framing is wrong, or it is not sure yet, bytes are copied as the WHOLE rule would; where it is lost,
+// the next call is taken to begin with a frame. From 5.17 on, which has bpf_loop; plaintext above a socket (WG_UPROBES)
+// is not framed.
 #pragma once
 
 #include "bpf/abi/events.h"
@@ -147,8 +148,7 @@ static long wg_walk_frame(u64 index, u32* place) {
     if (is_split) missing = w->size - at;
     u64 total;
     u64 wanted;
-    if (!wg_read_header(s, slot, at, missing) ||
-        (!is_split && !wg_read_frame(&w->framing, frames->header, &total, &wanted))) {
+    if (!wg_read_header(s, slot, at, missing) || (!is_split && !wg_next_frame(frames, &w->framing, &total, &wanted))) {
         frames->is_followed = 0;
         return 1;
     }

@@ -17,21 +17,38 @@ struct wg_frames {
     __u32 wanted;    // … the first ones of these are to be copied
     __u8 have;       // bytes of a header that came already: they stand in `header`
     __u8 is_followed;
-    __u8 padding[2];
+    __u8 headers;  // that stood where they were expected
+    __u8 padding;
     __u8 header[2 * WG_FRAME_HEADER];
 };
 
-// Before a call: a framing whose headers do not prove themselves is followed from where a turn begins, any other one
-// from where a call does.
+// A framing whose headers do not prove themselves.
+static inline __attribute__((always_inline)) bool wg_is_weak(const struct wg_framing* framing) {
+    return framing->types == 0 || framing->types > 32;
+}
+
+// So many headers in a row are no accident: what stands in the midst of a frame may look like one. The rule may come
+// while a program has read a header and not yet what follows it.
+static inline __attribute__((always_inline)) bool wg_frames_are_sure(const struct wg_frames* frames,
+                                                                     const struct wg_framing* framing) {
+    return frames->headers >= (wg_is_weak(framing) ? 8 : 4);
+}
+
+// Before a call: a weak framing is followed from where a turn begins, any other one from where a call does, of which
+// the first of a turn is as good as two headers. A turn that begins inside a frame says that it may be none, unless
+// frames are sure.
 static inline __attribute__((always_inline)) void wg_frames_begin(struct wg_frames* frames,
                                                                   const struct wg_framing* framing, __u64 position,
                                                                   bool is_new_turn) {
-    const bool is_weak = framing->types == 0 || framing->types > 32;
-    if (frames->is_followed && frames->position == position && !(is_weak && is_new_turn)) return;
+    const bool is_inside = frames->left || frames->have;
+    if (frames->is_followed && frames->position == position &&
+        (!is_new_turn || !is_inside || wg_frames_are_sure(frames, framing)))
+        return;
     frames->left = 0;
     frames->wanted = 0;
     frames->have = 0;
-    frames->is_followed = !is_weak || is_new_turn;
+    frames->headers = is_new_turn && !wg_is_weak(framing) ? 2 : 0;
+    frames->is_followed = !wg_is_weak(framing) || is_new_turn;
 }
 
 // False: this is no header.
@@ -52,5 +69,17 @@ static inline __attribute__((always_inline)) bool wg_read_frame(const struct wg_
     const __u64 most_of_frame = framing->header + most;
     *total = (__u64)size;
     *wanted = most_of_frame < *total ? most_of_frame : *total;
+    return true;
+}
+
+// The same for the header in `frames`, which stands where one was expected. Until frames are sure all of them is
+// wanted.
+static inline __attribute__((always_inline)) bool wg_next_frame(struct wg_frames* frames,
+                                                                const struct wg_framing* framing, __u64* total,
+                                                                __u64* wanted) {
+    if (!wg_read_frame(framing, frames->header, total, wanted)) return false;
+    if (wg_frames_are_sure(frames, framing)) return true;
+    *wanted = *total;
+    if (*total > framing->header) frames->headers++;  // an empty one may be a few zeros
     return true;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plays every src/protocols/<name>/talks/*.talk (testing/talk.h says what stands there): as its server and as its
-// client, each message in one call, byte by byte, and cut in two at every position.
+// client, each message in one call, byte by byte, and cut in two at every position; short ones also by a tick, after
+// which other capture rules may hold.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -49,8 +50,9 @@ class Play {
         host_.add({.role = role, .is_attached = talk.is_attached});
     }
 
-    // cut: position among all text at which a call ends; npos: nowhere; is_bytewise: everywhere.
-    void run(std::size_t cut, bool is_bytewise) {
+    // cut: position among all text at which a call ends; npos: nowhere; is_bytewise: everywhere. has_tick: then comes
+    // one.
+    void run(std::size_t cut, bool is_bytewise, bool has_tick) {
         std::size_t at = 0;
         for (const TalkStep& step : talk_.steps) {
             if (step.what == '!') {
@@ -65,6 +67,7 @@ class Play {
                     move(step, text.substr(0, size));
                     text.remove_prefix(size);
                     at += size;
+                    if (has_tick && at == cut) host_.tick(now_ns_);
                 }
             }
         }
@@ -153,10 +156,11 @@ TEST_P(TalkTest, GivesItsSpansHoweverItIsCut) {
     ASSERT_FALSE(talk.steps.empty());
     for (const wg_role role : {WG_ROLE_SERVER, WG_ROLE_CLIENT}) {
         const std::string_view name = role == WG_ROLE_SERVER ? "server" : "client";
-        const auto play = [&](std::size_t cut, bool is_bytewise) {
-            SCOPED_TRACE(std::string(name) + (is_bytewise ? " byte by byte" : " cut at " + std::to_string(cut)));
+        const auto play = [&](std::size_t cut, bool is_bytewise, bool has_tick = false) {
+            SCOPED_TRACE(std::string(name) + (is_bytewise ? " byte by byte" : " cut at " + std::to_string(cut)) +
+                         (has_tick ? " by a tick" : ""));
             Play one(talk, role);
-            one.run(cut, is_bytewise);
+            one.run(cut, is_bytewise, has_tick);
             one.check(name);
             return !::testing::Test::HasFailure();
         };
@@ -164,7 +168,7 @@ TEST_P(TalkTest, GivesItsSpansHoweverItIsCut) {
         // Long texts are cut at some hundred places.
         const std::size_t step = 1 + talk.bytes / 2000;
         for (std::size_t cut = 1; cut < talk.bytes; cut += step)
-            if (!play(cut, false)) return;
+            if (!play(cut, false) || (step == 1 && !play(cut, false, true))) return;
     }
 }
 

@@ -207,6 +207,48 @@ TEST(Frames, InPieces) {
     follow(kWeak, 3000, 60'000, 40);
 }
 
+// As many small ones as make sure that they are frames.
+std::string small_ones(const wg_framing& framing) {
+    std::string bytes;
+    for (wg_frames frames{}; !wg_frames_are_sure(&frames, &framing); ++frames.headers) bytes += frame(framing, 4, 1);
+    return bytes;
+}
+
+// What stands inside a frame may look like one, of any length: bytes are copied until it is sure, and the next turn
+// tells that it was none.
+TEST(Frames, WhatMayBeNoneIsCopied) {
+    std::mt19937_64 random(1);
+    Kernel kernel(kTyped);
+    const std::string lure = frame(kTyped, 500'000, 0).substr(0, 2000);
+    for (int i = 0; i < 2; ++i) {
+        const auto told = kernel.call(lure, static_cast<std::uint64_t>(i) * lure.size(), false, 0, random);
+        ASSERT_EQ(told.size(), 1u);
+        EXPECT_EQ(told[0].bytes, lure);
+    }
+    const std::string front = small_ones(kTyped) + frame(kTyped, 20'000, 0).substr(0, 9 + 512);
+    const auto told = kernel.call(small_ones(kTyped) + frame(kTyped, 20'000, 0), 2 * lure.size(), true, 0, random);
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].bytes, front);
+}
+
+// Who sends many requests at once begins turns in the midst of what it receives.
+TEST(Frames, SureOnesGoOnWhereATurnBegins) {
+    for (const wg_framing& framing : {kTyped, kWeak}) {
+        std::mt19937_64 random(1);
+        Kernel kernel(framing);
+        const std::string bytes = small_ones(framing) + frame(framing, 20'000, 0);
+        const std::string first = bytes.substr(0, bytes.size() - 8000);
+        static_cast<void>(kernel.call(first, 0, true, 0, random));
+        const auto told = kernel.call(bytes.substr(first.size()), first.size(), true, 0, random);
+        ASSERT_EQ(told.size(), 1u);
+        EXPECT_EQ(told[0].bytes, "");
+        EXPECT_EQ(kernel.frames().left, 0u);
+        const auto next = kernel.call(frame(framing, 40, 1), bytes.size(), false, 0, random);
+        ASSERT_EQ(next.size(), 1u);
+        EXPECT_EQ(next[0].bytes, frame(framing, 40, 1));
+    }
+}
+
 // Many small ones in one call are followed to a limit; what stands behind is copied as it is, and a frame begins with
 // the next call.
 TEST(Frames, MoreThanAreFollowed) {
@@ -218,9 +260,9 @@ TEST(Frames, MoreThanAreFollowed) {
     for (const Told& one : kernel.call(bytes, 0, true, 0, random)) copied += one.bytes;
     EXPECT_EQ(copied, bytes);
     EXPECT_FALSE(kernel.frames().is_followed);
-    const auto next = kernel.call(frame(kTyped, 20'000, 0), bytes.size(), false, 0, random);
+    const auto next = kernel.call(small_ones(kTyped) + frame(kTyped, 20'000, 0), bytes.size(), false, 0, random);
     ASSERT_EQ(next.size(), 1u);
-    EXPECT_EQ(next[0].bytes.size(), 9u + 512);
+    EXPECT_EQ(next[0].bytes.size(), small_ones(kTyped).size() + 9 + 512);
     EXPECT_TRUE(kernel.frames().is_followed);
 }
 
@@ -228,9 +270,11 @@ TEST(Frames, MoreThanAreFollowed) {
 TEST(Frames, UnreadableMemory) {
     std::mt19937_64 random(1);
     Kernel kernel(kTyped);
+    const std::string before = small_ones(kTyped);
+    static_cast<void>(kernel.call(before, 0, true, 0, random));
     const std::string bytes = frame(kTyped, 20'000, 0) + frame(kTyped, 100, 1);
     kernel.unreadable_at = bytes.size() - 50;
-    const auto told = kernel.call(bytes, 0, true, 0, random);
+    const auto told = kernel.call(bytes, before.size(), true, 0, random);
     ASSERT_EQ(told.size(), 2u);
     EXPECT_EQ(told[0].bytes, bytes.substr(0, 9 + 512));
     EXPECT_EQ(told[1].size, 109u);
@@ -238,7 +282,7 @@ TEST(Frames, UnreadableMemory) {
     EXPECT_EQ(native.counters[WG_COUNT_READ_FAILED], 1u);
     // A header: no frame is known from there on.
     kernel.unreadable_at = 20'012;
-    static_cast<void>(kernel.call(bytes, bytes.size(), true, 0, random));
+    static_cast<void>(kernel.call(bytes, before.size() + bytes.size(), true, 0, random));
     EXPECT_FALSE(kernel.frames().is_followed);
 }
 

@@ -73,7 +73,7 @@ inline std::vector<Front> follow_frames(const wg_framing& framing, wg_frames& fr
         }
         __u64 total = 0, wanted = 0;
         frames.have = 0;
-        frames.is_followed = wg_read_frame(&framing, frames.header, &total, &wanted);
+        frames.is_followed = wg_next_frame(&frames, &framing, &total, &wanted);
         if (!frames.is_followed) break;
         const std::uint64_t end = at + wanted - have;
         fronts.want(at, end);

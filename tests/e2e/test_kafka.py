@@ -38,7 +38,7 @@ def text(value):
 class KafkaTest(DatabaseTest):
     @classmethod
     def setUpClass(cls):
-        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-sarama", "orders-py", "tls-js", "tls-py", "forms", "small", "joined", "polled")
+        cls.broker = brokers.Kafka("orders-java", "orders-js", "orders-go", "orders-sarama", "orders-py", "tls-js", "tls-py", "forms", "small", "joined", "polled", "many")
         cls.addClassCleanup(cls.broker.stop)
         cls.port = cls.broker.port
 
@@ -85,8 +85,8 @@ class KafkaTest(DatabaseTest):
                                           messaging_consumer_group_name="packers"), 3)
         self.check_losses(agent)
 
-    def python_client(self, what):
-        return self.run_client(PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), what, env=brokers.confluent())
+    def python_client(self, what, *others):
+        return self.run_client(PYTHON, os.path.join(SOURCES, "client.py"), str(self.port), what, env=brokers.confluent(), others=others)
 
     def test_java_client(self):
         self.check_orders(self.run_client(*java_client(), str(self.port)), "orders-java", "javashop")
@@ -127,6 +127,16 @@ class KafkaTest(DatabaseTest):
         wait_for(lambda: undecoded() and encrypted() == undecoded(), "the broker's connections to be told")
         self.assertEqual({dict(labels)["cause"] for name, labels in agent.losses() if name == "waggle_turns_lost_total"}, {"encrypted"})
         self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+
+    def test_many_under_way(self):
+        """Two thousand, each a request of its own, before the first answer is read."""
+        agent = self.python_client("many", self.broker.child)
+        for kind in ("producer", "server"):
+            sends = agent.expect_spans(2000, lambda s: s.kind == kind and s["messaging.destination.name"] == "many")
+            self.assertEqual(sorted(s["messaging.kafka.offset"] for s in sends), list(range(2000)), kind)
+            self.assertEqual({(s["messaging.batch.message_count"], s["error.type"], s["waggle.unknown"], s["waggle.incomplete"])
+                              for s in sends}, {(1, None, None, None)}, kind)
+        self.check_losses(agent)
 
     def test_forms(self):
         """Without acknowledgement, compressed, with a trace in the headers, refused; polled without a group."""

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxView = 32 * 1024;  // of a body that is read at once
 constexpr std::size_t kMaxPositions = 4096;
+constexpr std::uint32_t kMaxAhead = 1 << 20;
 
 void clear(Contents& contents) {
     contents.topic.text.clear();
@@ -161,24 +162,32 @@ void Session::lose_requests(Context& context) {
     positions_.clear();
 }
 
-// Where a turn begins with a head of this client.
+// Where a call begins with a head of this client. In the midst of a turn its number must go on as well: clients send
+// many requests before they read an answer.
 bool Session::find_request() {
     streams::Stream& stream = requests_.stream;
     while (!stream.is_empty()) {
-        if (!stream.hole() && stream.is_at_turn_start()) {
+        const bool is_turn = stream.is_at_turn_start();
+        if (!stream.hole() && (is_turn || !client_id_.empty())) {
             Head head;
             const Reader::State state = read_head(stream.bytes(), head);
             const bool is_ours = client_id_.empty() ? sniff(stream.bytes(), protocols::Side::Request) == Sniff::Yes
-                                                    : head.client_id == client_id_;
+                                                    : head.client_id == client_id_ && (is_turn || goes_on(head.id));
             if (state == Reader::State::Good && is_ours) {
                 requests_.is_lost = false;
                 return true;
             }
             if (state == Reader::State::Short && !requests_.is_final()) return false;
         }
-        if (!stream.skip_to_next_turn()) return false;
+        stream.skip_to(stream.next_piece().value_or(stream.end()));
     }
     return false;
+}
+
+// Is it the number of one of the next requests?
+bool Session::goes_on(std::int32_t id) const {
+    const std::uint32_t ahead = static_cast<std::uint32_t>(id) - static_cast<std::uint32_t>(last_id_);
+    return ahead > 0 && ahead <= kMaxAhead;
 }
 
 bool Session::read_request_head(Context& context) {
@@ -228,7 +237,7 @@ void Session::open_request(const Head& head, Context& context) {
     Codec::Request& request = exchange.request;
     request.api = head.api;
     request.version = head.version;
-    request.id = head.id;
+    request.id = last_id_ = head.id;
     request.is_told = request.is_copy = false;
     request.fetch = head.api == kFetch ? ++fetches_ : 0;
     request.client_id.assign(head.client_id);

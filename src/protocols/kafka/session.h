@@ -49,7 +49,8 @@ class Session final : public KeyedSession<Codec> {
     std::size_t open_exchanges() const override;
     std::size_t unreported() const override { return open_exchanges(); }
     bool wants_tails() const override;
-    bool is_pipelined() const override { return has_pipelined_; }
+    // Producers may send many at once at any time.
+    bool is_pipelined() const override { return true; }
 
   private:
     enum class Body : std::uint8_t { None, Records, Whole };
@@ -74,6 +75,7 @@ class Session final : public KeyedSession<Codec> {
 
     void read_requests(Context& context);
     bool find_request();
+    bool goes_on(std::int32_t id) const;
     bool read_request_head(Context& context);
     void open_request(const Head& head, Context& context);
     bool read_request_body(Context& context);
@@ -105,6 +107,7 @@ class Session final : public KeyedSession<Codec> {
     const bool is_received_;  // requests are
     const Direction request_direction_;
     Key last_key_ = 0;
+    std::int32_t last_id_ = 0;  // of the newest request
     std::uint64_t fetches_ = 0;
     std::vector<FetchPosition> positions_;  // of the newest Fetch, those that its session has kept included
     std::string client_id_;

@@ -17,7 +17,7 @@ def send(topic, values, headers=None, **settings):
     results = []
     for value in values:
         producer.produce(topic, value, key="key", headers=headers, partition=0, on_delivery=lambda e, m: results.append(e))
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     return [e.name() if e else None for e in results]
 
 
@@ -61,10 +61,16 @@ def forms():
     consumer.close()
 
 
+def many():
+    """Each message a request of its own, sent without waiting for the answers before."""
+    results = send("many", [f"secret{i}" for i in range(2000)], **{"batch.num.messages": 1, "linger.ms": 0})
+    assert results == [None] * 2000, results
+
+
 if what == "topics":
     topics(*sys.argv[3:])
     sys.exit()
 sys.stdin.readline()
-{"orders": orders, "forms": forms}[what](*sys.argv[3:])
+{"orders": orders, "forms": forms, "many": many}[what](*sys.argv[3:])
 print("done", flush=True)
 sys.stdin.read()

@@ -128,8 +128,9 @@ struct wg_data_event {
     __u32 queue_us;  // receive: how long the first of what had come since the last one waited; 0 unknown
 };
 
-// The socket is closed, or its send side is (half = 1). Of a UNIX socket nothing more is known (WG_DATA_PEER_GONE): it
-// goes to the rings that have not been told.
+// The socket is closed, or its send side is (half = 1). Of a UNIX socket it is its other end that tells, and knows
+// nothing more (WG_DATA_PEER_GONE), but of half a close how the newest turn went on beyond its rule: it goes to all
+// rings that have not been told.
 struct wg_close_event {
     struct wg_event head;
     __u64 connection;

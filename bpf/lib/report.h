@@ -165,9 +165,9 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
 #endif
 }
 
-// The other end of a UNIX connection may be reported in any of the other rings. s->event, which was told, gives the
-// room.
-WG_COLD int wg_tell_others(u32 slot, u32 own, u64 peer) {
+// The other end of a UNIX connection has closed, or with is_half sends no more, and may be reported in any ring but
+// `own`. s->event, which was told, gives the room.
+WG_COLD int wg_tell_others(u32 slot, u32 own, u64 peer, u32 is_half) {
     struct wg_scratch* s = wg_scratch_at(slot);
     if (!s) return 0;
     _Static_assert(sizeof(struct wg_close_event) <= sizeof(s->event), "it has the room");
@@ -179,6 +179,15 @@ WG_COLD int wg_tell_others(u32 slot, u32 own, u64 peer) {
     event->head.length = sizeof(*event);
     event->head.time_ns = now;
     event->connection = peer;
+    event->half = is_half;
+    const struct wg_tail_key key = {.connection = peer, .direction = WG_SEND};
+    const struct wg_tail* found = is_half ? bpf_map_lookup_elem(&tails, &key) : NULL;
+    if (found) {
+        event->end[WG_SEND] = found->end;
+        event->end_ns[WG_SEND] = found->end_ns;
+        event->turns[WG_SEND] = found->turn;
+        __builtin_memcpy(event->tail[WG_SEND], found->tail, 8);
+    }
     for (u32 ring = 0; ring < WG_RINGS && ring < settings.ring_count; ring++) {
         if (ring == own || wg_emit(ring, event, sizeof(*event))) continue;
         wg_count(WG_COUNT_RING_FULL_CLOSE, 1);
@@ -206,14 +215,18 @@ WG_COLD int wg_report_end(struct wg_conn* conn, u32 slot, u64 now) {
     event->direction = WG_RECEIVE;
     event->flags = WG_DATA_END;
     struct sock* peer = conn->kind == WG_UNIX ? BPF_CORE_READ((struct unix_sock*)sk, peer) : NULL;
-    if (peer && !BPF_CORE_READ(peer, sk_socket)) {  // closed, not only shut down
+    const u64 peer_id = peer ? wg_conn_id_of(peer) : 0;
+    const bool is_half = peer && BPF_CORE_READ(peer, sk_socket);  // shut down, not closed
+    if (peer && !is_half) {
         event->flags |= WG_DATA_PEER_GONE;
-        event->order = wg_conn_id_of(peer);
+        event->order = peer_id;
     }
-    const u64 peer_id = event->flags & WG_DATA_PEER_GONE ? event->order : 0;
     if (conn->has_tail[WG_RECEIVE]) wg_take_tail(conn, slot);
     if (!wg_emit(conn->ring, event, sizeof(*event))) wg_count(WG_COUNT_RING_FULL, 1);
-    if (peer_id && settings.ring_count > 1) wg_tell_others(slot, conn->ring, peer_id);
+    if (is_half)
+        wg_tell_others(slot, WG_RINGS, peer_id, 1);
+    else if (peer_id && settings.ring_count > 1)
+        wg_tell_others(slot, conn->ring, peer_id, 0);
     return 0;
 }
 

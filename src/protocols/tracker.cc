@@ -246,7 +246,8 @@ void Tracker::on_close(const wg_close_event& event, spans::SpanBatch& batch) {
         refused_ended_.push_back({event.connection, event.head.time_ns + kLateNs});
     if (!connection) return;
     const bool says_bytes = event.bytes[WG_SEND] || event.bytes[WG_RECEIVE];  // the other end knows of none
-    if (connection->info.kind == WG_UNIX && !says_bytes) return end_unix(*connection, event.head.time_ns);
+    if (connection->info.kind == WG_UNIX && !says_bytes && !event.half)
+        return end_unix(*connection, event.head.time_ns);
     give_out(*connection, batch);
     for (const Direction direction : kDirections) {
         const auto index = static_cast<std::size_t>(direction);

@@ -131,6 +131,20 @@ TEST_F(TrackerTest, TheEndOfAUnixConnectionMayBeToldByItsIdAlone) {
     EXPECT_EQ(host_.tracker().stats().unknown_connection, 0u);
 }
 
+// … or that it sends no more: an answer ends with that, however much of it was not copied.
+TEST_F(TrackerTest, TheOtherEndOfAUnixConnectionTellsThatNoMoreIsSent) {
+    Socket& server = open({.kind = WG_UNIX});
+    call(server, true, kGet);
+    call(server, false, "HTTP/1.0 200 OK\r\n\r\n" + std::string(20'000, 'x'));
+    call(server, false, std::string(100, 'x'));
+    host_.report_gone(server, now_ns_ += 1'000'000, true);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::No);
+    EXPECT_EQ(span().attributes.number(attr::http_response_body_size, 0), 20'100);
+    pass(kSecond);
+    EXPECT_EQ(host_.tracker().connections(), 1u);
+}
+
 // A TCP connection that nothing was seen of yet may be closed one way, too.
 TEST_F(TrackerTest, HalfACloseBeforeAnyBytesEndsNothing) {
     Socket& socket = open();

@@ -67,9 +67,9 @@ class UnixUpstream(ServerTest):
         self.check_metrics(self.front, turns)
 
 
-# Its answers end with the connection, which it closes.
+# Its answers end with the connection, which it closes; or it says first that it sends no more, and closes when the client has.
 UNTIL_THE_END = """
-import http.server, socketserver, sys
+import http.server, select, socket, socketserver, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -79,6 +79,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 class Server(socketserver.ThreadingUnixStreamServer):
     def shutdown_request(self, request):
+        if sys.argv[2:]:
+            request.shutdown(socket.SHUT_WR)
+            waiting = select.poll()
+            waiting.register(request, select.POLLRDHUP)
+            waiting.poll()
         request.close()
 Server(sys.argv[1], Handler).serve_forever()
 """
@@ -87,8 +92,14 @@ Server(sys.argv[1], Handler).serve_forever()
 class SeveralRings(unittest.TestCase):
     def test_the_other_end_tells_of_the_end(self):
         """Whichever reader hears of it: a UNIX socket's close is seen by who reads from the other end."""
+        self.check()
+
+    def test_the_other_end_tells_that_no_more_is_sent(self):
+        self.check("shutdown")
+
+    def check(self, *options):
         path = os.path.join(tempfile.mkdtemp(prefix="waggle-unix-"), "end.sock")
-        server = Child([PYTHON, "-c", UNTIL_THE_END, path])
+        server = Child([PYTHON, "-c", UNTIL_THE_END, path, *options])
         self.addCleanup(server.stop)
         wait_for(lambda: os.path.exists(path), "the server")
         agent = Agent(services=[{"cmd_args": path}], config="ebpf: {rings: 4}\n")

@@ -165,27 +165,21 @@ class Socket {
         records.push_back(record(event));
     }
 
-    // UNIX: by the other end, which is reported in another ring.
-    void report_gone(std::uint64_t time_ns, std::vector<std::string>& records) {
-        wg_close_event event{};
-        event.head = {.type = WG_EVENT_CLOSE, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = time_ns};
-        event.connection = options_.id;
+    // UNIX: by the other end, which is reported in another ring, or has read that no more is sent.
+    void report_gone(bool is_half, std::uint64_t time_ns, std::vector<std::string>& records) {
+        wg_close_event event{{WG_EVENT_CLOSE, WG_EVENT_VERSION, sizeof(event), time_ns}, options_.id};
+        event.half = is_half;
+        if (is_half && tails_[WG_SEND]) fill_end(event, WG_SEND);
         records.push_back(record(event));
     }
 
     void report_close(bool is_half, std::uint64_t time_ns, std::vector<std::string>& records) {
         if (!is_open_) return;
-        wg_close_event event{};
-        event.head = {.type = WG_EVENT_CLOSE, .version = WG_EVENT_VERSION, .length = sizeof(event), .time_ns = time_ns};
-        event.connection = options_.id;
+        wg_close_event event{{WG_EVENT_CLOSE, WG_EVENT_VERSION, sizeof(event), time_ns}, options_.id};
         event.half = is_half;
         for (int i = 0; i < 2; ++i) {
             event.bytes[i] = gone_[i];
-            event.end[i] = next_[i];
-            event.end_ns[i] = end_ns_[i];
-            event.turns[i] = turns_.count[i];
-            if (!tails_[i]) continue;
-            std::memcpy(event.tail[i], tails_[i]->tail, 8);
+            fill_end(event, i);
             if (!is_half) tails_[i].reset();
         }
         records.push_back(record(event));
@@ -206,6 +200,13 @@ class Socket {
     template <typename Event>
     static std::string record(const Event& event) {
         return {reinterpret_cast<const char*>(&event), sizeof(event)};
+    }
+
+    void fill_end(wg_close_event& event, int i) const {
+        event.end[i] = next_[i];
+        event.end_ns[i] = end_ns_[i];
+        event.turns[i] = turns_.count[i];
+        if (tails_[i]) std::memcpy(event.tail[i], tails_[i]->tail, 8);
     }
 
     void open(std::uint64_t time_ns, std::vector<std::string>& records) {
@@ -343,8 +344,8 @@ class Host {
         socket.report_close(is_half, time_ns, fresh());
         deliver();
     }
-    void report_gone(Socket& socket, std::uint64_t time_ns) {
-        socket.report_gone(time_ns, fresh());
+    void report_gone(Socket& socket, std::uint64_t time_ns, bool is_half = false) {
+        socket.report_gone(is_half, time_ns, fresh());
         deliver();
     }
 

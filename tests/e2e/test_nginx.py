@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """nginx as a server: methods, sizes, errors, keep-alive, pipelining, sendfile, metrics."""
+import concurrent.futures
 import http.client
 import os
+import socket
 import tempfile
 import unittest
 
@@ -25,7 +27,9 @@ class Nginx(unittest.TestCase):
             location = /none { return 204; }
             location /big { sendfile on; }
             location /copy { alias %s/big; sendfile off; }
-            location /users { return 200 'user'; }""" % cls.folder, folder=cls.folder, workers=2)
+            location /users { return 200 'user'; }
+            location ~ ^/piped/.*[0-4]$ { return 200 'user'; }
+            location ~ ^/piped/.*[5-9]$ { return 404; }""" % cls.folder, folder=cls.folder, workers=2)
         cls.agent = Agent(services=[{"open_ports": str(cls.port)}])
 
     @classmethod
@@ -80,6 +84,38 @@ class Nginx(unittest.TestCase):
                          [f"/users/{i}" for i in range(20)] + [f"/users/p{i}" for i in range(10)])
         self.assertEqual({s["http.response.status_code"] for s in spans}, {200})
         self.assertEqual({s["http.response.body.size"] for s in spans}, {4})
+
+    def pipeline(self, name, count, under_way):
+        """With each answer another request is sent. Returns how many were answered."""
+        sent, answers = 0, b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            while not sent or (piece := connection.recv(65536)):
+                answers += piece if sent else b""
+                upto = min(count, answers.count(b"HTTP/1.1 ") + under_way)
+                connection.sendall(b"".join(b"GET /piped/%s%d HTTP/1.1\r\nHost: x\r\n%s\r\n" % (
+                    name, i, b"Connection: close\r\n" if i == count - 1 else b"") for i in range(sent, upto)))
+                sent = upto
+        return answers.count(b"HTTP/1.1 ")
+
+    def test_pipelining_that_never_pauses(self):
+        """Sixty-four are under way on each of four connections, which answer more in 5 ms than is copied till then: what is
+        not seen then is counted, and no status is another request's."""
+        count, names = 900, ("a", "b", "c", "d")
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            answered = threads.map(lambda name: self.pipeline(name.encode(), count, 64), names)
+            self.assertEqual(list(answered), [count] * len(names))
+        request(self.port, path="/ok-afterwards")
+        self.agent.expect_spans(1, self.here("/ok-afterwards"))
+        self.agent.check_books()
+        spans = self.agent.spans(lambda s: server_is(s, self.port) and s["url.path"].startswith("/piped/"))
+        paths = [s["url.path"] for s in spans]
+        self.assertEqual(len(paths), len(set(paths)))
+        for span in spans:
+            if span["http.response.status_code"] is not None:
+                self.assertEqual(span["http.response.status_code"], 200 if span["url.path"][-1] in "01234" else 404, span)
+        self.assertGreaterEqual(len([s for s in spans if s["http.response.status_code"]]), 64)
+        if len(spans) < count * len(names):
+            self.assertGreater(self.agent.metric_sum("waggle_turns_lost_total", protocol="http", cause="hole"), 0)
 
     def test_methods(self):
         for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "PURGE"):

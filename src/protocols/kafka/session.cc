@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxView = 32 * 1024;  // of a body that is read at once
 constexpr std::size_t kMaxPositions = 4096;
-constexpr std::uint32_t kMaxAhead = 1 << 20;
+constexpr std::uint32_t kMaxAhead = 1 << 20;  // so many numbers may be missing in a hole
 
 void clear(Contents& contents) {
     contents.topic.text.clear();

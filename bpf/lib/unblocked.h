@@ -15,8 +15,10 @@ WG_INLINE int wg_unblocked(struct sock* sk, int copied) {
     const struct pt_regs* regs = wg_own_registers();
     WG_READ_SAVED(regs, &call);
     u32 flags;
-    if (!wg_receive_flags(&call, &flags) || wg_socket_of(wg_current_task(), call.arguments[0]) != (u64)sk) return 0;
-    wg_moved_once(sk, WG_RECEIVE, copied, flags, NULL);
+    struct task_struct* task = wg_current_task();
+    const struct wg_state* page = wg_get_state();
+    if (!page || !wg_receive_flags(&call, &flags) || wg_socket_of(task, call.arguments[0]) != (u64)sk) return 0;
+    wg_moved_once(sk, WG_RECEIVE, copied, flags, NULL, task, page);
     struct wg_conn* conn = wg_conn_find(sk);
     if (conn) conn->has_early = 1;
     return 0;

@@ -223,10 +223,8 @@ WG_COLD int wg_report_end(struct wg_conn* conn, u32 slot, u64 now) {
     }
     if (conn->has_tail[WG_RECEIVE]) wg_take_tail(conn, slot);
     if (!wg_emit(conn->ring, event, sizeof(*event))) wg_count(WG_COUNT_RING_FULL, 1);
-    if (is_half && peer_id)
-        wg_tell_others(slot, WG_RINGS, peer_id, 1);
-    else if (!is_half && peer_id && settings.ring_count > 1)
-        wg_tell_others(slot, conn->ring, peer_id, 0);
+    if (peer_id && (is_half || settings.ring_count > 1))
+        wg_tell_others(slot, is_half ? WG_RINGS : conn->ring, peer_id, is_half);
     return 0;
 }
 

@@ -20,7 +20,7 @@ struct TlsRecord {
 
 inline constexpr std::size_t kTlsHeader = 5;
 inline constexpr std::uint64_t kMaxTlsRecord = 16384;  // bytes of plaintext (RFC 8446 section 5.1)
-inline constexpr char kTlsHandshake = 22;  // the type of a connection's first record
+inline constexpr char kTlsHandshake = 22;              // the type of a connection's first record
 
 // The record that begins here; nothing when none does.
 std::optional<TlsRecord> read_tls_record(std::string_view bytes);

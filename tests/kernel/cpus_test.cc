@@ -49,8 +49,8 @@ Seen run(std::uint32_t cpus, std::uint32_t rings) {
     if (!capture) return {};
     EXPECT_EQ((*capture)->rings(), rings);
     (*capture)->beat(monotonic_now());
-    EXPECT_TRUE(
-        (*capture)->set_target(static_cast<std::uint32_t>(::getpid()), wg_target{.flags = WG_TARGET_SELECTED, .padding = 0}));
+    EXPECT_TRUE((*capture)->set_target(static_cast<std::uint32_t>(::getpid()),
+                                       wg_target{.flags = WG_TARGET_SELECTED, .padding = 0}));
     (*capture)->publish_targets();
     talk();
     Seen seen;

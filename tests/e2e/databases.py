@@ -280,7 +280,7 @@ class DatabaseTest(unittest.TestCase):
         return child
 
     def wait_client(self, child):
-        wait_for(lambda: "done" in child.output() or child.process.poll(), "the client")
+        wait_for(lambda: "done" in child.output() or child.process.poll(), "the client", deadline=120)
         self.assertIsNone(child.process.poll(), child.output())
 
     def check_losses(self, agent):

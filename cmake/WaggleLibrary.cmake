@@ -1,3 +1,8 @@
+set(WAGGLE_UNIT_TIMEOUT 900)  # seconds; another processor's are run by qemu-user, which takes twenty times as long
+if(CMAKE_CROSSCOMPILING)
+    set(WAGGLE_UNIT_TIMEOUT 7200)
+endif()
+
 # pch: waggle_pch, for tests waggle_test_pch.
 function(waggle_precompiled target pch)
     if(WAGGLE_PCH)
@@ -37,12 +42,12 @@ function(waggle_library folder)
             foreach(shard RANGE 1 ${ARG_SHARDS})
                 math(EXPR index "${shard} - 1")
                 add_test(NAME unit.${name}.${shard} COMMAND ${name}_test)
-                set_tests_properties(unit.${name}.${shard} PROPERTIES LABELS unit TIMEOUT 900
+                set_tests_properties(unit.${name}.${shard} PROPERTIES LABELS unit TIMEOUT ${WAGGLE_UNIT_TIMEOUT}
                     ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}")
             endforeach()
         else()
             add_test(NAME unit.${name} COMMAND ${name}_test)
-            set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 900)
+            set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT ${WAGGLE_UNIT_TIMEOUT})
         endif()
     endif()
     if(fuzzers AND WAGGLE_FUZZ)

@@ -271,7 +271,7 @@ class Agent:
     def metrics(self):
         """{(name, frozenset(labels)): value} of a scrape."""
         found = {}
-        for line in self.get("/metrics").splitlines():
+        for line in self.get("/metrics").split("\n"):  # label values may hold what str takes for ends of lines
             match = re.match(r'([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)', line)
             if match and not line.startswith("#"):
                 labels = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2] or "")

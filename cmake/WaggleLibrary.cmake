@@ -1,4 +1,4 @@
-set(WAGGLE_UNIT_TIMEOUT 900)  # seconds; another processor's are run by qemu-user, which takes twenty times as long
+set(WAGGLE_UNIT_TIMEOUT 900)  # seconds; another processor's are run by qemu-user, which takes many times as long
 if(CMAKE_CROSSCOMPILING)
     set(WAGGLE_UNIT_TIMEOUT 7200)
 endif()

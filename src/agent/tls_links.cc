@@ -143,7 +143,7 @@ void TlsLinks::go_on_with(Users& users, Clock::time_point until) {
         users.pause = kMaxPause;
         return go_back(users, until);
     }
-    const bool is_worth_it = users.way == Way::All || users.pids.size() >= kShare;
+    const bool is_worth_it = users.way == Way::All || users.pids.size() + users.left_out.size() >= kShare;
     if (!users.look.is_going() && is_worth_it && Clock::now() >= users.next_look && sees_every_process_ &&
         probes_.can_share(users.number, users.file.file->places))
         users.look.begin(procfs_);

@@ -227,6 +227,14 @@ TEST_F(Links, WhoComesDuringALookWaitsForWhatItFinds) {
     }
 }
 
+TEST_F(Links, WhoIsLeftOutCountsForOneLinkForAll) {
+    TlsLinks links = make(5);
+    for (std::uint32_t pid = 100; pid < 100 + TlsLinks::kShare; ++pid) EXPECT_EQ(add(links, pid), pid < 105);
+    settle(links);
+    EXPECT_TRUE(linker_.is_shared);
+    EXPECT_THAT(let_in_, SizeIs(TlsLinks::kShare - 5));
+}
+
 TEST_F(Links, WhoCannotBeLetInIsToldAsThat) {
     map(7, inode_);
     TlsLinks links = make(2);

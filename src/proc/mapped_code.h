@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files that a process has mapped executable: /proc/PID/maps, from Linux 6.11 on by its ioctl, which passes over
-// what is not asked for (a hundredth of the time where thousands of ranges are mapped).
+// what is not asked for.
 #pragma once
 
 #include <cstdint>

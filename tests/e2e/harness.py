@@ -315,8 +315,10 @@ class Agent:
             wait_for(lambda: len(self.spans(where)) >= count, f"{count} spans", deadline)
         except AssertionError as error:
             found = self.spans(where)
-            raise AssertionError(f"{error}; there are {len(found)}: {found[:6]} … {found[-6:]}\n{self.losses()}\n"
-                                 f"{self.child.output()[-3000:]}") from None
+            names = "\n".join(f"{times} x {name}" for name, times in collections.Counter(f"{s.kind} {s.name}" for s in found).most_common(40))
+            losses = "\n".join(f"{name} {dict(labels)} {value}" for (name, labels), value in self.losses().items())
+            raise AssertionError(f"{error}; there are {len(found)}\n{names}\n{losses}\n{self.child.output()[-3000:]}\n"
+                                 f"{found[:6]} … {found[-6:]}") from None
         found = self.spans(where)
         assert len(found) == count, f"{count} spans wanted, {len(found)} found: {found[:20]}"
         self.expected |= {span.span_id for span in found}

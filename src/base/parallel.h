@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Work that mostly waits, as for the kernel: by several threads at once, which end before the call returns.
+// Work that waits for the kernel or has it compute: by several threads at once, which end before the call returns.
 #pragma once
 
 #include <algorithm>

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "protocols/testing/encrypted.h"
+#include "protocols/testing/seeds.h"
 #include "protocols/testing/traffic.h"
 #include "spans/attribute_names.h"
 
@@ -433,7 +434,7 @@ class FramedProperty : public ::testing::TestWithParam<const Language*> {};
 
 TEST_P(FramedProperty, PairsAreRight) {
     std::uint64_t whole = 0, others = 0;
-    for (std::uint64_t seed = 1; seed <= 15; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds_to_play(15); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         World world(seed, *GetParam(), 0);
         world.run(60);
@@ -448,7 +449,7 @@ TEST_P(FramedProperty, PairsAreRight) {
 
 TEST_P(FramedProperty, NoPairIsWrongWhenCallsAreLost) {
     std::uint64_t whole = 0, others = 0;
-    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds_to_play(30); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         World world(seed, *GetParam(), 0.02);
         world.run(60);

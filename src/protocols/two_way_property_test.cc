@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "protocols/testing/encrypted.h"
+#include "protocols/testing/seeds.h"
 #include "protocols/testing/traffic.h"
 #include "spans/attribute_names.h"
 
@@ -309,7 +310,7 @@ class World {
 
 void play(const Speech& speech, double loss, std::uint64_t seeds) {
     std::uint64_t whole = 0, others = 0;
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    for (std::uint64_t seed = 1, last = seeds_to_play(seeds); seed <= last; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         World world(seed, speech, loss);
         world.run(30);

@@ -7,8 +7,11 @@
 
 #include <atomic>
 #include <cstring>
+#include <functional>
+#include <thread>
 
 #include "base/log.h"
+#include "base/parallel.h"
 #include "io_uring.bpf.h"
 #include "process.bpf.h"
 #include "sockets.bpf.h"
@@ -153,32 +156,36 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     const std::string hook = sockets.chosen;  // reports grow
     const bool is_by_tracepoint = hook == "tp_btf";
     const bool is_typed = is_by_tracepoint || hook == "fentry";
-    if (is_typed && load_options.settings.copies > 1) {
-        capture->socket_copies_.load(base_sensors()[0], *capture->sockets_, load_options, hook);
+    const bool has_copies = is_typed && load_options.settings.copies > 1;
+    if (has_copies)
         sockets.reasons.push_back(
             fmt::format("each program stands at its hook {} times, since threads may be preempted in it",
                         load_options.settings.copies));
-    }
     if (!is_by_tracepoint) list_blocked(*capture->sockets_, load_options);
+    const LoadOptions of_copies = load_options;
     for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending", "marks"})
         load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
-    capture->processes_ = load(base_sensors()[1], load_options, reports.emplace_back());
-    if (is_by_tracepoint) {
-        capture->io_uring_ = load(base_sensors()[2], load_options, reports.emplace_back());
-        if (capture->io_uring_)
-            capture->io_uring_copies_.load(base_sensors()[2], *capture->io_uring_, load_options, reports.back().chosen);
-    }
-    if (load_options.settings.agent_pid_namespace)
-        capture->tasks_ = load(base_sensors()[3], load_options, reports.emplace_back());
 
+    // The rest at once, since the kernel takes its time to verify programs: copies first, which take the longest.
+    std::vector<std::function<void()>> loads;
+    if (has_copies) loads = capture->socket_copies_.prepare(base_sensors()[0], *capture->sockets_, of_copies, hook);
+    std::vector<SensorReport> others(4);
     // Before 5.15, and by kprobes, nothing tells whose socket a library uses.
-    if (options.has_tls && is_typed) {
-        LoadOptions tls_options = load_options;
-        for (const char* shared : {"rules", "tails", "tallies", "tls_threads", "go_calls"})
-            tls_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
-        tls_options.shared_maps.erase("scratch");
-        capture->tls_ = TlsProbes::start(tls_options, reports.emplace_back());
-    }
+    if (options.has_tls && is_typed)
+        loads.emplace_back([&, tls_options = load_options] mutable {
+            for (const char* shared : {"rules", "tails", "tallies", "tls_threads", "go_calls"})
+                tls_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
+            tls_options.shared_maps.erase("scratch");
+            capture->tls_ = TlsProbes::start(tls_options, others[3]);
+        });
+    loads.emplace_back([&] { capture->processes_ = load(base_sensors()[1], load_options, others[0]); });
+    if (is_by_tracepoint) loads.emplace_back([&] { capture->load_io_uring(load_options, others[1]); });
+    if (load_options.settings.agent_pid_namespace)
+        loads.emplace_back([&] { capture->tasks_ = load(base_sensors()[3], load_options, others[2]); });
+    in_parallel(loads.size(), std::thread::hardware_concurrency(), [&](std::size_t i) { loads[i](); });
+    capture->socket_copies_.settle();
+    for (SensorReport& report : others)
+        if (!report.name.empty()) reports.push_back(std::move(report));
 
     const Sensor& sensor = *capture->sockets_;
     capture->targets_fd_ = sensor.map_fd("targets");
@@ -210,6 +217,14 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
         capture->rings_.push_back(std::move(ring));
     }
     return capture;
+}
+
+void Capture::load_io_uring(const LoadOptions& options, SensorReport& report) {
+    io_uring_ = load(base_sensors()[2], options, report);
+    if (!io_uring_) return;
+    for (const auto& load_copy : io_uring_copies_.prepare(base_sensors()[2], *io_uring_, options, report.chosen))
+        load_copy();
+    io_uring_copies_.settle();
 }
 
 Capture::~Capture() {

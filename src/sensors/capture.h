@@ -89,6 +89,7 @@ class Capture {
 
   private:
     Capture() = default;
+    void load_io_uring(const LoadOptions& options, SensorReport& report);
 
     std::unique_ptr<Sensor> sockets_;
     std::unique_ptr<Sensor> io_uring_;  // null where the sockets' own hook gives its text

@@ -23,22 +23,29 @@ std::uint32_t choose_copies(std::uint32_t wanted) {
     return std::min<std::uint32_t>(wanted, WG_COPIES);
 }
 
-void Copies::load(const SensorSpec& spec, const Sensor& first, const LoadOptions& options, std::string_view chosen) {
-    LoadOptions own = options;
+std::vector<std::function<void()>> Copies::prepare(const SensorSpec& spec, const Sensor& first,
+                                                   const LoadOptions& options, std::string_view chosen) {
+    LoadOptions shared = options;
     for (const Alternative& alternative : spec.alternatives)
-        if (alternative.name != chosen) own.disabled.emplace_back(alternative.name);
-    first.share_maps(own);
-    for (own.settings.copy = 1; own.settings.copy < options.settings.copies; ++own.settings.copy) {
-        SensorReport report;
-        auto other = sensors::load(spec, own, report);
-        if (!other) {
-            log::warn("{}: copy {} of the programs cannot be loaded, more calls may be missed: {}", spec.name,
-                      own.settings.copy, report.reasons.empty() ? "" : report.reasons.back());
-            return;
-        }
-        others_.push_back(std::move(other));
+        if (alternative.name != chosen) shared.disabled.emplace_back(alternative.name);
+    first.share_maps(shared);
+    others_.resize(options.settings.copies - 1);
+    std::vector<std::function<void()>> loads;
+    for (std::uint32_t copy = 1; copy < options.settings.copies; ++copy) {
+        shared.settings.copy = copy;
+        loads.emplace_back([&spec, own = shared, &other = others_[copy - 1]] {
+            SensorReport report;
+            other = sensors::load(spec, own, report);
+            if (!other)
+                log::warn("{}: copy {} of the programs cannot be loaded, more calls may be missed: {}", spec.name,
+                          own.settings.copy, report.reasons.empty() ? "" : report.reasons.back());
+        });
     }
+    return loads;
 }
+
+// A copy's place is its number.
+void Copies::settle() { others_.erase(std::find(others_.begin(), others_.end(), nullptr), others_.end()); }
 
 void Copies::detach() {
     for (const auto& other : others_) other->detach();

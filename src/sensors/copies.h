@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -18,9 +19,11 @@ std::uint32_t choose_copies(std::uint32_t wanted);
 
 class Copies {
   public:
-    // Loads and attaches options.settings.copies - 1 more of those programs of `first` that `chosen` names. What cannot
-    // be loaded is said, and missed.
-    void load(const SensorSpec& spec, const Sensor& first, const LoadOptions& options, std::string_view chosen);
+    // What loads and attaches options.settings.copies - 1 more of those programs of `first` that `chosen` names: on any
+    // threads, and settle() when all have run. What cannot be loaded is said, and missed.
+    std::vector<std::function<void()>> prepare(const SensorSpec& spec, const Sensor& first, const LoadOptions& options,
+                                               std::string_view chosen);
+    void settle();
     void detach();
     // Of each copy, the first one first.
     std::vector<MissedRuns> missed_runs(const Sensor& first) const;

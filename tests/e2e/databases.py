@@ -240,7 +240,7 @@ class DatabaseTest(unittest.TestCase):
         """A client that waits for a line, watched with the others, then set going; returns its agent."""
         child = self.start_client(*argv, env=env)
         agent = self.watch(child, *others)
-        self.let_go(child, agent, pause_after)
+        self.let_go(child, agent, pause_after, ends=1 + len(others))
         return agent
 
     def run_over_tls(self, *argv, env=None, others=()):
@@ -251,11 +251,11 @@ class DatabaseTest(unittest.TestCase):
         self.let_go(child, agent)
         return agent
 
-    def let_go(self, child, agent, pause_after=None):
-        """One with a pause waits for another line, which comes when a span of that name has been told."""
+    def let_go(self, child, agent, pause_after=None, ends=1):
+        """One with a pause waits for another line, which comes when a span of that name has been told, of so many kinds."""
         say_go(child)
         if pause_after:
-            wait_for(lambda: agent.spans(lambda s: s.name == pause_after), f"a span named {pause_after}")
+            wait_for(lambda: len({s.kind for s in agent.spans(lambda s: s.name == pause_after)}) >= ends, f"spans named {pause_after}")
             say_go(child)
         self.wait_client(child)
 

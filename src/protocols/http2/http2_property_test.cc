@@ -7,6 +7,7 @@
 #include <random>
 
 #include "protocols/testing/frames.h"
+#include "protocols/testing/seeds.h"
 #include "protocols/testing/socket.h"
 #include "spans/attribute_names.h"
 
@@ -188,7 +189,7 @@ class Http2World {
 };
 
 TEST(Http2Property, EveryFactIsExactWhenNothingIsLost) {
-    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds_to_play(60); ++seed) {
         SCOPED_TRACE(seed);
         Http2World world(seed, 0);
         world.run();
@@ -201,7 +202,7 @@ TEST(Http2Property, EveryFactIsExactWhenNothingIsLost) {
 TEST(Http2Property, NoFactIsWrongWhenCallsAreLost) {
     std::size_t named = 0;
     std::size_t exchanges = 0;
-    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds_to_play(200); ++seed) {
         SCOPED_TRACE(seed);
         Http2World world(seed, seed % 3 ? 0.01 : 0.1);
         world.run();

@@ -8,13 +8,15 @@
 #include <cstdint>
 #include <string>
 
+#include "protocols/testing/seeds.h"
+
 namespace waggle::protocols::testing {
 
 // Without losses so many times as many are sure as are not.
 template <typename World>
 void play_worlds(double loss, std::uint64_t seeds, int steps, std::uint64_t ratio) {
     std::uint64_t sure = 0, others = 0;
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    for (std::uint64_t seed = 1, last = seeds_to_play(seeds); seed <= last; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         World world(seed, loss);
         world.run(steps);

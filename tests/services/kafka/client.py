@@ -11,9 +11,9 @@ common = {"bootstrap.servers": "127.0.0.1:" + port, "client.id": "pyshop", "brok
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def send(topic, values, headers=None, **settings):
+def send(topic, values, headers=None, producer=None, **settings):
     """All in one batch, if its producer may wait for them."""
-    producer = Producer({**common, **settings})
+    producer = producer or Producer({**common, **settings})
     results = []
     for value in values:
         producer.produce(topic, value, key="key", headers=headers, partition=0, on_delivery=lambda e, m: results.append(e))
@@ -62,8 +62,11 @@ def forms():
 
 
 def many():
-    """Each message a request of its own, sent without waiting for the answers before."""
-    results = send("many", [f"secret{i}" for i in range(2000)], **{"batch.num.messages": 1, "linger.ms": 0})
+    """Each message a request of its own, sent without waiting for the answers before; when the first has been answered and told."""
+    producer = Producer({**common, "batch.num.messages": 1, "linger.ms": 0})
+    results = send("many", ["secret"], producer=producer)
+    sys.stdin.readline()
+    results += send("many", [f"secret{i}" for i in range(1999)], producer=producer)
     assert results == [None] * 2000, results
 
 

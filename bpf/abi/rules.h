@@ -74,6 +74,8 @@ struct wg_state {
     __u32 has_tls;             // wg_tls_kinds of calls that are watched: whose socket they use is noted
     __u32 max_bytes;           // of a call that are copied at most, 0: as its rule says
     __u32 is_counting;         // overload: exchanges are counted and timed here, nothing is copied
+    __u32 calm_rings;          // bit per ring: its reader ticks seldom, and is woken for a new connection
+    __u32 padding;
     __u64 listen_ports[1024];  // bit per port: a process that listens there becomes a target at once
     // How many targets' numbers fall here: one that is added counts before it is, one that is taken away after it was.
     __u32 target_slots[WG_TARGET_SLOTS];

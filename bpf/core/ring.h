@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// Rings, counters and the shared page. Records are never woken for: the reader ticks, and is woken
-// only when a ring is more than a quarter full, looked at every 32nd record.
+// Rings, counters and the shared page. The reader ticks, and is woken only when a ring is more than a quarter full,
+// looked at every 32nd record, and while it ticks seldom for a connection, whose rule is to follow soon.
 #pragma once
 
 #include "bpf/abi/rules.h"
@@ -57,16 +57,26 @@ WG_INLINE struct wg_state* wg_get_state(void) {
     return bpf_map_lookup_elem(&state, &zero);
 }
 
-// False when the record was lost.
-WG_INLINE bool wg_emit(u32 index, void* record, u64 size) {
+WG_INLINE bool wg_emit_with(u32 index, void* record, u64 size, u64 flags) {
     void* ring = bpf_map_lookup_elem(&rings, &index);
     if (!ring) return false;
     const u32 key = WG_COUNT_EVENTS;
     u64* events = bpf_map_lookup_elem(&counters, &key);
-    u64 flags = BPF_RB_NO_WAKEUP;
     if (events) wg_add(events, 1);
     if (events && (*events & (WG_RING_CHECK - 1)) == 0 &&
         bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4)
         flags = BPF_RB_FORCE_WAKEUP;
     return bpf_ringbuf_output(ring, record, size, flags) == 0;
+}
+
+// False when the record was lost.
+WG_INLINE bool wg_emit(u32 index, void* record, u64 size) {
+    return wg_emit_with(index, record, size, BPF_RB_NO_WAKEUP);
+}
+
+// The same of a connection that user space does not know yet.
+WG_INLINE bool wg_emit_new(u32 index, void* record, u64 size) {
+    const struct wg_state* page = wg_get_state();
+    const bool wakes = page && index < WG_RINGS && page->calm_rings >> index & 1;
+    return wg_emit_with(index, record, size, wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }

@@ -42,7 +42,7 @@ WG_COLD int wg_report_connection(struct wg_conn* conn, u32 slot, u32 from_start,
     __builtin_memcpy(event->next, conn->next, sizeof(event->next));
     wg_fill_tuple(sk, &event->tuple);
     if (conn->kind == WG_UNIX) wg_fill_unix_path(sk, event->unix_path);
-    if (wg_emit(conn->ring, event, sizeof(*event))) return 1;
+    if (wg_emit_new(conn->ring, event, sizeof(*event))) return 1;
     wg_count(WG_COUNT_RING_FULL_CONNECTION, 1);
     return 0;
 }

@@ -80,7 +80,7 @@ WG_COLD int wg_report_plain(const struct wg_tls_session* session, const struct w
     event.next[WG_RECEIVE] = session->conn.next[WG_RECEIVE];
     // What Go's calls send has its place before it is told of: only the beginning is known.
     if (session->is_go) event.next[WG_SEND] = event.from_start ? 0 : ~0ull;
-    if (wg_emit(session->conn.ring, &event, sizeof(event))) return 1;
+    if (wg_emit_new(session->conn.ring, &event, sizeof(event))) return 1;
     wg_count(WG_COUNT_RING_FULL_CONNECTION, 1);
     return 0;
 }

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <cstring>
 #include <string>
 #include <unordered_map>
 
@@ -94,11 +96,8 @@ Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Ca
     const std::size_t index = options.ring;
     std::unique_ptr<Reader> reader(new Reader(std::move(options), capture, flow, self, ledger));
     Reader* raw = reader.get();
-    reader->ring_ = TRY(sensors::RingReader::open(capture.ring_fd(index), [raw](std::span<const std::byte> record) {
-        if (raw->options_.recorder) raw->options_.recorder->event(raw->ring_number(), record);
-        raw->tracker_.on_event(record, *raw->batch_);
-        if (raw->batch_->size() >= kBatchSpans) raw->hand_on();
-    }));
+    reader->ring_ = TRY(sensors::RingReader::open(
+        capture.ring_fd(index), [raw](std::span<const std::byte> record) { raw->on_record(record); }));
     if (raw->options_.recorder)
         raw->options_.recorder->settings(raw->ring_number(),
                                          {.tracker = raw->options_.tracker, .wall_offset_ns = wall_offset_ns()});
@@ -114,6 +113,7 @@ Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow
       self_(self),
       page_(ledger),
       tracker_(options_.tracker),
+      pace_(options_.tick),
       batch_(flow.take_empty()),
       tail_order_(options_.ring_bytes / sizeof(wg_data_event)),
       published_(std::make_unique<Published>(self)) {}
@@ -129,9 +129,13 @@ void Reader::stop() {
 void Reader::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "reader");
     while (!stop.stop_requested()) {
-        ring_->wait(options_.tick);
-        take();
-        tick(monotonic_now());
+        ring_->wait(pace_.wait());
+        const int taken = take();
+        const std::uint64_t now = monotonic_now();
+        tick(now);
+        pace_.note(has_news_, taken, now);
+        has_news_ = false;
+        capture_.set_calm(options_.ring, pace_.is_calm());
     }
     // The sensors are detached: what the ring still holds is the last there is.
     std::uint64_t now = 0;
@@ -143,6 +147,15 @@ void Reader::run(std::stop_token stop) {
     tracker_.finish(now, *batch_);
     hand_on();
     publish(now);
+}
+
+void Reader::on_record(std::span<const std::byte> record) {
+    if (options_.recorder) options_.recorder->event(ring_number(), record);
+    wg_event_type type{};
+    std::memcpy(&type, record.data(), std::min(record.size(), sizeof(type)));
+    has_news_ |= type == WG_EVENT_CONNECTION || type == WG_EVENT_PLAIN;
+    tracker_.on_event(record, *batch_);
+    if (batch_->size() >= kBatchSpans) hand_on();
 }
 
 // What is in the ring, and the tails that go with it.
@@ -210,7 +223,9 @@ void Reader::write_rules() {
             rules_failed_ += !capture_.rules().set(rule_keys_[i], rules_[i]);
     for (const std::uint64_t connection : gone) capture_.rules().remove(connection);
     gone.clear();
-    if (!rule_keys_.empty()) capture_.publish_rules();
+    if (rule_keys_.empty()) return;
+    has_news_ = true;
+    capture_.publish_rules();
 }
 
 void Reader::hand_on() {

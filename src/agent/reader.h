@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "agent/ledger.h"
+#include "agent/pace.h"
 #include "agent/record.h"
 #include "agent/tail_order.h"
 #include "base/channel.h"
@@ -82,6 +83,7 @@ class Reader {
     Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow, metrics::SelfMetrics& self,
            Ledger& ledger);
     void run(std::stop_token stop);
+    void on_record(std::span<const std::byte> record);
     void tick(std::uint64_t now_ns);
     void hand_on();
     void write_rules();
@@ -99,6 +101,8 @@ class Reader {
     metrics::SelfMetrics& self_;
     Ledger::Page page_;
     protocols::Tracker tracker_;
+    Pace pace_;
+    bool has_news_ = false;  // since the last tick
     std::unique_ptr<sensors::RingReader> ring_;
     BatchPtr batch_;
     TailOrder tail_order_;

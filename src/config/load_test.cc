@@ -231,6 +231,7 @@ TEST(Load, ReadsWagglesOwnKeys) {
     EXPECT_FALSE(config.ebpf.tls);
     EXPECT_THAT(error_of("ebpf: {ring_bytes: 3MiB}"), HasSubstr("ebpf.ring_bytes: must be a power of two"));
     EXPECT_THAT(error_of("ebpf: {ring_bytes: 8GiB}"), HasSubstr("is more than"));
+    EXPECT_THAT(error_of("ebpf: {tick: 2s}"), HasSubstr("ebpf.tick: must be at most 1s"));
     EXPECT_THAT(error_of("ebpf: {program_copies: 5}"), HasSubstr("ebpf.program_copies: must be at most 4"));
     EXPECT_THAT(error_of("memory_limit: 64MiB\nebpf: {ring_bytes: 32MiB, rings: 2}"),
                 HasSubstr("ebpf.ring_bytes: the rings must fit into half of memory_limit"));

@@ -86,8 +86,9 @@ constexpr std::array kRows{
         "ebpf.ring_bytes", "WAGGLE_BPF_RING_BYTES", "size of each ring buffer, a power of two"),
     option<[](auto& d) -> auto& { return d.config.ebpf.rings; }>("ebpf.rings", "WAGGLE_BPF_RINGS",
                                                                  "number of ring buffers; 0: min(4, CPUs / 8 + 1)"),
-    option<[](auto& d) -> auto& { return d.config.ebpf.tick; }>("ebpf.tick", "WAGGLE_BPF_TICK",
-                                                                "how often the rings are drained"),
+    option<[](auto& d) -> auto& { return d.config.ebpf.tick; }>(
+        "ebpf.tick", "WAGGLE_BPF_TICK",
+        "how often the rings are drained; up to four times as rarely while little comes and no connection is new"),
     option<[](auto& d) -> auto& { return d.config.ebpf.max_connections; }>(
         "ebpf.max_connections", "WAGGLE_BPF_MAX_CONNECTIONS", "connections followed at once"),
     option<[](auto& d) -> auto& { return d.config.ebpf.queue_time; }>(

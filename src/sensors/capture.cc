@@ -245,6 +245,16 @@ void Capture::beat(std::uint64_t now_ns) {
     std::atomic_ref(state_->heartbeat_ns).store(now_ns, std::memory_order_relaxed);
 }
 
+void Capture::set_calm(std::size_t ring, bool is_calm) {
+    const std::uint32_t bit = 1u << ring;
+    std::atomic_ref calm(state_->calm_rings);
+    if (((calm.load(std::memory_order_relaxed) & bit) != 0) == is_calm) return;
+    if (is_calm)
+        calm.fetch_or(bit);
+    else
+        calm.fetch_and(~bit);
+}
+
 void Capture::publish_rules() { std::atomic_ref(state_->rule_generation).fetch_add(1, std::memory_order_release); }
 
 void Capture::set_max_bytes(std::uint32_t bytes) {

@@ -58,6 +58,8 @@ class Capture {
     // The shared page.
     wg_state& state() { return *state_; }
     void beat(std::uint64_t now_ns);
+    // A calm ring's reader is woken for new connections.
+    void set_calm(std::size_t ring, bool is_calm);
     // Makes rules written before this call known to the programs.
     void publish_rules();
     // Overload: of a call at most so many bytes are copied (0: as the rules say); nothing is copied, but counted and

@@ -29,6 +29,7 @@ std::vector<std::function<void()>> Copies::prepare(const SensorSpec& spec, const
     for (const Alternative& alternative : spec.alternatives)
         if (alternative.name != chosen) shared.disabled.emplace_back(alternative.name);
     first.share_maps(shared);
+    shared.is_beside_others = true;
     others_.resize(options.settings.copies - 1);
     std::vector<std::function<void()>> loads;
     for (std::uint32_t copy = 1; copy < options.settings.copies; ++copy) {

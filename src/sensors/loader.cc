@@ -11,9 +11,12 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <thread>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "sensors/kprobe.h"
 
 namespace waggle::sensors {
@@ -44,6 +47,14 @@ bool is_present(const bpf_program* found, const Program& program) {
     return std::string_view(bpf_program__section_name(found)).starts_with("tp_btf/")
                ? kernel_has_tracepoint(program.needs)
                : kernel_has_function(program.needs);
+}
+
+void share_maps_of(const bpf_object* object, LoadOptions& with) {
+    const bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        const std::string name = bpf_map__name(map);
+        if (!name.contains('.')) with.shared_maps[name] = bpf_map__fd(map);
+    }
 }
 
 std::string first_line_of_failure() {
@@ -79,6 +90,7 @@ Sensor::Sensor() = default;
 
 Sensor::~Sensor() {
     detach();
+    for (bpf_object* part : parts_) bpf_object__close(part);
     if (object_) bpf_object__close(object_);
 }
 
@@ -94,6 +106,10 @@ int Sensor::map_fd(std::string_view name) const {
 }
 
 bpf_program* Sensor::program(std::string_view name) const {
+    for (const bpf_object* part : parts_)
+        if (bpf_program* found = bpf_object__find_program_by_name(part, std::string(name).c_str());
+            found && bpf_program__autoload(found))
+            return found;
     return bpf_object__find_program_by_name(object_, std::string(name).c_str());
 }
 
@@ -127,18 +143,13 @@ MissedRuns Sensor::missed_runs() const {
     return missed;
 }
 
-void Sensor::share_maps(LoadOptions& with) const {
-    const bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, object_) {
-        const std::string name = bpf_map__name(map);
-        if (!name.contains('.')) with.shared_maps[name] = bpf_map__fd(map);
-    }
-}
+void Sensor::share_maps(LoadOptions& with) const { share_maps_of(object_, with); }
 
 namespace {
 
 struct Attempt {
     bpf_object* object = nullptr;
+    std::vector<bpf_object*> parts;
     std::vector<bpf_link*> links;
     std::unique_ptr<KernelProbes> probes;
     std::map<std::string, int> program_fds;
@@ -148,6 +159,7 @@ struct Attempt {
     void undo() {
         for (bpf_link* link : links) bpf_link__destroy(link);
         probes.reset();
+        for (bpf_object* part : parts) bpf_object__close(part);
         if (object) bpf_object__close(object);
         *this = Attempt{.failure = std::move(failure), .lacks_tracefs = lacks_tracefs};
     }
@@ -213,6 +225,64 @@ bool open_object(const SensorSpec& spec, const Alternative& alternative, const L
     return true;
 }
 
+bool load_object(const SensorSpec& spec, const Alternative& alternative, const LoadOptions& options, Attempt& result) {
+    if (!configure(result.object, options, result.failure)) return false;
+    const int error = bpf_object__load(result.object);
+    if (!error) return true;
+    result.failure = std::string(std::strerror(-error)) + " (" + first_line_of_failure() + ")";
+    log::debug("{} by {}: {}", spec.name, alternative.name, last_messages);
+    return false;
+}
+
+// Names of programs in groups of about the same size, as many as there are processors for; one where the kernel
+// verifies them soon.
+using Groups = std::vector<std::vector<std::string_view>>;
+
+Groups share_out(std::vector<bpf_program*> programs) {
+    constexpr std::size_t kLarge = 1500, kMostGroups = 4;  // instructions
+    const auto size = [](const bpf_program* program) { return bpf_program__insn_cnt(program); };
+    const auto large = static_cast<std::size_t>(
+        std::ranges::count_if(programs, [&](const bpf_program* program) { return size(program) >= kLarge; }));
+    const std::size_t count = std::min<std::size_t>({large, kMostGroups, std::thread::hardware_concurrency()});
+    Groups groups(std::max<std::size_t>(count, 1));
+    std::vector<std::size_t> sizes(groups.size());
+    std::ranges::sort(programs, std::greater{}, size);
+    for (const bpf_program* program : programs) {
+        const auto least = static_cast<std::size_t>(std::ranges::min_element(sizes) - sizes.begin());
+        sizes[least] += size(program);
+        groups[least].push_back(bpf_program__name(program));
+    }
+    return groups;
+}
+
+// The kernel takes its time to verify programs: the object has the maps only, and each group is verified in an object
+// of its own by a thread of its own. `chosen` are their programs then.
+bool load_parts(const SensorSpec& spec, const Alternative& alternative, const LoadOptions& options,
+                const Groups& groups, Attempt& result, std::vector<bpf_program*>& chosen) {
+    for (bpf_program* program : chosen) bpf_program__set_autoload(program, false);
+    if (!load_object(spec, alternative, options, result)) return false;
+    LoadOptions shared = options;
+    share_maps_of(result.object, shared);
+    std::vector<Attempt> parts(groups.size());
+    std::vector<std::vector<bpf_program*>> loaded(groups.size());
+    in_parallel(groups.size(), groups.size(), [&](std::size_t i) {
+        last_messages.clear();
+        Alternative own = alternative;
+        std::erase_if(own.programs,
+                      [&](const Program& row) { return std::ranges::find(groups[i], row.name) == groups[i].end(); });
+        std::vector<std::string> notes;
+        if (!open_object(spec, own, options, parts[i], loaded[i], notes) || !load_object(spec, own, shared, parts[i]))
+            loaded[i].clear();
+    });
+    chosen.clear();
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].object) result.parts.push_back(parts[i].object);
+        if (loaded[i].empty()) result.failure = parts[i].failure;
+        chosen.insert(chosen.end(), loaded[i].begin(), loaded[i].end());
+    }
+    return result.failure.empty();
+}
+
 bool attach(const Alternative& alternative, const std::vector<bpf_program*>& programs, Attempt& result,
             std::vector<std::string>& notes) {
     for (bpf_program* program : programs) {
@@ -249,18 +319,14 @@ Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const Lo
     Attempt result;
     last_messages.clear();
     std::vector<bpf_program*> chosen;
-    if (!open_object(spec, alternative, options, result, chosen, notes) ||
-        !configure(result.object, options, result.failure)) {
+    if (!open_object(spec, alternative, options, result, chosen, notes)) {
         result.undo();
         return result;
     }
-    if (const int error = bpf_object__load(result.object); error) {
-        result.failure = std::string(std::strerror(-error)) + " (" + first_line_of_failure() + ")";
-        log::debug("{} by {}: {}", spec.name, alternative.name, last_messages);
-        result.undo();
-        return result;
-    }
-    if (!attach(alternative, chosen, result, notes)) result.undo();
+    const auto groups = alternative.probes.empty() && !options.is_beside_others ? share_out(chosen) : Groups{};
+    const bool is_loaded = groups.size() > 1 ? load_parts(spec, alternative, options, groups, result, chosen)
+                                             : load_object(spec, alternative, options, result);
+    if (!is_loaded || !attach(alternative, chosen, result, notes)) result.undo();
     return result;
 }
 
@@ -287,6 +353,7 @@ std::unique_ptr<Sensor> load(const SensorSpec& spec, const LoadOptions& options,
         for (std::string& note : notes) report.reasons.push_back(std::move(note));
         std::unique_ptr<Sensor> sensor(new Sensor);
         sensor->object_ = result.object;
+        sensor->parts_ = std::move(result.parts);
         sensor->links_ = std::move(result.links);
         sensor->probes_ = std::move(result.probes);
         sensor->program_fds_ = std::move(result.program_fds);

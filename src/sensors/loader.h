@@ -32,9 +32,10 @@ struct LoadOptions {
     std::vector<std::string> requested;                // names of programs that are loaded on request
     std::map<std::string, std::uint32_t> map_entries;  // map name → max_entries
     std::map<std::string, int> shared_maps;            // map name → fd of a map loaded before
+    bool is_beside_others = false;                     // other threads load meanwhile: one is enough for this
 };
 
-// A loaded sensor: owns object and links; detaches on destruction.
+// A loaded sensor: owns objects and links; detaches on destruction.
 class Sensor {
   public:
     ~Sensor();
@@ -61,6 +62,7 @@ class Sensor {
     Sensor();
 
     bpf_object* object_ = nullptr;
+    std::vector<bpf_object*> parts_;  // that share its maps and hold its programs, where those were loaded at once
     std::vector<bpf_link*> links_;
     std::unique_ptr<KernelProbes> probes_;
     std::map<std::string, int> program_fds_;

@@ -303,6 +303,7 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     const auto deadline = std::chrono::steady_clock::now() + config.shutdown_timeout;
     is_ready = false;
     (*capture)->detach();
+    for (const auto& reader : readers) reader->request_stop();
     for (const auto& reader : readers) reader->stop();
     discovery->stop();
     // A second Ctrl-C does not wait for back ends.

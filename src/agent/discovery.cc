@@ -61,8 +61,9 @@ Result<std::unique_ptr<Discovery>> Discovery::start(const config::Config& config
     Discovery* raw = discovery.get();
     discovery->select_in_kernel(config);
     if (capture.process_ring_fd() >= 0)
-        discovery->ring_ = TRY(sensors::RingReader::open(
-            capture.process_ring_fd(), [raw](std::span<const std::byte> record) { raw->on_record(record); }));
+        discovery->ring_ =
+            TRY(sensors::RingReader::open(capture.process_ring_fd(), sensors::RingReader::Woken::ByRecords,
+                                          [raw](std::span<const std::byte> record) { raw->on_record(record); }));
     discovery->watcher_->set_has_events(discovery->ring_ != nullptr);
     discovery->watcher_->start();
     discovery->learn_kernel_numbers();

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace waggle::agent {
 
@@ -14,25 +16,30 @@ class Pace {
   public:
     static constexpr int kCalmFactor = 4;
     static constexpr std::chrono::milliseconds kMostCalm{100};  // the heartbeat goes with the ticks
-    static constexpr int kMuch = 1024;                          // records of one tick
+    static constexpr std::size_t kCalmPart = 8;                 // of the ring that may come in a calm wait
     static constexpr std::uint64_t kNewsNs = 200'000'000;       // so long it stays short after the last news
 
-    explicit Pace(std::chrono::milliseconds tick) : tick_(tick) {}
+    Pace(std::chrono::milliseconds tick, std::size_t ring_bytes) : tick_(tick), ring_bytes_(ring_bytes) {}
 
-    // After a tick that has taken so many records. News: of a connection, or a rule was written.
-    void note(bool is_news, int taken, std::uint64_t now_ns) {
-        if (is_news || taken > kMuch) until_ns_ = now_ns + kNewsNs;
-        is_calm_ = now_ns >= until_ns_;
+    // After a tick that has taken so many bytes of records. News: of a connection, or a rule was written.
+    void note(bool is_news, std::size_t bytes, std::uint64_t now_ns) {
+        const bool is_much = bytes > ring_bytes_ / kCalmPart / (is_long_ ? 1 : kCalmFactor);
+        if (is_news || is_much) until_ns_ = now_ns + kNewsNs;
+        is_long_ = std::exchange(is_calm_, now_ns >= until_ns_) && is_calm_;
     }
+    // From then on new connections are to wake the reader …
     bool is_calm() const { return is_calm_; }
+    // … which waits for longer a tick later, since one may have come just before.
     std::chrono::milliseconds wait() const {
-        return is_calm_ ? std::max(tick_, std::min(kCalmFactor * tick_, kMostCalm)) : tick_;
+        return is_long_ ? std::max(tick_, std::min(kCalmFactor * tick_, kMostCalm)) : tick_;
     }
 
   private:
     std::chrono::milliseconds tick_;
+    std::size_t ring_bytes_;
     std::uint64_t until_ns_ = 0;
     bool is_calm_ = false;
+    bool is_long_ = false;
 };
 
 }  // namespace waggle::agent

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -96,8 +97,9 @@ Result<std::unique_ptr<Reader>> Reader::start(ReaderOptions options, sensors::Ca
     const std::size_t index = options.ring;
     std::unique_ptr<Reader> reader(new Reader(std::move(options), capture, flow, self, ledger));
     Reader* raw = reader.get();
-    reader->ring_ = TRY(sensors::RingReader::open(
-        capture.ring_fd(index), [raw](std::span<const std::byte> record) { raw->on_record(record); }));
+    reader->ring_ =
+        TRY(sensors::RingReader::open(capture.ring_fd(index), sensors::RingReader::Woken::WhenAsked,
+                                      [raw](std::span<const std::byte> record) { raw->on_record(record); }));
     if (raw->options_.recorder)
         raw->options_.recorder->settings(raw->ring_number(),
                                          {.tracker = raw->options_.tracker, .wall_offset_ns = wall_offset_ns()});
@@ -113,16 +115,18 @@ Reader::Reader(ReaderOptions options, sensors::Capture& capture, BatchFlow& flow
       self_(self),
       page_(ledger),
       tracker_(options_.tracker),
-      pace_(options_.tick),
+      pace_(options_.tick, options_.ring_bytes),
       batch_(flow.take_empty()),
       tail_order_(options_.ring_bytes / sizeof(wg_data_event)),
       published_(std::make_unique<Published>(self)) {}
 
 Reader::~Reader() { stop(); }
 
+void Reader::request_stop() { thread_.request_stop(); }
+
 void Reader::stop() {
     if (!thread_.joinable()) return;
-    thread_.request_stop();
+    request_stop();
     thread_.join();
 }
 
@@ -130,11 +134,10 @@ void Reader::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "reader");
     while (!stop.stop_requested()) {
         ring_->wait(pace_.wait());
-        const int taken = take();
+        take();
         const std::uint64_t now = monotonic_now();
         tick(now);
-        pace_.note(has_news_, taken, now);
-        has_news_ = false;
+        pace_.note(std::exchange(has_news_, false), std::exchange(bytes_, 0), now);
         capture_.set_calm(options_.ring, pace_.is_calm());
     }
     // The sensors are detached: what the ring still holds is the last there is.
@@ -151,6 +154,7 @@ void Reader::run(std::stop_token stop) {
 
 void Reader::on_record(std::span<const std::byte> record) {
     if (options_.recorder) options_.recorder->event(ring_number(), record);
+    bytes_ += record.size();
     wg_event_type type{};
     std::memcpy(&type, record.data(), std::min(record.size(), sizeof(type)));
     has_news_ |= type == WG_EVENT_CONNECTION || type == WG_EVENT_PLAIN;

@@ -70,6 +70,8 @@ class Reader {
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
 
+    // So that several end beside each other.
+    void request_stop();
     // Drains what is left, gives out what is open as incomplete, ends the thread.
     void stop();
     // For the console: exchanges that wait for their response.
@@ -103,6 +105,7 @@ class Reader {
     protocols::Tracker tracker_;
     Pace pace_;
     bool has_news_ = false;  // since the last tick
+    std::size_t bytes_ = 0;  // of records, since then
     std::unique_ptr<sensors::RingReader> ring_;
     BatchPtr batch_;
     TailOrder tail_order_;

@@ -42,7 +42,7 @@ void check_numbers(const Config& config, Validator& validator) {
                        "must be a power of two, at least 4KiB");
     validator.error_if(ebpf.rings > 1024, "ebpf.rings", "must be at most 1024");
     validator.error_if(ebpf.program_copies > 4, "ebpf.program_copies", "must be at most 4");
-    validator.error_if(ebpf.tick == 0s, "ebpf.tick", "must be more than 0");
+    validator.error_if(ebpf.tick < 1ms, "ebpf.tick", "must be at least 1ms");
     validator.error_if(ebpf.tick > 1s, "ebpf.tick", "must be at most 1s");
     validator.error_if(ebpf.max_connections == 0, "ebpf.max_connections", "must be at least 1");
     validator.error_if(config.series_limit == 0, "series_limit", "must be at least 1");

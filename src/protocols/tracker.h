@@ -213,6 +213,7 @@ class Tracker {
     void refuse(std::uint64_t id, std::optional<Direction> requests);
     void outlive(const Connection& connection, std::uint64_t now_ns);
     void drop_ended(std::uint64_t now_ns);
+    void forget_ended(std::uint64_t now_ns, spans::SpanBatch& batch);
     void stop_following(Connection& connection);
     void pass_over(const wg_data_event& event, std::string_view bytes);
     void choose_oldest(std::size_t count, std::vector<std::uint64_t>& ids) const;
@@ -230,8 +231,9 @@ class Tracker {
     std::vector<std::uint64_t> gone_rules_;
     std::vector<DoneTail> done_tails_;
     std::vector<std::uint64_t> holding_;       // connections with events that wait
-    std::vector<std::uint64_t> ended_;         // since the last tick
-    std::vector<std::uint64_t> ended_before_;  // to forget at the next tick
+    std::vector<std::uint64_t> ended_;         // since ended_ns_
+    std::vector<std::uint64_t> ended_before_;  // … and before: to forget at a tick a little later
+    std::uint64_t ended_ns_ = 0;
     std::unordered_map<std::uint64_t, ThreadTls> threads_;
     std::unordered_map<std::uint32_t, std::uint64_t>
         plain_pids_;  // of which some plaintext is seen, and when they began

@@ -10,6 +10,7 @@ namespace waggle::protocols {
 namespace {
 
 constexpr std::uint64_t kSweepNs = 100'000'000;
+constexpr std::uint64_t kGraceNs = 4'000'000;
 constexpr std::uint64_t kRestNs = 1'000'000'000;
 // While memory is short, once a second: one in so many connections goes.
 constexpr std::size_t kShedPart = 8;
@@ -57,20 +58,8 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     give_out_late(now_ns, batch);
     traces_.on_tick(now_ns);
     waiting_.on_tick(traces_, batch);
-    // A send may be reported after the close that it met: one tick more.
-    std::erase_if(ended_before_, [&](std::uint64_t id) {
-        if (!is_call_under_way(id, now_ns) && !is_tail_due(id, now_ns)) return false;
-        ended_.push_back(id);
-        return true;
-    });
-    for (const std::uint64_t id : ended_before_) end_streams(id, now_ns, batch);
-    for (const std::uint64_t id : ended_before_) {
-        if (const Connection* const ended = find(id)) outlive(*ended, now_ns);
-        forget(id, spans::Incomplete::Closed, now_ns, batch);
-    }
+    forget_ended(now_ns, batch);
     drop_ended(now_ns);
-    ended_before_.clear();
-    ended_before_.swap(ended_);
     if (now_ns < last_sweep_ns_ + kSweepNs) return;
     last_sweep_ns_ = now_ns;
     std::size_t kept = 0;
@@ -87,6 +76,25 @@ void Tracker::on_tick(std::uint64_t now_ns, spans::SpanBatch& batch) {
     tick_datagrams(now_ns, batch);
     traces_.expire(now_ns);
     sweep(now_ns, batch);
+}
+
+// A send may be reported after the close that it met: it is waited for from one tick to a later one. Ticks may follow
+// each other at once.
+void Tracker::forget_ended(std::uint64_t now_ns, spans::SpanBatch& batch) {
+    if (now_ns < ended_ns_ + kGraceNs) return;
+    std::erase_if(ended_before_, [&](std::uint64_t id) {
+        if (!is_call_under_way(id, now_ns) && !is_tail_due(id, now_ns)) return false;
+        ended_.push_back(id);
+        return true;
+    });
+    for (const std::uint64_t id : ended_before_) end_streams(id, now_ns, batch);
+    for (const std::uint64_t id : ended_before_) {
+        if (const Connection* const ended = find(id)) outlive(*ended, now_ns);
+        forget(id, spans::Incomplete::Closed, now_ns, batch);
+    }
+    ended_before_.clear();
+    ended_before_.swap(ended_);
+    ended_ns_ = now_ns;
 }
 
 // Connections that went silent are forgotten (the kernel reports them anew), muted ones get a chance.

@@ -2,6 +2,7 @@
 #include "sensors/capture.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -166,6 +167,8 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending", "marks"})
         load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
 
+    load_options.is_beside_others = true;
+
     // The rest at once, since the kernel takes its time to verify programs: copies first, which take the longest.
     std::vector<std::function<void()>> loads;
     if (has_copies) loads = capture->socket_copies_.prepare(base_sensors()[0], *capture->sockets_, of_copies, hook);
@@ -183,6 +186,7 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     if (load_options.settings.agent_pid_namespace)
         loads.emplace_back([&] { capture->tasks_ = load(base_sensors()[3], load_options, others[2]); });
     in_parallel(loads.size(), std::thread::hardware_concurrency(), [&](std::size_t i) { loads[i](); });
+    ::malloc_trim(0);  // what each thread needed of the kernel's types stays in its arena else
     capture->socket_copies_.settle();
     for (SensorReport& report : others)
         if (!report.name.empty()) reports.push_back(std::move(report));

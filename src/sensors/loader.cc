@@ -234,8 +234,7 @@ bool load_object(const SensorSpec& spec, const Alternative& alternative, const L
     return false;
 }
 
-// Names of programs in groups of about the same size, as many as there are processors for; one where the kernel
-// verifies them soon.
+// Names of programs in groups of about the same size: as many as there are processors and large programs, at most four.
 using Groups = std::vector<std::vector<std::string_view>>;
 
 Groups share_out(std::vector<bpf_program*> programs) {
@@ -333,7 +332,8 @@ Attempt attempt(const SensorSpec& spec, const Alternative& alternative, const Lo
 }  // namespace
 
 std::unique_ptr<Sensor> load(const SensorSpec& spec, const LoadOptions& options, SensorReport& report) {
-    libbpf_set_print(keep_message);
+    static const libbpf_print_fn_t before = libbpf_set_print(keep_message);  // once, by whichever thread
+    (void)before;
     report.name = spec.name;
     report.cost_of_absence = spec.cost_of_absence;
     for (const Alternative& alternative : spec.alternatives) {

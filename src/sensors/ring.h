@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rings: creates BPF ring buffers and drains one of them. A reader ticks: records do not wake it,
-// only a ring that is more than a quarter full does.
+// Rings: creates BPF ring buffers and drains one of them.
 #pragma once
 
 #include <chrono>
@@ -24,7 +23,9 @@ class RingReader {
     // Called for each record; the bytes are read-only and valid during the call.
     using Callback = std::function<void(std::span<const std::byte>)>;
 
-    static Result<std::unique_ptr<RingReader>> open(int ring_fd, Callback callback);
+    // What ends a wait: any record that is there, or only that a program has asked for attention since.
+    enum class Woken { ByRecords, WhenAsked };
+    static Result<std::unique_ptr<RingReader>> open(int ring_fd, Woken woken, Callback callback);
     ~RingReader();
     RingReader(const RingReader&) = delete;
     RingReader& operator=(const RingReader&) = delete;
@@ -33,7 +34,7 @@ class RingReader {
     // many they were.
     static constexpr int kMost = 4096;
     int consume();
-    // Waits until the ring asks for attention or the time is over, unless more was there the last time.
+    // Returns when woken or when the time is over; at once where more was there the last time.
     void wait(std::chrono::milliseconds wait);
 
   private:
@@ -41,6 +42,7 @@ class RingReader {
     static int on_record(void* self, void* data, size_t size);
 
     ring_buffer* ring_ = nullptr;
+    Fd asked_;  // epoll, where only that counts
     Callback callback_;
     int taken_ = 0;
 };

@@ -55,7 +55,8 @@ Seen run(std::uint32_t cpus, std::uint32_t rings) {
     talk();
     Seen seen;
     for (std::size_t ring = 0; ring < rings; ++ring) {
-        auto reader = RingReader::open((*capture)->ring_fd(ring), [&](std::span<const std::byte>) { ++seen.read; });
+        auto reader = RingReader::open((*capture)->ring_fd(ring), RingReader::Woken::WhenAsked,
+                                       [&](std::span<const std::byte>) { ++seen.read; });
         EXPECT_TRUE(reader);
         if (reader) (*reader)->consume();
     }

@@ -334,6 +334,7 @@ class OnKernel:
                 if span["waggle.incomplete"] is None:
                     self.assertEqual((span["http.response.status_code"], span["http.response.body.size"]), (200, body), span)
                     whole += 1
+        self.assertGreater(whole, len(bodies))
         lost = self.counted(hook, 'waggle_events_lost_total{cause="program_busy"}')
         self.assertLessEqual(2 * len(bodies) - whole, lost + self.counted(hook, 'waggle_turns_lost_total{cause="hole",protocol="http"}'))
 

@@ -41,8 +41,8 @@ build-arm64:
 	@ninja -C build/arm64 -j $(JOBS) $(CROSS)
 
 arm64: build-arm64    ## cross-build for arm64, and its unit tests under qemu-user
-	@# qemu-user knows no openat2, by which what is in a process's root is read; it takes twenty times as long
-	@WAGGLE_MOST_SEEDS=4 GTEST_FILTER=-ProcFs.ReadsInsideTheRootOnly:ContainerNamesTest.*:DescribeTest.WholeResource:ProgramName.NodesPackage ctest --test-dir build/arm64 -L unit --output-on-failure -j 1
+	@# qemu-user knows no openat2, by which what is in a process's root is read, and asked for mapped code tells its own; it takes twenty times as long
+	@WAGGLE_MOST_SEEDS=4 GTEST_FILTER=-ProcFs.ReadsInsideTheRootOnly:ContainerNamesTest.*:DescribeTest.WholeResource:ProgramName.NodesPackage:MappedCode.IsTheSameByQueryAndByText ctest --test-dir build/arm64 -L unit --output-on-failure -j 1
 
 arm64-boot: arm64     ## the same, and the agent on an arm64 kernel in QEMU
 	@cd tests/kernel && python3 arm64_kernel.py

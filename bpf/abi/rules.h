@@ -64,17 +64,17 @@ enum wg_tls_kinds : __u32 { WG_TLS_OF_THREADS = 1, WG_TLS_OF_GOROUTINES = 2 };
 
 // Shared page: user space writes, programs read.
 struct wg_state {
-    __u64 heartbeat_ns;        // programs copy nothing when it is stale
-    __u64 rule_generation;     // moves after a batch of rules was written
-    __u32 is_off;              // kill switch
-    __u32 has_io_uring;        // its completions are watched: text comes with them
-    __u32 select_execs;        // a process that starts a program is a target until user space has judged it
-    __u32 select_listeners;    // a process that listens on TCP becomes a target at once
-    __u32 target_generation;   // moves when a target was taken away; the kernel side moves it, too
-    __u32 has_tls;             // wg_tls_kinds of calls that are watched: whose socket they use is noted
-    __u32 max_bytes;           // of a call that are copied at most, 0: as its rule says
-    __u32 is_counting;         // overload: exchanges are counted and timed here, nothing is copied
-    __u32 calm_rings;          // bit per ring: its reader ticks seldom, and is woken for a new connection
+    __u64 heartbeat_ns;       // programs copy nothing when it is stale
+    __u64 rule_generation;    // moves after a batch of rules was written
+    __u32 is_off;             // kill switch
+    __u32 has_io_uring;       // its completions are watched: text comes with them
+    __u32 select_execs;       // a process that starts a program is a target until user space has judged it
+    __u32 select_listeners;   // a process that listens on TCP becomes a target at once
+    __u32 target_generation;  // moves when a target was taken away; the kernel side moves it, too
+    __u32 has_tls;            // wg_tls_kinds of calls that are watched: whose socket they use is noted
+    __u32 max_bytes;          // of a call that are copied at most, 0: as its rule says
+    __u32 is_counting;        // overload: exchanges are counted and timed here, nothing is copied
+    __u32 calm_rings;         // bit per ring: its reader ticks seldom, and is woken for a new connection
     __u32 padding;
     __u64 listen_ports[1024];  // bit per port: a process that listens there becomes a target at once
     // How many targets' numbers fall here: one that is added counts before it is, one that is taken away after it was.

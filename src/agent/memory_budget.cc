@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "base/log.h"
@@ -36,12 +37,15 @@ std::uint64_t read_process() {
     return number_of("/proc/self/status", "RssAnon:") * 1024;
 }
 
+// Each object that shares a map has a descriptor of its own for it.
 std::uint64_t read_maps() {
     std::uint64_t sum = 0;
+    std::set<std::uint64_t> seen;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo", error)) {
         const std::string path = entry.path();
-        if (number_of(path, "map_id:")) sum += number_of(path, "memlock:");
+        const std::uint64_t id = number_of(path, "map_id:");
+        if (id && seen.insert(id).second) sum += number_of(path, "memlock:");
     }
     return sum;
 }

@@ -157,39 +157,13 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
     const std::string hook = sockets.chosen;  // reports grow
     const bool is_by_tracepoint = hook == "tp_btf";
     const bool is_typed = is_by_tracepoint || hook == "fentry";
-    const bool has_copies = is_typed && load_options.settings.copies > 1;
-    if (has_copies)
+    if (is_typed && load_options.settings.copies > 1)
         sockets.reasons.push_back(
             fmt::format("each program stands at its hook {} times, since threads may be preempted in it",
                         load_options.settings.copies));
     if (!is_by_tracepoint) list_blocked(*capture->sockets_, load_options);
-    const LoadOptions of_copies = load_options;
-    for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending", "marks"})
-        load_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
-
-    load_options.is_beside_others = true;
-
-    // The rest at once, since the kernel takes its time to verify programs: copies first, which take the longest.
-    std::vector<std::function<void()>> loads;
-    if (has_copies) loads = capture->socket_copies_.prepare(base_sensors()[0], *capture->sockets_, of_copies, hook);
-    std::vector<SensorReport> others(4);
     // Before 5.15, and by kprobes, nothing tells whose socket a library uses.
-    if (options.has_tls && is_typed)
-        loads.emplace_back([&, tls_options = load_options] mutable {
-            for (const char* shared : {"rules", "tails", "tallies", "tls_threads", "go_calls"})
-                tls_options.shared_maps[shared] = capture->sockets_->map_fd(shared);
-            tls_options.shared_maps.erase("scratch");
-            capture->tls_ = TlsProbes::start(tls_options, others[3]);
-        });
-    loads.emplace_back([&] { capture->processes_ = load(base_sensors()[1], load_options, others[0]); });
-    if (is_by_tracepoint) loads.emplace_back([&] { capture->load_io_uring(load_options, others[1]); });
-    if (load_options.settings.agent_pid_namespace)
-        loads.emplace_back([&] { capture->tasks_ = load(base_sensors()[3], load_options, others[2]); });
-    in_parallel(loads.size(), std::thread::hardware_concurrency(), [&](std::size_t i) { loads[i](); });
-    ::malloc_trim(0);  // what each thread needed of the kernel's types stays in its arena else
-    capture->socket_copies_.settle();
-    for (SensorReport& report : others)
-        if (!report.name.empty()) reports.push_back(std::move(report));
+    capture->load_rest(load_options, hook, is_typed, options.has_tls && is_typed, reports);
 
     const Sensor& sensor = *capture->sockets_;
     capture->targets_fd_ = sensor.map_fd("targets");
@@ -221,6 +195,35 @@ Result<std::unique_ptr<Capture>> Capture::start(const CaptureOptions& options, s
         capture->rings_.push_back(std::move(ring));
     }
     return capture;
+}
+
+// All that needs the sockets' maps, at once, since the kernel takes its time to verify programs: copies first, which
+// take the longest.
+void Capture::load_rest(const LoadOptions& of_sockets, const std::string& hook, bool is_typed, bool has_tls,
+                        std::vector<SensorReport>& reports) {
+    LoadOptions options = of_sockets;
+    options.is_beside_others = true;
+    for (const char* shared : {"targets", "counters", "state", "rings", "scratch", "pending", "marks"})
+        options.shared_maps[shared] = sockets_->map_fd(shared);
+    LoadOptions of_tls = options;
+    for (const char* shared : {"rules", "tails", "tallies", "tls_threads", "go_calls"})
+        of_tls.shared_maps[shared] = sockets_->map_fd(shared);
+    of_tls.shared_maps.erase("scratch");
+
+    std::vector<std::function<void()>> loads;
+    if (is_typed && options.settings.copies > 1)
+        loads = socket_copies_.prepare(base_sensors()[0], *sockets_, of_sockets, hook);
+    std::vector<SensorReport> own(4);
+    if (has_tls) loads.emplace_back([&] { tls_ = TlsProbes::start(of_tls, own[3]); });
+    loads.emplace_back([&] { processes_ = load(base_sensors()[1], options, own[0]); });
+    if (hook == "tp_btf") loads.emplace_back([&] { load_io_uring(options, own[1]); });
+    if (options.settings.agent_pid_namespace)
+        loads.emplace_back([&] { tasks_ = load(base_sensors()[3], options, own[2]); });
+    in_parallel(loads.size(), std::thread::hardware_concurrency(), [&](std::size_t i) { loads[i](); });
+    ::malloc_trim(0);  // what each thread needed of the kernel's types stays in its arena else
+    socket_copies_.settle();
+    for (SensorReport& report : own)
+        if (!report.name.empty()) reports.push_back(std::move(report));
 }
 
 void Capture::load_io_uring(const LoadOptions& options, SensorReport& report) {

@@ -91,6 +91,8 @@ class Capture {
 
   private:
     Capture() = default;
+    void load_rest(const LoadOptions& of_sockets, const std::string& hook, bool is_typed, bool has_tls,
+                   std::vector<SensorReport>& reports);
     void load_io_uring(const LoadOptions& options, SensorReport& report);
 
     std::unique_ptr<Sensor> sockets_;

@@ -6,22 +6,27 @@ import os
 import unittest
 
 from bpf_objects import held
-from harness import Agent
+from harness import Agent, wait_for
 from services import nginx
 
 # Instructions that the verifier walks through, of all programs together and of one: half as many again as there are.
 MOST, MOST_OF_ONE = 210_000, 100_000
 
 
+def descriptor(pid, name):
+    """What the kernel says of it; nothing when it was closed."""
+    try:
+        with open(f"/proc/{pid}/fdinfo/{name}") as file:
+            return dict(line.split(":", 1) for line in file if ":" in line)
+    except OSError:
+        return {}
+
+
 def verified(pid):
     """{program id: instructions} of the programs that the process holds."""
     found = {}
     for name in os.listdir(f"/proc/{pid}/fdinfo"):
-        try:
-            with open(f"/proc/{pid}/fdinfo/{name}") as file:
-                lines = dict(line.split(":", 1) for line in file if ":" in line)
-        except OSError:
-            continue
+        lines = descriptor(pid, name)
         if "verified_insns" in lines:
             found[int(lines["prog_id"])] = int(lines["verified_insns"])
     return found
@@ -38,6 +43,22 @@ class StartTest(unittest.TestCase):
             self.assertGreater(instructions, 0, program)
             self.assertLess(instructions, MOST_OF_ONE, programs)
         self.assertLess(sum(programs.values()), MOST, programs)
+
+
+    def test_a_map_counts_once(self):
+        """Whoever shares it: a third of the memory were three copies' maps else."""
+        server, port = nginx("location / { return 200 'hello'; }", workers=1)
+        self.addCleanup(server.stop)
+        with Agent(services=[{"open_ports": str(port)}], config="ebpf: {program_copies: 3}\n", traces=False) as agent:
+            maps = {}
+            for name in os.listdir(f"/proc/{agent.child.pid}/fdinfo"):
+                lines = descriptor(agent.child.pid, name)
+                if "map_id" in lines:
+                    maps[int(lines["map_id"])] = int(lines["memlock"])
+            self.assertEqual(set(maps), held("map", agent.child.pid))
+            told = lambda: agent.metric_sum("waggle_memory_usage_bytes", part="kernel")
+            wait_for(told, "the memory to be told")
+            self.assertEqual(told(), sum(maps.values()))
 
 
 if __name__ == "__main__":

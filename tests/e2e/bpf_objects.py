@@ -7,16 +7,19 @@ import subprocess
 KINDS = ("prog", "link", "map")
 
 
-def held(kind, pid):
-    """Ids of the BPF objects of that kind that the process holds open."""
-    found = set()
+def descriptors(pid):
+    """What the kernel says of each descriptor of the process that is not closed meanwhile."""
     for name in os.listdir(f"/proc/{pid}/fdinfo"):
         try:
             with open(f"/proc/{pid}/fdinfo/{name}") as file:
-                found |= {int(line.split()[1]) for line in file if line.startswith(f"{kind}_id:")}
+                yield dict(line.split(":", 1) for line in file if ":" in line)
         except OSError:
             continue
-    return found
+
+
+def held(kind, pid):
+    """Ids of the BPF objects of that kind that the process holds open."""
+    return {int(lines[f"{kind}_id"]) for lines in descriptors(pid) if f"{kind}_id" in lines}
 
 
 def alive(kind):

@@ -152,29 +152,33 @@ TlsFiles::~TlsFiles() = default;
 
 // The file may have been replaced, or may be in another place than the process says: then it is the program itself,
 // another process's file that is open here, or where the mapping itself leads to, which takes more rights.
-Fd TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
+Result<Fd> TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
+    int shortage = 0;
+    const auto note = [&](Fd file) {
+        if (!file.is_open() && is_shortage(errno)) shortage = errno;
+        return file;
+    };
     const auto is_it = [&](const Fd& file) {
         struct ::stat status{};
         return file.is_open() && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
                status.st_ino == mapped.inode;
     };
     const auto open_name = [&](const std::string& name) {
-        return Fd(::open(procfs_.path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+        return note(Fd(::open(procfs_.path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)));
     };
     if (Fd file = open_name("root" + mapped.path); is_it(file)) return file;
     if (procfs_.exe(pid) == mapped.path)
         if (Fd file = open_name("exe"); is_it(file)) return file;
     if (open_already_)
         if (Fd file = open_already_(mapped); is_it(file)) return file;
-    Fd file = open_name("map_files/" + mapped.range);
-    return is_it(file) ? std::move(file) : Fd();
+    if (Fd file = open_name("map_files/" + mapped.range); is_it(file)) return file;
+    if (shortage) return fail_errno(mapped.path, shortage);
+    return Fd();
 }
 
-// Nothing when there is no time for it.
-std::pair<std::shared_ptr<const TlsFile>, TlsFiles::Size> TlsFiles::look_into(
-    const Fd& file, std::chrono::steady_clock::time_point until) {
+Result<TlsFiles::Known> TlsFiles::look_into(const Fd& file, std::chrono::steady_clock::time_point until) {
     struct ::stat status{};
-    if (::fstat(file.get(), &status) != 0) return {std::make_shared<TlsFile>(), Size::Usual};
+    if (::fstat(file.get(), &status) != 0) return Known{std::make_shared<TlsFile>(), Size::Usual};
     const Key key{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
                   static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                       static_cast<std::uint64_t>(status.st_mtim.tv_nsec)};
@@ -184,8 +188,9 @@ std::pair<std::shared_ptr<const TlsFile>, TlsFiles::Size> TlsFiles::look_into(
     const bool is_apart = key.size > kLarge && until != std::chrono::steady_clock::time_point::max();
     if (!known && is_apart) look_apart(file, key);
     if (known || is_apart || std::chrono::steady_clock::now() >= until)
-        return {known, is_apart ? Size::Large : Size::Usual};
-    return {known = std::make_shared<const TlsFile>(examine(file, key.modified_ns)), Size::Usual};
+        return Known{known, is_apart ? Size::Large : Size::Usual};
+    known = std::make_shared<const TlsFile>(TRY(examine(file, key.modified_ns)));
+    return Known{known, Size::Usual};
 }
 
 void TlsFiles::look_apart(const Fd& file, const Key& key) {
@@ -205,13 +210,15 @@ void TlsFiles::look_apart(const Fd& file, const Key& key) {
 
 void TlsFiles::take_what_is_ready() {
     if (!apart_.valid() || apart_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) return;
-    known_[apart_key_] = std::make_shared<const TlsFile>(apart_.get());
+    if (auto found = apart_.get()) known_[apart_key_] = std::make_shared<const TlsFile>(std::move(*found));
     apart_file_ = Fd();
 }
 
-TlsFile TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
+// No ELF file has no library; one that cannot be opened now is asked for again.
+Result<TlsFile> TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
     const auto image = elf::Image::open("/proc/self/fd/" + std::to_string(file.get()));
-    if (!image) return {};
+    if (!image && is_shortage(image.error().code)) return std::unexpected(image.error());
+    if (!image) return TlsFile();
     TlsCache::Key key = TlsCache::key_of(*image, modified_ns);
     key.has_looked_at_code = looks_at_code_;
     key.has_shadow_stacks = has_shadow_stacks_;
@@ -233,16 +240,22 @@ TlsFiles::Found TlsFiles::among(std::uint32_t pid, const std::vector<proc::Mappe
                                 std::chrono::steady_clock::time_point until) {
     Found found;
     for (const proc::MappedCode& mapped : all) {
-        Fd file = open(pid, mapped);
-        if (!file.is_open()) continue;
-        auto [known, size] = look_into(file, until);
+        auto opened = open(pid, mapped);
+        if (opened && !opened->is_open()) continue;
+        const auto looked = opened ? look_into(*opened, until) : std::unexpected(opened.error());
+        if (!looked) {
+            found.is_short = true;
+            found.left.push_back(mapped);
+            continue;
+        }
+        const auto& [known, size] = *looked;
         if (!known) {
             found.waits_for_large = size == Size::Large && (found.left.empty() || found.waits_for_large);
             found.left.push_back(mapped);
             continue;
         }
         if (!known->library.empty())
-            found.files.push_back({.fd = std::move(file), .path = mapped.path, .file = std::move(known)});
+            found.files.push_back({.fd = std::move(*opened), .path = mapped.path, .file = known});
     }
     return found;
 }

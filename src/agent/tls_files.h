@@ -52,12 +52,15 @@ class TlsFiles {
     explicit TlsFiles(proc::ProcFs procfs, std::string cache_folder = {}, bool looks_at_code = true);
     ~TlsFiles();
     // The TLS libraries among the process's files.
-    std::vector<OpenTlsFile> of(std::uint32_t pid) { return among(pid, procfs_.mapped_code(pid)).files; }
+    std::vector<OpenTlsFile> of(std::uint32_t pid) {
+        return among(pid, procfs_.mapped_code(pid).value_or(proc::MappedCodes())).files;
+    }
     // … but after that time no file is looked through that is not known yet.
     struct Found {
         std::vector<OpenTlsFile> files;
-        std::vector<proc::MappedCode> left;  // for which there was no time
+        std::vector<proc::MappedCode> left;  // for which there was no time, or no descriptor
         bool waits_for_large = false;        // … all of them: large files are looked through one after the other
+        bool is_short = false;               // of descriptors or memory: a while from now there may be some
     };
     Found among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped,
                 std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());
@@ -74,14 +77,16 @@ class TlsFiles {
         std::uint64_t device, inode, size, modified_ns;
         friend auto operator<=>(const Key&, const Key&) = default;
     };
-    Fd open(std::uint32_t pid, const proc::MappedCode& mapped) const;
+    // Not open where it is nowhere; fails only where it may be found later.
+    Result<Fd> open(std::uint32_t pid, const proc::MappedCode& mapped) const;
     enum class Size { Usual, Large };
-    std::pair<std::shared_ptr<const TlsFile>, Size> look_into(const Fd& file,
-                                                              std::chrono::steady_clock::time_point until);
+    // Nothing when there is no time for it. Fails where it may work later.
+    using Known = std::pair<std::shared_ptr<const TlsFile>, Size>;
+    Result<Known> look_into(const Fd& file, std::chrono::steady_clock::time_point until);
     // A large file, on a thread of its own, one at a time: verdicts on other processes do not wait for it.
     void look_apart(const Fd& file, const Key& key);
     void take_what_is_ready();
-    TlsFile examine(const Fd& file, std::uint64_t modified_ns);
+    Result<TlsFile> examine(const Fd& file, std::uint64_t modified_ns);
 
     static constexpr std::size_t kMaxKnown = 16384;
     static constexpr std::uint64_t kLarge = 32u << 20;
@@ -96,7 +101,7 @@ class TlsFiles {
     std::atomic<std::uint64_t> remembered_ = 0;
     Key apart_key_{};
     Fd apart_file_;
-    std::future<TlsFile> apart_;  // the last: its end is waited for before the others go
+    std::future<Result<TlsFile>> apart_;  // the last: its end is waited for before the others go
 };
 
 // What waggle explain says of a process's encrypted traffic, in lines.

@@ -56,6 +56,7 @@ Result<void> TlsLinks::link(Users& users, std::uint32_t pid) {
     if (is_full(users))
         return fail(fmt::format("{} processes of this file have probes of their own; ebpf.tls_own_links allows no more",
                                 settings_.most_own));
+    if (!users.file.fd.is_open()) return fail_errno(users.file.path, EMFILE);
     TRY(probes_.attach(pid, users.number, users.file.open_path(), users.file.file->places));
     users.linked.insert(pid);
     return ok();
@@ -109,6 +110,15 @@ void TlsLinks::go_on(Clock::time_point until) {
     for (auto& [file, users] : by_file_) go_on_with(users, until);
 }
 
+std::vector<std::uint32_t> TlsLinks::read() const {
+    std::vector<std::uint32_t> pids;
+    for (const auto& [file, users] : by_file_) pids.insert(pids.end(), users.pids.begin(), users.pids.end());
+    std::ranges::sort(pids);
+    const auto again = std::ranges::unique(pids);
+    pids.erase(again.begin(), again.end());
+    return pids;
+}
+
 bool TlsLinks::is_busy() const {
     return std::ranges::any_of(by_file_, [](const auto& entry) {
         const Users& users = entry.second;
@@ -120,19 +130,21 @@ bool TlsLinks::is_busy() const {
 // Others have ended.
 void TlsLinks::let_in(Users& users, Clock::time_point until) {
     while (!users.left_out.empty() && !is_full(users)) {
-        admit(users, users.left_out.extract(users.left_out.begin()).value());
-        if (Clock::now() >= until) return;
+        const bool is_read = admit(users, users.left_out.extract(users.left_out.begin()).value());
+        if (!is_read || Clock::now() >= until) return;
     }
 }
 
-void TlsLinks::admit(Users& users, std::uint32_t pid) {
-    if (const auto done = link(users, pid)) {
+bool TlsLinks::admit(Users& users, std::uint32_t pid) {
+    const auto done = link(users, pid);
+    if (done) {
         users.pids.insert(pid);
         settings_.found(pid, users.file);
     } else {
-        if (is_full(users)) users.left_out.insert(pid);
+        if (is_full(users) || is_shortage(done.error().code)) users.left_out.insert(pid);
         settings_.failed(pid, users.file.path, done.error());
     }
+    return done.has_value();
 }
 
 void TlsLinks::go_on_with(Users& users, Clock::time_point until) {
@@ -189,6 +201,10 @@ void TlsLinks::share(Users& users) {
         users.pids.merge(*others);
     }
     users.look.begin(procfs_);
+    if (!users.look.is_going()) {  // no descriptor for it
+        users.has_found = true;
+        users.next_look = Clock::now() + kFirstPause;
+    }
     log::debug("{}: one link for its {} processes", users.file.path, users.pids.size());
 }
 

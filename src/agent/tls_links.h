@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "agent/tls_files.h"
 #include "agent/tls_look.h"
@@ -39,7 +40,7 @@ class TlsLinks {
     enum class Added { Read, Waits };
     // From here on the process is read through this file; or it waits, while it is found out whether there may be one
     // link for all: `found` or `failed` follows. Where there is no room for a link of its own it is read later, when
-    // there is, or by the one for all.
+    // there is, or by the one for all. When it fails for a shortage (base/result.h) it is to be added once more.
     Result<Added> add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     // It is gone; the links that it had for itself are not taken here.
     void remove(std::uint32_t pid, const FileRef& file);
@@ -49,6 +50,8 @@ class TlsLinks {
     void go_on(Clock::time_point until);
     // There is something that does not wait for a time or an event.
     bool is_busy() const;
+    // Who is read, in order.
+    std::vector<std::uint32_t> read() const;
 
   private:
     enum class Way {
@@ -62,7 +65,7 @@ class TlsLinks {
         Way way = Way::Own;
         std::set<std::uint32_t> pids;      // of those that are read
         std::set<std::uint32_t> linked;    // … by a link of their own
-        std::set<std::uint32_t> left_out;  // that are not, for want of room
+        std::set<std::uint32_t> left_out;  // that are not, for want of room or of descriptors
         std::set<std::uint32_t> waiting;   // … or it is not known yet
         TlsLook look;
         bool has_found = false;  // that somebody else maps it: perhaps one that is selected and not heard of yet
@@ -72,7 +75,8 @@ class TlsLinks {
     Users& users_of(const OpenTlsFile& found);
     bool is_full(const Users& users) const { return users.linked.size() >= settings_.most_own; }
     Result<void> link(Users& users, std::uint32_t pid);
-    void admit(Users& users, std::uint32_t pid);
+    // False: it is not read now.
+    bool admit(Users& users, std::uint32_t pid);
     void give_up_waiting(Users& users);
     void let_in(Users& users, Clock::time_point until);
     void go_on_with(Users& users, Clock::time_point until);

@@ -20,7 +20,7 @@ using ::testing::SizeIs;
 struct Linker : sensors::TlsLinker {
     Result<void> attach(std::uint32_t pid, std::uint32_t, const std::string&,
                         std::span<const sensors::TlsPlace>) override {
-        if (refused.contains(pid)) return fail("it does not want to");
+        if (refused.contains(pid)) return fail("it does not want to", refusal);
         own.insert(pid);
         return ok();
     }
@@ -39,6 +39,7 @@ struct Linker : sensors::TlsLinker {
     }
     std::set<std::uint32_t> own;
     std::set<std::uint32_t> refused;
+    int refusal = EPERM;
     std::function<void()> on_share;
     bool is_able = true;
     bool is_shared = false;
@@ -245,6 +246,22 @@ TEST_F(Links, WhoCannotBeLetInIsToldAsThat) {
     EXPECT_THAT(failed_, testing::ElementsAre(102));
     EXPECT_THAT(let_in_, IsEmpty());
     EXPECT_THAT(lost_, IsEmpty());
+}
+
+TEST_F(Links, ForWantOfDescriptorsOneIsReadWhenThereAreSome) {
+    map(7, inode_);
+    TlsLinks links = make(2);
+    for (std::uint32_t pid = 100; pid < 103; ++pid) add(links, pid);
+    linker_.refused = {102};
+    linker_.refusal = EMFILE;
+    links.remove(100, file_.file);
+    settle(links);
+    EXPECT_THAT(failed_, testing::ElementsAre(102));
+    EXPECT_THAT(links.read(), testing::ElementsAre(101));
+    linker_.refused.clear();
+    settle(links);
+    EXPECT_THAT(let_in_, testing::ElementsAre(102));
+    EXPECT_THAT(links.read(), testing::ElementsAre(101, 102));
 }
 
 TEST_F(Links, WhoFoundNoRoomIsReadWhenThereIsSome) {

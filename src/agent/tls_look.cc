@@ -27,7 +27,9 @@ TlsLook::Answer TlsLook::go_on(const proc::ProcFs& procfs, const std::function<b
 
 bool TlsLook::maps(const proc::ProcFs& procfs, std::uint32_t pid) const {
     constexpr std::uint64_t kLow = 0xffffffff;  // above it an overlay tells its layers apart
-    return std::ranges::any_of(procfs.mapped_code(pid), [&](const proc::MappedCode& code) {
+    const auto mapped = procfs.mapped_code(pid);
+    if (!mapped) return is_shortage(mapped.error().code);
+    return std::ranges::any_of(*mapped, [&](const proc::MappedCode& code) {
         return (code.inode & kLow) == (inode_ & kLow) ||
                (!name_too_.empty() && discover::base_name(code.path) == name_too_);
     });

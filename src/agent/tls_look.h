@@ -25,7 +25,7 @@ class TlsLook {
     void begin(const proc::ProcFs& procfs);
     bool is_going() const { return !left_.empty(); }
     // At least one process more. Of a process that may not be looked into nothing is known: it counts as none that maps
-    // the file.
+    // the file. One that cannot be looked into just now, for want of a descriptor, may map it.
     Answer go_on(const proc::ProcFs& procfs, const std::function<bool(std::uint32_t)>& is_selected,
                  std::chrono::steady_clock::time_point until);
 

@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kYoung = 2s;
 constexpr auto kLargePause = 50ms;                      // while a large file is looked through
+constexpr auto kShortPause = 500ms;                     // until there may be descriptors again
 constexpr auto kLook = 10ms;                            // then processes that have begun meanwhile are heard of first
 constexpr std::chrono::milliseconds kFirstPause = 5ms;  // a program that has just begun has its libraries in a few
 constexpr std::chrono::milliseconds kYoungPause = 200ms;
@@ -108,14 +109,12 @@ void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table)
     for (const std::uint32_t pid : asked)
         if (const auto found = by_pid_.find(pid); found != by_pid_.end()) found->second.is_asked = true;
     const Clock::time_point now = Clock::now();
-    std::int64_t attached = 0;
-    for (auto& [pid, process] : by_pid_) {
+    for (auto& [pid, process] : by_pid_)
         if (now >= process.next_look && (process.is_asked || now < process.look_until))
             look_at(pid, process, now + kLook);
-        attached += !process.attached.empty() && process.left.empty();
-    }
     links_.go_on(now + kLook);
-    processes_.set(attached);
+    const std::vector<std::uint32_t> read = links_.read();
+    processes_.set(std::ranges::count_if(read, [&](std::uint32_t pid) { return by_pid_.at(pid).left.empty(); }));
     examined_.set(static_cast<std::int64_t>(files_.examined()));
     remembered_.set(static_cast<std::int64_t>(files_.remembered()));
 }
@@ -140,15 +139,20 @@ void TlsWatch::tell(std::uint32_t pid, const OpenTlsFile& found) {
         [&] { return fmt::format("reading TLS through {} ({})", found.path, found.file->library); });
 }
 
-void TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
-    if (!found.file->failure.empty()) return tell_unread(pid, found.path, found.file->failure);
+bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
+    if (!found.file->failure.empty()) {
+        tell_unread(pid, found.path, found.file->failure);
+        return true;
+    }
     const auto done = links_.add(pid, found, until);
-    if (!done) return fail(pid, found.path, done.error());
-    if (*done == TlsLinks::Added::Read) tell(pid, found);
+    if (!done) fail(pid, found.path, done.error());
+    if (done && *done == TlsLinks::Added::Read) tell(pid, found);
+    return done || !is_shortage(done.error().code);
 }
 
 void TlsWatch::fail(std::uint32_t pid, const std::string& path, const Error& why) {
-    if (why.code == ESRCH && files_.procfs().mapped_code(pid).empty()) {  // it has ended
+    const auto mapped = files_.procfs().mapped_code(pid);
+    if (why.code == ESRCH && (!mapped || mapped->empty())) {  // it has ended
         log::debug("process {}: gone before TLS through {} could be read", pid, path);
         return;
     }
@@ -173,23 +177,31 @@ void TlsWatch::say(log::Level level, std::uint32_t pid, const std::function<std:
         log::debug("{}", line);
 }
 
+void TlsWatch::look_later(Process& process, std::chrono::milliseconds pause) {
+    process.next_look = Clock::now() + pause;
+    process.is_asked = true;
+}
+
 void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point until) {
     const std::size_t before = process.attached.size();
     if (process.left.empty()) {
-        std::vector<proc::MappedCode> mapped = files_.procfs().mapped_code(pid);
+        auto read = files_.procfs().mapped_code(pid);
+        if (!read && is_shortage(read.error().code)) return look_later(process, kShortPause);
+        proc::MappedCodes mapped = std::move(read).value_or(proc::MappedCodes());
         if (mapped != process.mapped) process.left = mapped;
         process.mapped = std::move(mapped);
     }
     TlsFiles::Found found = files_.among(pid, process.left, until);
     process.left = std::move(found.left);
     for (const OpenTlsFile& file : found.files)
-        if (process.attached.insert(file.file).second) attach(pid, file, until);
+        if (process.attached.insert(file.file).second && !attach(pid, file, until)) {
+            process.attached.erase(file.file);
+            process.mapped.clear();  // or it would not be looked into again
+            found.is_short = true;
+        }
+    if (found.is_short) return look_later(process, kShortPause);
+    if (!process.left.empty()) return look_later(process, found.waits_for_large ? kLargePause : 0ms);
     const Clock::time_point now = Clock::now();
-    if (!process.left.empty()) {
-        process.next_look = found.waits_for_large ? now + kLargePause : now;
-        process.is_asked = true;
-        return;
-    }
     // Each look in vain makes the next one wait longer.
     process.pause = process.attached.size() > before ? kFirstPause
                                                      : std::clamp(2 * process.pause, kFirstPause,

@@ -53,7 +53,9 @@ class TlsWatch {
     };
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
-    void attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
+    static void look_later(Process& process, std::chrono::milliseconds pause);
+    // False: it may work later.
+    bool attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     void tell(std::uint32_t pid, const OpenTlsFile& found);
     void fail(std::uint32_t pid, const std::string& path, const Error& why);
     void tell_unread(std::uint32_t pid, const std::string& path, const std::string& why);

@@ -38,6 +38,9 @@ inline std::unexpected<Error> fail_errno(std::string_view what, int code = errno
 
 inline Result<void> ok() { return {}; }
 
+// Of descriptors or memory, in this process or in the system: the same may well work a while later.
+inline bool is_shortage(int code) { return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS; }
+
 }  // namespace waggle
 
 #define TRY(expression)                                             \

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/result.h"
 #include "http/request_parser.h"
 
 namespace waggle::http {
@@ -153,7 +154,7 @@ bool Server::State::accept_all() {
     for (;;) {
         Fd fd(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!fd.is_open()) {
-            const bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+            const bool is_full = is_shortage(errno);
             // The kernel looks for a descriptor before it looks who waits.
             pollfd waiting{listener.get(), POLLIN, 0};
             if (!is_full || ::poll(&waiting, 1, 0) <= 0) return true;

@@ -56,7 +56,7 @@ bool add(std::vector<MappedCode>& files, std::string range, std::string_view pat
 
 }  // namespace
 
-std::vector<MappedCode> read_mapped_code(const std::string& maps) {
+Result<std::vector<MappedCode>> read_mapped_code(const std::string& maps) {
     if (auto found = query_mapped_code(maps)) return std::move(*found);
     return parse_mapped_code(maps);
 }
@@ -85,10 +85,10 @@ std::optional<std::vector<MappedCode>> query_mapped_code(const std::string& maps
     }
 }
 
-std::vector<MappedCode> parse_mapped_code(const std::string& maps) {
+Result<std::vector<MappedCode>> parse_mapped_code(const std::string& maps) {
     std::vector<MappedCode> files;
     // range permissions offset device inode path
-    each_line(maps, kMaxText, [&](std::string_view line) {
+    const bool is_open = each_line(maps, kMaxText, [&](std::string_view line) {
         std::array<std::string_view, 5> words;
         for (std::string_view& word : words) {
             const size_t end = std::min(line.find(' '), line.size());
@@ -106,6 +106,7 @@ std::vector<MappedCode> parse_mapped_code(const std::string& maps) {
             address->remove_prefix(std::min(address->find_first_not_of('0'), address->size()));
         return add(files, fmt::format("{}-{}", begin, end), line, inode);
     });
+    if (!is_open) return fail_errno(maps);
     return files;
 }
 

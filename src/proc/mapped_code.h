@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
+
 namespace waggle::proc {
 
 // The first of the ranges that a file is mapped to.
@@ -18,10 +20,12 @@ struct MappedCode {
     friend bool operator==(const MappedCode&, const MappedCode&) = default;
 };
 
-// maps: the path of such a file. At most 4096 files; empty where it cannot be read.
-std::vector<MappedCode> read_mapped_code(const std::string& maps);
-// The two ways: nothing where the kernel does not know the ioctl, or the file's text.
+using MappedCodes = std::vector<MappedCode>;
+
+// maps: the path of such a file. At most 4096 files; empty when the process has gone meanwhile. Fails as open(2) does.
+Result<MappedCodes> read_mapped_code(const std::string& maps);
+// The two ways: nothing where the kernel does not know the ioctl or the file cannot be opened; or the file's text.
 std::optional<std::vector<MappedCode>> query_mapped_code(const std::string& maps);
-std::vector<MappedCode> parse_mapped_code(const std::string& maps);
+Result<MappedCodes> parse_mapped_code(const std::string& maps);
 
 }  // namespace waggle::proc

@@ -184,26 +184,26 @@ TEST(ProcFs, ListsMappedCodeOnce) {
         "7f00-7f01 r--p 00000000 08:01 8 /usr/lib/data.so\n7f02-7f03 r-xp 0 08:01 9          /usr/lib/lib with "
         "blank.so (deleted)\n"
         "7f04-7f05 r-xp 0 0:0 0 [vdso]\n7f06-7f07 rw-p 0 0:0 0\nbroken\n\n");
-    const auto code = tree.procfs().mapped_code(5);
+    const auto code = tree.procfs().mapped_code(5).value();
     ASSERT_EQ(code.size(), 2u);
     EXPECT_EQ(code[0], (MappedCode{.range = "400000-401000", .path = "/usr/bin/app", .inode = 7}));
     EXPECT_EQ(code[1], (MappedCode{.range = "7f02-7f03", .path = "/usr/lib/lib with blank.so", .inode = 9}));
-    EXPECT_THAT(tree.procfs().mapped_code(6), IsEmpty());
+    EXPECT_EQ(tree.procfs().mapped_code(6).error().code, ENOENT);
 }
 
 TEST(MappedCode, IsTheSameByQueryAndByText) {
     const std::string maps = "/proc/self/maps";
-    const std::vector<MappedCode> text = parse_mapped_code(maps);
+    const std::vector<MappedCode> text = parse_mapped_code(maps).value();
     EXPECT_GT(text.size(), 3u);
     EXPECT_THAT(text, Contains(Field(&MappedCode::path, HasSubstr("/libc.so"))));
-    EXPECT_EQ(read_mapped_code(maps), text);
+    EXPECT_EQ(read_mapped_code(maps).value(), text);
     struct utsname system{};
     ASSERT_EQ(::uname(&system), 0);
     unsigned major = 0;
     unsigned minor = 0;
     ASSERT_EQ(std::sscanf(system.release, "%u.%u", &major, &minor), 2);
     EXPECT_EQ(query_mapped_code(maps).has_value(), major > 6 || (major == 6 && minor >= 11));
-    EXPECT_THAT(read_mapped_code("/proc/4194305/maps"), IsEmpty());
+    EXPECT_EQ(read_mapped_code("/proc/4194305/maps").error().code, ENOENT);
 }
 
 TEST(ProcFs, ListsSockets) {

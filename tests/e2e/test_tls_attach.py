@@ -5,6 +5,7 @@ with the older kind of probe; nothing in a process that is not selected, nothing
 import http.client
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -56,11 +57,46 @@ def is_probed(pid):
     return there != original and BREAKPOINT in there
 
 
+def discovery_turns(agent):
+    """How often the thread that looks for processes has waited."""
+    tasks = f"/proc/{agent.child.pid}/task"
+    for task in os.listdir(tasks):
+        with open(f"{tasks}/{task}/status") as file:
+            status = file.read()
+        if "\nName:\tdiscovery\n" in "\n" + status:
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1])
+    raise AssertionError("no thread of the agent is called discovery")
+
+
 class Attach(unittest.TestCase):
     def check_spans(self, agent, port, count=5):
         for i in range(count):
             get(port, f"/checked/{i}")
         agent.expect_spans(count, lambda s: server_is(s, port) and s["url.path"].startswith("/checked/"))
+
+    def test_servers_that_begin_while_the_agent_has_no_descriptors(self):
+        """As far as some of what it takes to read one goes, each time a little further; afterwards all of them are read."""
+        ports = [free_port() for _ in range(5)]
+        servers = []
+        with Agent(services=[{"open_ports": ",".join(map(str, ports))}]) as agent:
+            limits = resource.prlimit(agent.child.pid, resource.RLIMIT_NOFILE)
+            try:
+                for spare, port in enumerate(ports):
+                    held = len(os.listdir(f"/proc/{agent.child.pid}/fd"))
+                    resource.prlimit(agent.child.pid, resource.RLIMIT_NOFILE, (held + spare, limits[1]))
+                    servers.append(nginx_tls(port=port, workers=1)[0])
+                    turns = discovery_turns(agent)
+                    wait_for(lambda turns=turns: discovery_turns(agent) > turns + 20, "the agent to have looked for the server")
+                resource.prlimit(agent.child.pid, resource.RLIMIT_NOFILE, limits)
+                for server in servers:
+                    for pid in (server.pid, *workers(server)):
+                        wait_for(lambda pid=pid: is_probed(pid), f"probes in {pid}")
+                wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 2 * len(ports), "all of them to be counted")
+                for port in ports:
+                    self.check_spans(agent, port)
+            finally:
+                for server in servers:
+                    server.stop()
 
     def test_a_server_that_begins_after_the_agent(self):
         port = free_port()

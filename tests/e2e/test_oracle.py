@@ -39,8 +39,8 @@ class Oracle(unittest.TestCase):
         wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the server to be watched")
         return agent
 
-    def begin(self, requests=REQUESTS):
-        self.client.process.stdin.write(f"http://127.0.0.1:{self.port}/numbered/x {CONNECTIONS} {requests}\n".encode())
+    def begin(self, requests=REQUESTS, kept=""):
+        self.client.process.stdin.write(f"http://127.0.0.1:{self.port}/numbered/x {CONNECTIONS} {requests} {kept}\n".encode())
         self.client.process.stdin.flush()
 
     def end(self):
@@ -108,9 +108,14 @@ class Oracle(unittest.TestCase):
 
     def test_agent_stopped(self):
         """Its heartbeat is stale after two seconds: then calls are counted, and nothing is copied."""
+        self.check_stopped(4 * REQUESTS)
+
+    def test_agent_stopped_while_connections_are_replaced(self):
+        self.check_stopped(2 * REQUESTS, kept=2)
+
+    def check_stopped(self, requests, kept=""):
         agent = self.agent()
-        requests = 4 * REQUESTS
-        self.begin(requests)
+        self.begin(requests, kept)
         os.kill(agent.child.pid, signal.SIGSTOP)
         try:
             time.sleep(5)

@@ -27,15 +27,19 @@ func sizeOf(number int) int { return number * 7 % 1999 }
 func statusOf(number int) int { return []int{200, 201, 404, 500, 503}[number%5] }
 
 // Each line of the input is a URL's beginning, how many connections, and how many requests: all of them as
-// fast as they go, each with a path of its own. "done" answers a line.
+// fast as they go, each with a path of its own. With a fourth word the connections are common, and so many of them are
+// kept when nothing is asked on them: others take the places of the rest all the time. "done" answers a line.
 func load() {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var url string
 		var connections, requests int64
-		if _, err := fmt.Sscan(lines.Text(), &url, &connections, &requests); err != nil {
+		var kept int
+		words, err := fmt.Sscan(lines.Text(), &url, &connections, &requests, &kept)
+		if words < 3 {
 			panic(err)
 		}
+		common := &http.Transport{MaxIdleConnsPerHost: kept}
 		var next atomic.Int64
 		var all sync.WaitGroup
 		for i := int64(0); i < connections; i++ {
@@ -43,6 +47,9 @@ func load() {
 			go func() {
 				defer all.Done()
 				transport := &http.Transport{MaxConnsPerHost: 1, MaxIdleConnsPerHost: 1}
+				if words > 3 {
+					transport = common
+				}
 				defer transport.CloseIdleConnections()
 				client := http.Client{Transport: transport}
 				for number := next.Add(1) - 1; number < requests; number = next.Add(1) - 1 {

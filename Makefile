@@ -3,7 +3,7 @@ ARGS ?=
 JOBS ?= $(shell nproc)
 TSAN_TESTS = base_test http_test exporters_test metrics_test agent_test
 
-.PHONY: run build build-arm64 build-fuzz build-tsan deb test test-kernels arm64 arm64-boot bench soak fuzz check-tsan format tidy demo clean
+.PHONY: run build build-arm64 build-fuzz build-tsan deb test test-kernels test-shadow-stack arm64 arm64-boot bench soak fuzz check-tsan format tidy demo clean
 .DEFAULT_GOAL := build
 
 run: build            ## build and run on this host: make run ARGS="--open-port 8080 --print text"
@@ -34,6 +34,12 @@ test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in re
 	@ninja -C build/dev -j $(JOBS)
 	@cd tests/kernel && for test in test_relocate test_guest every_kernel; do \
 	    WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/dev/waggle python3 $$test.py || exit 1; done
+
+test-shadow-stack:    ## a processor with shadow stacks, in Bochs
+	@tools/setup test
+	@cmake --preset dev >/dev/null
+	@ninja -C build/dev -j $(JOBS)
+	@cd tests/kernel && WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/dev/waggle python3 shadow_stack.py
 
 build-arm64:
 	@tools/setup arm64

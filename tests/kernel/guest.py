@@ -32,6 +32,8 @@ MACHINES = {
     "amd64": ["qemu-system-x86_64", "-cpu", "qemu64", "-append", "console=ttyS0 tsc=reliable no_timer_check"],
     "arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57", "-append", "console=ttyAMA0"],
 }
+# Whoever ends a test ends its machine.
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 TUPLES = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
@@ -100,7 +102,7 @@ def boot(kernel, initramfs, memory, seconds, arch="amd64"):
                 "-kernel", kernel, "-initrd", initramfs, "-nographic", "-no-reboot"]
     kept = os.environ.get("WAGGLE_GUEST_LOG")
     with open(kept, "w+b") if kept else tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*ENDS_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             process.wait(seconds)
             end = ""
@@ -113,7 +115,7 @@ def boot(kernel, initramfs, memory, seconds, arch="amd64"):
         return log.read().decode(errors="replace").replace("\r", "") + end
 
 
-def run(version, script, waggle, extra=None, files=None, memory=1024, seconds=300, arch="amd64", roots=("/",)):
+def run(version, script, waggle, extra=None, files=None, memory=1024, seconds=300, arch="amd64", roots=("/",), machine=boot):
     """The serial log of a boot of this kernel that ran the script."""
     kernel = find_kernel(version, arch)
     binaries = {str(waggle): "/usr/bin/waggle"}
@@ -123,7 +125,7 @@ def run(version, script, waggle, extra=None, files=None, memory=1024, seconds=30
     with tempfile.TemporaryDirectory() as work:
         initramfs = work + "/initramfs"
         build_initramfs(initramfs, script, binaries, files or {}, arch, roots)
-        return boot(kernel, initramfs, memory, seconds, arch)
+        return machine(kernel, initramfs, memory, seconds, arch)
 
 
 def main():

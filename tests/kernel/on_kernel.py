@@ -27,7 +27,8 @@ THREADS, ROUNDS = 64, 2
 PIECES, PIPELINED = 300, 200
 # {hook: what is switched off, so that it is the best one left}
 TYPED = {"fentry_plain": "fentry", "kprobe": "fentry, fentry_plain"}
-PREPARE = r"""
+# What every script has: waiting, and where spans go.
+SHELL = r"""
 wait_for() {
     until=$(($(date +%s) + 60))
     until eval "$1"; do [ $(date +%s) -gt $until ] && waited "$1" && break; sleep 0.2; done
@@ -39,7 +40,17 @@ waited() {
 metrics() { curl -s http://127.0.0.1:9464/metrics; }
 seen() { tr '{' '\n' < /spans | grep -c "$1"; }
 watched() { metrics | sed -n 's/^waggle_processes_watched //p'; }
-mkdir -p /var/www /sink/cgi-bin; echo hello > /var/www/file; chmod -R a+rX /var
+mkdir -p /sink/cgi-bin
+cat > /sink/cgi-bin/traces <<'END'
+#!/bin/sh
+head -c "$CONTENT_LENGTH" >> /spans; echo >> /spans
+printf 'Content-Type: application/json\r\n\r\n{}'
+END
+chmod +x /sink/cgi-bin/traces
+httpd -p 127.0.0.1:4318 -h /sink
+"""
+PREPARE = SHELL + r"""
+mkdir -p /var/www; echo hello > /var/www/file; chmod -R a+rX /var
 head -c 300000 /dev/zero > /var/www/large
 for module in /modules/*; do [ ! -e $module ] || insmod $module; done
 cat > /nginx.conf <<'END'
@@ -65,13 +76,6 @@ discovery:
 otel_traces_export: {endpoint: "http://127.0.0.1:4318/cgi-bin/traces", protocol: http/json, compression: none, batch_timeout: 200ms}
 prometheus_export: {port: 9464}
 END
-cat > /sink/cgi-bin/traces <<'END'
-#!/bin/sh
-head -c "$CONTENT_LENGTH" >> /spans; echo >> /spans
-printf 'Content-Type: application/json\r\n\r\n{}'
-END
-chmod +x /sink/cgi-bin/traces
-httpd -p 127.0.0.1:4318 -h /sink
 export ASAN_OPTIONS=detect_leaks=0
 """
 # One hook's turn. Threads block in a read before the agent begins.
@@ -174,6 +178,15 @@ def modules(version):
     return {f"/modules/{i}": path for i, path in enumerate(find_modules(version, CIPHERS))}
 
 
+def spans_of(log, hook):
+    sink = Sink()
+    for line in log.splitlines():
+        if line.startswith(f"SPAN {hook} {{"):
+            sink.take(json.loads(line.split(" ", 2)[2]))
+    sink.stop()
+    return sink.spans
+
+
 class OnKernel:
     version = ""
     arch = "amd64"
@@ -245,14 +258,7 @@ class OnKernel:
             files = {**certificate(folder), **(modules(cls.version) if cls.has_tls else {})}
             cls.log = guest.run(cls.version, script, pathlib.Path(cls.waggle), extra=programs, files=files, memory=2048,
                                 seconds=int(os.environ.get("WAGGLE_GUEST_SECONDS", 300)) * len(cls.hooks), arch=cls.arch, roots=cls.roots)
-        cls.spans = {}
-        for hook in cls.hooks:
-            sink = Sink()
-            for line in cls.log.splitlines():
-                if line.startswith(f"SPAN {hook} {{"):
-                    sink.take(json.loads(line.split(" ", 2)[2]))
-            sink.stop()
-            cls.spans[hook] = sink.spans
+        cls.spans = {hook: spans_of(cls.log, hook) for hook in cls.hooks}
 
     def of(self, hook, path):
         return [span for span in self.spans[hook] if span["url.path"] == path]

@@ -186,17 +186,18 @@ Result<TlsFiles::Known> TlsFiles::look_into(const Fd& file, std::chrono::steady_
     take_what_is_ready();
     auto& known = known_[key];
     const bool is_apart = key.size > kLarge && until != std::chrono::steady_clock::time_point::max();
-    if (!known && is_apart) look_apart(file, key);
+    if (!known && is_apart) TRY(look_apart(file, key));
     if (known || is_apart || std::chrono::steady_clock::now() >= until)
         return Known{known, is_apart ? Size::Large : Size::Usual};
     known = std::make_shared<const TlsFile>(TRY(examine(file, key.modified_ns)));
     return Known{known, Size::Usual};
 }
 
-void TlsFiles::look_apart(const Fd& file, const Key& key) {
-    if (apart_.valid()) return;  // this one, or another
+Result<void> TlsFiles::look_apart(const Fd& file, const Key& key) {
+    if (apart_.valid()) return ok();  // this one, or another
+    if (apart_error_ && apart_key_ == key) return std::unexpected(*std::exchange(apart_error_, std::nullopt));
     apart_file_ = same(file);
-    if (!apart_file_.is_open()) return;
+    if (!apart_file_.is_open()) return fail_errno("a large file");
     apart_key_ = key;
     try {
         apart_ = std::async(std::launch::async, [this] {
@@ -206,15 +207,21 @@ void TlsFiles::look_apart(const Fd& file, const Key& key) {
     } catch (const std::system_error& error) {
         log::debug("looking through a large file: {}", error.what());  // tried again with the next look
     }
+    return ok();
 }
 
 void TlsFiles::take_what_is_ready() {
     if (!apart_.valid() || apart_.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) return;
-    if (auto found = apart_.get()) known_[apart_key_] = std::make_shared<const TlsFile>(std::move(*found));
+    auto found = apart_.get();
+    apart_error_.reset();
+    if (found)
+        known_[apart_key_] = std::make_shared<const TlsFile>(std::move(*found));
+    else
+        apart_error_ = std::move(found.error());
     apart_file_ = Fd();
 }
 
-// No ELF file has no library; one that cannot be opened now is asked for again.
+// What is no ELF file has no library; one that cannot be opened now is asked for again.
 Result<TlsFile> TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
     const auto image = elf::Image::open("/proc/self/fd/" + std::to_string(file.get()));
     if (!image && is_shortage(image.error().code)) return std::unexpected(image.error());
@@ -236,7 +243,7 @@ Result<TlsFile> TlsFiles::examine(const Fd& file, std::uint64_t modified_ns) {
     return found;
 }
 
-TlsFiles::Found TlsFiles::among(std::uint32_t pid, const std::vector<proc::MappedCode>& all,
+TlsFiles::Found TlsFiles::among(std::uint32_t pid, const proc::MappedCodes& all,
                                 std::chrono::steady_clock::time_point until) {
     Found found;
     for (const proc::MappedCode& mapped : all) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,11 +59,11 @@ class TlsFiles {
     // … but after that time no file is looked through that is not known yet.
     struct Found {
         std::vector<OpenTlsFile> files;
-        std::vector<proc::MappedCode> left;  // for which there was no time, or no descriptor
-        bool waits_for_large = false;        // … all of them: large files are looked through one after the other
-        bool is_short = false;               // of descriptors or memory: a while from now there may be some
+        proc::MappedCodes left;        // for which there was no time, or no descriptor
+        bool waits_for_large = false;  // … all of them: large files are looked through one after the other
+        bool is_short = false;         // of descriptors or memory: a while from now there may be some
     };
-    Found among(std::uint32_t pid, const std::vector<proc::MappedCode>& mapped,
+    Found among(std::uint32_t pid, const proc::MappedCodes& mapped,
                 std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max());
     // Asked for files that are nowhere to be found any longer: they may be open, since another process has them mapped.
     using OpenAlready = std::function<Fd(const proc::MappedCode&)>;
@@ -84,7 +85,7 @@ class TlsFiles {
     using Known = std::pair<std::shared_ptr<const TlsFile>, Size>;
     Result<Known> look_into(const Fd& file, std::chrono::steady_clock::time_point until);
     // A large file, on a thread of its own, one at a time: verdicts on other processes do not wait for it.
-    void look_apart(const Fd& file, const Key& key);
+    Result<void> look_apart(const Fd& file, const Key& key);
     void take_what_is_ready();
     Result<TlsFile> examine(const Fd& file, std::uint64_t modified_ns);
 
@@ -101,6 +102,7 @@ class TlsFiles {
     std::atomic<std::uint64_t> remembered_ = 0;
     Key apart_key_{};
     Fd apart_file_;
+    std::optional<Error> apart_error_;    // of the last one
     std::future<Result<TlsFile>> apart_;  // the last: its end is waited for before the others go
 };
 

@@ -22,6 +22,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t kAtOnce = 4;  // links that the kernel is asked to take away together
 constexpr std::chrono::seconds kFirstPause = 1s;
 constexpr std::chrono::seconds kMaxPause = 64s;
+constexpr std::chrono::milliseconds kFirstShortPause = 500ms;
+constexpr std::chrono::milliseconds kMaxShortPause = 10s;
 constexpr std::chrono::seconds kLookAgain = 60s;  // at who has come, and has not run into the link
 
 TlsLook look_for(const OpenTlsFile& found) {
@@ -40,30 +42,32 @@ TlsLinks::TlsLinks(sensors::TlsLinker& probes, proc::ProcFs procfs, Settings set
       settings_(std::move(settings)),
       sees_every_process_(procfs_.shows_first_pid_namespace()) {}
 
-TlsLinks::Users& TlsLinks::users_of(const OpenTlsFile& found) {
-    if (const auto known = by_file_.find(found.file); known != by_file_.end()) return known->second;
+Result<TlsLinks::Users*> TlsLinks::users_of(const OpenTlsFile& found) {
+    if (const auto known = by_file_.find(found.file); known != by_file_.end()) return &known->second;
+    Fd file = same(found.fd);
+    if (!file.is_open()) return fail_errno(found.path);
     std::set<std::uint32_t> numbers;
     for (const auto& [file, users] : by_file_) numbers.insert(users.number);
     std::uint32_t number = 1;
     while (numbers.contains(number)) ++number;
     Users fresh{.number = number,
-                .file = {.fd = same(found.fd), .path = found.path, .file = found.file},
+                .file = {.fd = std::move(file), .path = found.path, .file = found.file},
                 .look = look_for(found)};
-    return by_file_.emplace(found.file, std::move(fresh)).first->second;
+    return &by_file_.emplace(found.file, std::move(fresh)).first->second;
 }
 
 Result<void> TlsLinks::link(Users& users, std::uint32_t pid) {
     if (is_full(users))
         return fail(fmt::format("{} processes of this file have probes of their own; ebpf.tls_own_links allows no more",
                                 settings_.most_own));
-    if (!users.file.fd.is_open()) return fail_errno(users.file.path, EMFILE);
     TRY(probes_.attach(pid, users.number, users.file.open_path(), users.file.file->places));
     users.linked.insert(pid);
+    users.short_pause = {};
     return ok();
 }
 
 Result<TlsLinks::Added> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until) {
-    Users& users = users_of(found);
+    Users& users = *TRY(users_of(found));
     if (users.way == Way::Own && is_full(users) && users.look.is_going()) {
         users.waiting.insert(pid);
         go_on_with(users, until);
@@ -73,7 +77,7 @@ Result<TlsLinks::Added> TlsLinks::add(std::uint32_t pid, const OpenTlsFile& foun
         if (auto done = link(users, pid); !done) {
             if (is_full(users))
                 users.left_out.insert(pid);
-            else if (users.pids.empty() && users.left_out.empty())
+            else if (users.pids.empty() && users.left_out.empty() && users.waiting.empty())
                 by_file_.erase(found.file);
             return std::unexpected(std::move(done.error()));
         }
@@ -122,17 +126,24 @@ std::vector<std::uint32_t> TlsLinks::read() const {
 bool TlsLinks::is_busy() const {
     return std::ranges::any_of(by_file_, [](const auto& entry) {
         const Users& users = entry.second;
-        return users.look.is_going() || users.way == Way::Back ||
+        const bool goes_back = users.way == Way::Back && Clock::now() >= users.next_try;
+        return users.look.is_going() || goes_back ||
                (users.way == Way::All && !users.linked.empty() && !users.has_found);
     });
 }
 
 // Others have ended.
 void TlsLinks::let_in(Users& users, Clock::time_point until) {
+    if (Clock::now() < users.next_try) return;
     while (!users.left_out.empty() && !is_full(users)) {
         const bool is_read = admit(users, users.left_out.extract(users.left_out.begin()).value());
         if (!is_read || Clock::now() >= until) return;
     }
+}
+
+void TlsLinks::try_later(Users& users) {
+    users.short_pause = std::clamp(2 * users.short_pause, kFirstShortPause, kMaxShortPause);
+    users.next_try = Clock::now() + users.short_pause;
 }
 
 bool TlsLinks::admit(Users& users, std::uint32_t pid) {
@@ -141,7 +152,9 @@ bool TlsLinks::admit(Users& users, std::uint32_t pid) {
         users.pids.insert(pid);
         settings_.found(pid, users.file);
     } else {
-        if (is_full(users) || is_shortage(done.error().code)) users.left_out.insert(pid);
+        const bool is_short = is_shortage(done.error().code);
+        if (is_full(users) || is_short) users.left_out.insert(pid);
+        if (is_short) try_later(users);
         settings_.failed(pid, users.file.path, done.error());
     }
     return done.has_value();
@@ -168,6 +181,12 @@ void TlsLinks::go_on_with(Users& users, Clock::time_point until) {
 void TlsLinks::look(Users& users, Clock::time_point until) {
     const TlsLook::Answer answer = users.look.go_on(procfs_, settings_.is_selected, until);
     if (answer == TlsLook::Answer::Going) return;
+    if (answer == TlsLook::Answer::Unknown) {
+        users.next_look = Clock::now() + kFirstPause;
+        users.has_found |= users.way == Way::All && !users.linked.empty();  // they stay
+        if (users.way == Way::Own) give_up_waiting(users);
+        return;
+    }
     users.next_look = Clock::now() + kLookAgain;
     const bool has_found = std::exchange(users.has_found, answer == TlsLook::Answer::Strangers);
     if (answer == TlsLook::Answer::OnlySelected) {
@@ -220,10 +239,12 @@ void TlsLinks::let_go_of_own(Users& users, Clock::time_point until) {
 }
 
 void TlsLinks::go_back(Users& users, Clock::time_point until) {
+    if (Clock::now() < users.next_try) return;
     std::vector<std::uint32_t> left;
     std::ranges::set_difference(users.pids, users.linked, std::back_inserter(left));
     for (const std::uint32_t pid : left) {
         if (const auto done = link(users, pid); !done) {
+            if (is_shortage(done.error().code)) return try_later(users);
             users.pids.erase(pid);
             users.left_out.insert(pid);
             settings_.lost(pid, users.file.path, done.error().message);

@@ -68,15 +68,19 @@ class TlsLinks {
         std::set<std::uint32_t> left_out;  // that are not, for want of room or of descriptors
         std::set<std::uint32_t> waiting;   // … or it is not known yet
         TlsLook look;
-        bool has_found = false;  // that somebody else maps it: perhaps one that is selected and not heard of yet
+        // That somebody else maps it, perhaps one that is selected and not heard of yet; or it is not known.
+        bool has_found = false;
         Clock::time_point next_look;
         std::chrono::seconds pause{};
+        Clock::time_point next_try;  // to set own links, after a shortage
+        std::chrono::milliseconds short_pause{};
     };
-    Users& users_of(const OpenTlsFile& found);
+    Result<Users*> users_of(const OpenTlsFile& found);
     bool is_full(const Users& users) const { return users.linked.size() >= settings_.most_own; }
     Result<void> link(Users& users, std::uint32_t pid);
     // False: it is not read now.
     bool admit(Users& users, std::uint32_t pid);
+    static void try_later(Users& users);
     void give_up_waiting(Users& users);
     void let_in(Users& users, Clock::time_point until);
     void go_on_with(Users& users, Clock::time_point until);

@@ -259,9 +259,27 @@ TEST_F(Links, ForWantOfDescriptorsOneIsReadWhenThereAreSome) {
     EXPECT_THAT(failed_, testing::ElementsAre(102));
     EXPECT_THAT(links.read(), testing::ElementsAre(101));
     linker_.refused.clear();
-    settle(links);
+    for (const auto end = Clock::now() + 30s; let_in_.empty() && Clock::now() < end;) settle(links);
     EXPECT_THAT(let_in_, testing::ElementsAre(102));
     EXPECT_THAT(links.read(), testing::ElementsAre(101, 102));
+}
+
+TEST_F(Links, TheSharedOneStaysUntilThereAreDescriptorsForOwnOnes) {
+    TlsLinks links = make();
+    add_all(links, 40);
+    settle(links);
+    ASSERT_TRUE(linker_.is_shared);
+    linker_.stranger = true;
+    linker_.refused = {110};
+    linker_.refusal = EMFILE;
+    settle(links);
+    EXPECT_TRUE(linker_.is_shared);
+    EXPECT_THAT(lost_, IsEmpty());
+    linker_.refused.clear();
+    for (const auto end = Clock::now() + 30s; linker_.is_shared && Clock::now() < end;) settle(links);
+    EXPECT_FALSE(linker_.is_shared);
+    EXPECT_THAT(linker_.own, SizeIs(40));
+    EXPECT_THAT(lost_, IsEmpty());
 }
 
 TEST_F(Links, WhoFoundNoRoomIsReadWhenThereIsSome) {

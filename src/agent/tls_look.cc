@@ -16,20 +16,20 @@ TlsLook::Answer TlsLook::go_on(const proc::ProcFs& procfs, const std::function<b
         const std::uint32_t pid = left_.back();
         left_.pop_back();
         if (pid == own_pid || is_selected(pid)) continue;
-        if (maps(procfs, pid)) {
+        const auto mapped = procfs.mapped_code(pid);
+        const bool is_short = !mapped && is_shortage(mapped.error().code);
+        if (is_short || (mapped && is_among(*mapped))) {
             left_.clear();
-            return Answer::Strangers;
+            return is_short ? Answer::Unknown : Answer::Strangers;
         }
         if (std::chrono::steady_clock::now() >= until) break;
     }
     return left_.empty() ? Answer::OnlySelected : Answer::Going;
 }
 
-bool TlsLook::maps(const proc::ProcFs& procfs, std::uint32_t pid) const {
+bool TlsLook::is_among(const proc::MappedCodes& mapped) const {
     constexpr std::uint64_t kLow = 0xffffffff;  // above it an overlay tells its layers apart
-    const auto mapped = procfs.mapped_code(pid);
-    if (!mapped) return is_shortage(mapped.error().code);
-    return std::ranges::any_of(*mapped, [&](const proc::MappedCode& code) {
+    return std::ranges::any_of(mapped, [&](const proc::MappedCode& code) {
         return (code.inode & kLow) == (inode_ & kLow) ||
                (!name_too_.empty() && discover::base_name(code.path) == name_too_);
     });

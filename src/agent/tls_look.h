@@ -15,7 +15,7 @@ namespace waggle::agent {
 
 class TlsLook {
   public:
-    enum class Answer { Going, OnlySelected, Strangers };
+    enum class Answer { Going, OnlySelected, Strangers, Unknown };
 
     // An inode number stands for the file, whatever its device: other mounts show it by others. Of a file system that
     // lies over another one not even the number is sure to be the same: there the name does, too.
@@ -25,12 +25,12 @@ class TlsLook {
     void begin(const proc::ProcFs& procfs);
     bool is_going() const { return !left_.empty(); }
     // At least one process more. Of a process that may not be looked into nothing is known: it counts as none that maps
-    // the file. One that cannot be looked into just now, for want of a descriptor, may map it.
+    // the file. Unknown: one cannot be looked into just now, for want of a descriptor.
     Answer go_on(const proc::ProcFs& procfs, const std::function<bool(std::uint32_t)>& is_selected,
                  std::chrono::steady_clock::time_point until);
 
   private:
-    bool maps(const proc::ProcFs& procfs, std::uint32_t pid) const;
+    bool is_among(const proc::MappedCodes& mapped) const;
 
     std::uint64_t inode_;
     std::string name_too_;  // the last component; empty: does not matter

@@ -19,10 +19,11 @@ using namespace std::chrono_literals;
 
 constexpr auto kYoung = 2s;
 constexpr auto kLargePause = 50ms;                      // while a large file is looked through
-constexpr auto kShortPause = 500ms;                     // until there may be descriptors again
 constexpr auto kLook = 10ms;                            // then processes that have begun meanwhile are heard of first
 constexpr std::chrono::milliseconds kFirstPause = 5ms;  // a program that has just begun has its libraries in a few
 constexpr std::chrono::milliseconds kYoungPause = 200ms;
+constexpr std::chrono::milliseconds kShortPause = 500ms;  // until there may be descriptors again
+constexpr std::chrono::milliseconds kMaxShortPause = 10'000ms;
 constexpr std::chrono::milliseconds kMaxPause = 60'000ms;  // of a process that is asked about and has nothing new
 
 // As processes' starts are told.
@@ -135,6 +136,7 @@ bool TlsWatch::has_looked() const {
 // It is read.
 void TlsWatch::tell(std::uint32_t pid, const OpenTlsFile& found) {
     if (found.file->is_by_code()) fingerprints_.add(1);
+    if (const auto process = by_pid_.find(pid); process != by_pid_.end()) process->second.is_short = false;
     say(log::Level::Info, pid,
         [&] { return fmt::format("reading TLS through {} ({})", found.path, found.file->library); });
 }
@@ -151,11 +153,18 @@ bool TlsWatch::attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_p
 }
 
 void TlsWatch::fail(std::uint32_t pid, const std::string& path, const Error& why) {
-    const auto mapped = files_.procfs().mapped_code(pid);
-    if (why.code == ESRCH && (!mapped || mapped->empty())) {  // it has ended
+    const auto is_gone = [&] {
+        const auto mapped = files_.procfs().mapped_code(pid);
+        return mapped ? mapped->empty() : !is_shortage(mapped.error().code);
+    };
+    if (why.code == ESRCH && is_gone()) {
         log::debug("process {}: gone before TLS through {} could be read", pid, path);
         return;
     }
+    const auto process = by_pid_.find(pid);
+    const bool is_told =
+        is_shortage(why.code) && process != by_pid_.end() && std::exchange(process->second.is_short, true);
+    if (is_told) return;
     failures_.add(1);
     tell_unread(pid, path, why.message);
 }
@@ -182,11 +191,22 @@ void TlsWatch::look_later(Process& process, std::chrono::milliseconds pause) {
     process.is_asked = true;
 }
 
+void TlsWatch::run_short(std::uint32_t pid, Process& process, const std::string& what) {
+    if (!std::exchange(process.is_short, true)) {
+        failures_.add(1);
+        say(log::Level::Warn, pid, [&] { return fmt::format("TLS libraries are looked for again later: {}", what); });
+    }
+    process.left.clear();
+    process.mapped.clear();
+    process.pause = std::clamp(2 * process.pause, kShortPause, kMaxShortPause);
+    look_later(process, process.pause);
+}
+
 void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point until) {
     const std::size_t before = process.attached.size();
     if (process.left.empty()) {
         auto read = files_.procfs().mapped_code(pid);
-        if (!read && is_shortage(read.error().code)) return look_later(process, kShortPause);
+        if (!read && is_shortage(read.error().code)) return run_short(pid, process, read.error().message);
         proc::MappedCodes mapped = std::move(read).value_or(proc::MappedCodes());
         if (mapped != process.mapped) process.left = mapped;
         process.mapped = std::move(mapped);
@@ -196,10 +216,10 @@ void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point un
     for (const OpenTlsFile& file : found.files)
         if (process.attached.insert(file.file).second && !attach(pid, file, until)) {
             process.attached.erase(file.file);
-            process.mapped.clear();  // or it would not be looked into again
             found.is_short = true;
         }
-    if (found.is_short) return look_later(process, kShortPause);
+    if (found.is_short) return run_short(pid, process, "not all libraries can be opened");
+    process.is_short = false;
     if (!process.left.empty()) return look_later(process, found.waits_for_large ? kLargePause : 0ms);
     const Clock::time_point now = Clock::now();
     // Each look in vain makes the next one wait longer.

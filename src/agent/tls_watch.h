@@ -43,17 +43,20 @@ class TlsWatch {
     struct Process {
         std::shared_ptr<const discover::Target> target;
         std::uint32_t kernel_tgid = 0;
-        std::vector<proc::MappedCode> mapped;  // as it was looked at last
-        std::vector<proc::MappedCode> left;    // of these: not looked into yet
+        proc::MappedCodes mapped;  // as it was looked at last
+        proc::MappedCodes left;    // of these: not looked into yet
         std::set<TlsLinks::FileRef> attached;
         Clock::time_point look_until;  // a program that has just begun loads its libraries meanwhile
         Clock::time_point next_look;
         std::chrono::milliseconds pause{};
         bool is_asked = false;
+        bool is_short = false;  // of descriptors or memory: that was said and counted
     };
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
     static void look_later(Process& process, std::chrono::milliseconds pause);
+    // When there may be descriptors again; everything is looked at anew then.
+    void run_short(std::uint32_t pid, Process& process, const std::string& what);
     // False: it may work later.
     bool attach(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     void tell(std::uint32_t pid, const OpenTlsFile& found);

@@ -47,7 +47,7 @@ constexpr std::uint64_t kCoveringOrNext = 0x10;
 constexpr std::uint64_t kFileBacked = 0x20;
 
 // False when there are enough.
-bool add(std::vector<MappedCode>& files, std::string range, std::string_view path, std::uint64_t inode) {
+bool add(MappedCodes& files, std::string range, std::string_view path, std::uint64_t inode) {
     if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
     const auto is_same = [&](const MappedCode& other) { return other.inode == inode && other.path == path; };
     if (std::ranges::none_of(files, is_same)) files.push_back({std::move(range), std::string(path), inode});
@@ -56,15 +56,15 @@ bool add(std::vector<MappedCode>& files, std::string range, std::string_view pat
 
 }  // namespace
 
-Result<std::vector<MappedCode>> read_mapped_code(const std::string& maps) {
+Result<MappedCodes> read_mapped_code(const std::string& maps) {
     if (auto found = query_mapped_code(maps)) return std::move(*found);
     return parse_mapped_code(maps);
 }
 
-std::optional<std::vector<MappedCode>> query_mapped_code(const std::string& maps) {
+std::optional<MappedCodes> query_mapped_code(const std::string& maps) {
     const Fd file(::open(maps.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.is_open()) return std::nullopt;
-    std::vector<MappedCode> files;
+    MappedCodes files;
     std::array<char, PATH_MAX> name;
     for (std::uint64_t from = 0;;) {
         ProcmapQuery query{.size = sizeof(query),
@@ -85,8 +85,8 @@ std::optional<std::vector<MappedCode>> query_mapped_code(const std::string& maps
     }
 }
 
-Result<std::vector<MappedCode>> parse_mapped_code(const std::string& maps) {
-    std::vector<MappedCode> files;
+Result<MappedCodes> parse_mapped_code(const std::string& maps) {
+    MappedCodes files;
     // range permissions offset device inode path
     const bool is_open = each_line(maps, kMaxText, [&](std::string_view line) {
         std::array<std::string_view, 5> words;

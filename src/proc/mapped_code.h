@@ -22,10 +22,11 @@ struct MappedCode {
 
 using MappedCodes = std::vector<MappedCode>;
 
-// maps: the path of such a file. At most 4096 files; empty when the process has gone meanwhile. Fails as open(2) does.
+// maps: the path of such a file. At most 4096 files; those that were found when the process has gone meanwhile.
+// Fails as open(2) does.
 Result<MappedCodes> read_mapped_code(const std::string& maps);
-// The two ways: nothing where the kernel does not know the ioctl or the file cannot be opened; or the file's text.
-std::optional<std::vector<MappedCode>> query_mapped_code(const std::string& maps);
+// The two ways: nothing where the ioctl does not work or the file cannot be opened; or the file's text.
+std::optional<MappedCodes> query_mapped_code(const std::string& maps);
 Result<MappedCodes> parse_mapped_code(const std::string& maps);
 
 }  // namespace waggle::proc

@@ -181,9 +181,7 @@ void ProcFs::each_mapped_file(std::uint32_t pid, const std::function<bool(std::s
     });
 }
 
-Result<std::vector<MappedCode>> ProcFs::mapped_code(std::uint32_t pid) const {
-    return read_mapped_code(path(pid, "maps"));
-}
+Result<MappedCodes> ProcFs::mapped_code(std::uint32_t pid) const { return read_mapped_code(path(pid, "maps")); }
 
 std::string ProcFs::cgroups(std::uint32_t pid) const { return read(pid, "cgroup", kMaxSmallFile).value_or(""); }
 

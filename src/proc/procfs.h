@@ -59,7 +59,7 @@ class ProcFs {
     // false. Streams: the size of the list does not matter for memory.
     void each_mapped_file(std::uint32_t pid, const std::function<bool(std::string_view)>& visit) const;
     // Each file that it has mapped as code, once, at most 4096.
-    Result<std::vector<MappedCode>> mapped_code(std::uint32_t pid) const;
+    Result<MappedCodes> mapped_code(std::uint32_t pid) const;
     std::string cgroups(std::uint32_t pid) const;              // the file's text
     std::uint64_t network_namespace(std::uint32_t pid) const;  // inode, 0: unknown
     // Are the numbers that this /proc shows the host's?

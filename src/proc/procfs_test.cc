@@ -193,7 +193,7 @@ TEST(ProcFs, ListsMappedCodeOnce) {
 
 TEST(MappedCode, IsTheSameByQueryAndByText) {
     const std::string maps = "/proc/self/maps";
-    const std::vector<MappedCode> text = parse_mapped_code(maps).value();
+    const MappedCodes text = parse_mapped_code(maps).value();
     EXPECT_GT(text.size(), 3u);
     EXPECT_THAT(text, Contains(Field(&MappedCode::path, HasSubstr("/libc.so"))));
     EXPECT_EQ(read_mapped_code(maps).value(), text);

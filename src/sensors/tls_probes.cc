@@ -2,6 +2,7 @@
 #include "sensors/tls_probes.h"
 
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -119,6 +120,12 @@ Result<void> TlsProbes::attach_multi(std::uint32_t pid, std::uint32_t shared_fil
     return ok();
 }
 
+// The kernel sets the probes before it looks for a descriptor, and takes them away again when there is none.
+Result<void> TlsProbes::check_room() const {
+    if (!Fd(::fcntl(sensor_->program_fd("tls_site"), F_DUPFD_CLOEXEC, 0)).is_open()) return fail_errno("a descriptor");
+    return ok();
+}
+
 void TlsProbes::expect(std::span<const TlsPlace> places) {
     if (has_tls_) std::atomic_ref(*has_tls_).fetch_or(kinds_of(places), std::memory_order_relaxed);
 }
@@ -127,6 +134,7 @@ Result<void> TlsProbes::attach(std::uint32_t pid, std::uint32_t file, const std:
                                std::span<const TlsPlace> places) {
     std::lock_guard lock(mutex_);
     if (is_over_ || places.empty()) return ok();
+    TRY(check_room());
     expect(places);
     Links fresh;
     const auto done = is_multi_ ? attach_multi(pid, 0, path, places, fresh) : attach_each(pid, path, places, fresh);
@@ -146,6 +154,7 @@ bool TlsProbes::can_share(std::uint32_t file, std::span<const TlsPlace> places) 
 Result<void> TlsProbes::share(std::uint32_t file, const std::string& path, std::span<const TlsPlace> places) {
     std::lock_guard lock(mutex_);
     if (is_over_ || places.empty()) return ok();
+    TRY(check_room());
     expect(places);
     const int strangers = sensor_->map_fd("tls_strangers");
     const std::uint64_t none = 0;

@@ -89,6 +89,7 @@ class TlsProbes : public TlsLinker {
                              Links& links);
     Result<void> attach_multi(std::uint32_t pid, std::uint32_t shared_file, const std::string& path,
                               std::span<const TlsPlace> places, Links& links);
+    Result<void> check_room() const;
     void expect(std::span<const TlsPlace> places);
 
     std::unique_ptr<Sensor> sensor_;

@@ -67,6 +67,9 @@ class Oracle(unittest.TestCase):
         except AssertionError as error:
             losses = {k: v for k, v in agent.metrics().items() if v and (k[0].startswith("waggle_") or k[0] == DURATION)}
             raise AssertionError(f"{error}: {books}; {losses}") from None
+        # And nothing more comes.
+        wait_for(lambda: agent.metric_sum("waggle_events_read_total") == agent.metric_sum("waggle_events_emitted_total"), "all events to be read")
+        self.assertTrue(balanced(), books)
         # Nobody else takes a stream that is torn.
         self.assertEqual(books["strays"], 0, {k: v for k, v in agent.metrics().items() if v and k[0] == "waggle_requests_exported_total"})
         books["lost_bytes"] = agent.metric_sum("waggle_capture_lost_bytes_total")

@@ -61,8 +61,11 @@ def discovery_turns(agent):
     """How often the thread that looks for processes has waited."""
     tasks = f"/proc/{agent.child.pid}/task"
     for task in os.listdir(tasks):
-        with open(f"{tasks}/{task}/status") as file:
-            status = file.read()
+        try:
+            with open(f"{tasks}/{task}/status") as file:
+                status = file.read()
+        except OSError:  # it has ended meanwhile
+            continue
         if "\nName:\tdiscovery\n" in "\n" + status:
             return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1])
     raise AssertionError("no thread of the agent is called discovery")
@@ -82,8 +85,9 @@ class Attach(unittest.TestCase):
             limits = resource.prlimit(agent.child.pid, resource.RLIMIT_NOFILE)
             try:
                 for spare, port in enumerate(ports):
-                    held = len(os.listdir(f"/proc/{agent.child.pid}/fd"))
-                    resource.prlimit(agent.child.pid, resource.RLIMIT_NOFILE, (held + spare, limits[1]))
+                    held = {int(number) for number in os.listdir(f"/proc/{agent.child.pid}/fd")}
+                    free = [number for number in range(len(held) + spare + 1) if number not in held]
+                    resource.prlimit(agent.child.pid, resource.RLIMIT_NOFILE, (free[spare], limits[1]))
                     servers.append(nginx_tls(port=port, workers=1)[0])
                     turns = discovery_turns(agent)
                     wait_for(lambda turns=turns: discovery_turns(agent) > turns + 20, "the agent to have looked for the server")

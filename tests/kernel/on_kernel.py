@@ -48,6 +48,7 @@ printf 'Content-Type: application/json\r\n\r\n{}'
 END
 chmod +x /sink/cgi-bin/traces
 httpd -p 127.0.0.1:4318 -h /sink
+export ASAN_OPTIONS=detect_leaks=0
 """
 PREPARE = SHELL + r"""
 mkdir -p /var/www; echo hello > /var/www/file; chmod -R a+rX /var
@@ -76,7 +77,6 @@ discovery:
 otel_traces_export: {endpoint: "http://127.0.0.1:4318/cgi-bin/traces", protocol: http/json, compression: none, batch_timeout: 200ms}
 prometheus_export: {port: 9464}
 END
-export ASAN_OPTIONS=detect_leaks=0
 """
 # One hook's turn. Threads block in a read before the agent begins.
 TURN = r"""

@@ -30,7 +30,7 @@ from programs import FIND, GOOD, message  # noqa: E402
 BUILD = os.environ.get("WAGGLE_BUILD", os.path.join(ROOT, "build/dev"))
 CROWD = os.path.join(BUILD, "tests/crowd")
 TALKS = os.path.join(ROOT, "src/protocols")
-QUIET = 60  # s: how long what is under way may take to end
+QUIET = 180  # s: how long what is under way may take to end; after an hour a scrape alone takes seconds on a busy host
 
 
 class Steady:
@@ -246,13 +246,15 @@ class Soak:
             """Nothing open, nobody left but the servers, and nothing new within two publications."""
             now = time.monotonic()
             try:
-                status, metrics = self.status(), self.agent.metrics()
+                status = self.status()
+                if last.get("requests") != status["requests"]:
+                    last.update(requests=status["requests"], since=now)
+                if now - last["since"] <= 2.2 or status["requests"]["in_flight"]:
+                    return False
+                metrics = self.agent.metrics()
             except OSError:  # a host that is busy with the last ones
                 return False
-            if last.get("requests") != status["requests"]:
-                last.update(requests=status["requests"], since=now)
-            return now - last["since"] > 2.2 and status["requests"]["in_flight"] == 0 and \
-                metrics[("waggle_processes_watched", frozenset())] == self.servers and \
+            return metrics[("waggle_processes_watched", frozenset())] == self.servers and \
                 metrics.get(("waggle_tls_processes", frozenset()), 0) == self.tls_servers()
         try:
             wait_for(is_quiet, "everything to be over", QUIET)

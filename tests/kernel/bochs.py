@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import tty
 
-from guest import ENDS_WITH_US
+from guest import ENDS_WITH_US, wait_for_end
 from kernels import CACHE
 from private_apt import configure, update
 
@@ -84,11 +86,12 @@ def make_cd(tools, kernel, initramfs, path):
 
 
 def boot(kernel, initramfs, memory, seconds, _arch="amd64"):
-    """The serial log; WAGGLE_GUEST_LOG names a file for it. The emulator draws its screen on a terminal, which nobody looks at."""
+    """The serial log; WAGGLE_GUEST_LOG names a file for it."""
     tools = find_tools()
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         serial = pathlib.Path(os.environ.get("WAGGLE_GUEST_LOG", work / "serial"))
+        serial.unlink(missing_ok=True)
         make_cd(tools, kernel, initramfs, f"{folder}/cd.iso")
         (work / "machine").write_text(MACHINE.format(speed=SPEED, memory=memory, tools=tools, work=folder, serial=serial))
         (work / "commands").write_text("c\n")  # it begins in its debugger
@@ -98,19 +101,37 @@ def boot(kernel, initramfs, memory, seconds, _arch="amd64"):
                                    stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
         os.close(terminal)
         drawn = []
-        threading.Thread(target=read_all, args=(screen, drawn), daemon=True).start()
-        try:
-            process.wait(seconds)
-            end = ""
-        except subprocess.TimeoutExpired:
-            end = f"\nended after {seconds} s\n"
-        finally:
-            process.kill()
-            process.wait()
+        reader = threading.Thread(target=read_all, args=(screen, drawn), daemon=True)
+        reader.start()
+        look_at_screen(process.pid)
+        end = wait_for_end(process, seconds)
+        reader.join(5)
+        os.close(screen)
         if not serial.exists():
             said = re.sub(rb"\x1b[^A-Za-z]*[A-Za-z]", b"", b"".join(drawn)).decode(errors="replace")
             raise AssertionError(f"Bochs did not begin: {said[-2000:]}")
         return serial.read_text(errors="replace").replace("\r", "") + end
+
+
+def look_at_screen(pid):
+    """It draws on a terminal that it makes for itself, and stops when that is full because nobody looks."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until and os.path.exists(f"/proc/{pid}/fdinfo"):
+        for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+            made = re.search(r"^tty-index:\s*(\d+)", read_or_nothing(info), re.M)
+            if made:
+                terminal = os.open(f"/dev/pts/{made[1]}", os.O_RDWR | os.O_NOCTTY)
+                tty.setraw(terminal)
+                threading.Thread(target=read_all, args=(terminal, []), daemon=True).start()
+                return
+        time.sleep(0.05)
+
+
+def read_or_nothing(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def read_all(descriptor, into):

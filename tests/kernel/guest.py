@@ -26,6 +26,8 @@ mount -t tmpfs tmpfs /tmp; mount -t tmpfs tmpfs /run
 ip link set lo up
 sh /script
 echo "GUEST-STATUS $?"
+stty sane < /dev/console  # waits until all has gone out
+sleep 3
 poweroff -f
 """
 MACHINES = {
@@ -93,6 +95,18 @@ def build_initramfs(path, script, binaries, files, arch="amd64", roots=("/",)):
                            check=True)
 
 
+def wait_for_end(machine, seconds):
+    """What is to be said in the log of how it ended."""
+    try:
+        machine.wait(seconds)
+        return ""
+    except subprocess.TimeoutExpired:
+        return f"\nended after {seconds} s\n"
+    finally:
+        machine.kill()
+        machine.wait()
+
+
 def boot(kernel, initramfs, memory, seconds, arch="amd64"):
     """The guest's clock goes by instructions, a nanosecond each, and skips what the guest waits: nothing there depends on how
     busy this host is."""
@@ -103,14 +117,7 @@ def boot(kernel, initramfs, memory, seconds, arch="amd64"):
     kept = os.environ.get("WAGGLE_GUEST_LOG")
     with open(kept, "w+b") if kept else tempfile.TemporaryFile() as log:
         process = subprocess.Popen([*ENDS_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            process.wait(seconds)
-            end = ""
-        except subprocess.TimeoutExpired:
-            end = f"\nended after {seconds} s\n"
-        finally:
-            process.kill()
-            process.wait()
+        end = wait_for_end(process, seconds)
         log.seek(0)
         return log.read().decode(errors="replace").replace("\r", "") + end
 

@@ -2,7 +2,8 @@
 // Runs a dynamically linked program with a shadow stack, as C libraries do that know of them
 // (Documentation/arch/x86/shstk.rst): shadow_stack PROGRAM ARGUMENT…. A new shadow stack is empty, so nothing that was
 // called before may return after it was asked for: the loader is mapped here, and takes the stack as the kernel has
-// made it. shadow_stack --return returns all the same.
+// made it. shadow_stack --return returns all the same, and
+// --elsewhere from a call to another place than it came from: neither works.
 #include <elf.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -80,9 +81,14 @@ int main(int argc, char** argv, char** environment) {
                      : "rcx", "r11", "memory");
     if (failed) _exit(NOT_HERE);
     if (strcmp(argv[1], "--return") == 0) return 0;
+    if (strcmp(argv[1], "--elsewhere") == 0)
+        __asm__ volatile("call 1f\n\tud2\n1:\tlea 2f(%%rip), %%rax\n\tmov %%rax, (%%rsp)\n\tret\n2:"
+                         :
+                         :
+                         : "rax", "memory");
     __asm__ volatile("mov %0, %%rsp\n\txor %%edx, %%edx\n\txor %%ebp, %%ebp\n\tjmp *%1"
                      :
-                     : "r"(stack), "r"(entry)
+                     : "a"(stack), "c"(entry)
                      : "rdx", "memory");
     __builtin_unreachable();
 }

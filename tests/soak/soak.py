@@ -282,6 +282,7 @@ class Soak:
     def check_flat(self, before):
         """Descriptors and BPF objects as before; memory too, but for what the allocator keeps."""
         now = {}
+
         def is_flat():
             now.update(self.holds())
             return all(now[what] <= before[what] for what in before if what != "memory") and \

@@ -35,11 +35,11 @@ test-kernels:         ## Debian's 5.10, 6.1 and 6.12 and the newest kernel in re
 	@cd tests/kernel && for test in test_relocate test_guest every_kernel; do \
 	    WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/dev/waggle python3 $$test.py || exit 1; done
 
-test-shadow-stack:    ## a processor with shadow stacks, in Bochs
+test-shadow-stack: build    ## a processor with shadow stacks, in Bochs
 	@tools/setup test
 	@cmake --preset dev >/dev/null
-	@ninja -C build/dev -j $(JOBS)
-	@cd tests/kernel && WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/dev/waggle python3 shadow_stack.py
+	@ninja -C build/dev -j $(JOBS) shadow_stack
+	@cd tests/kernel && WAGGLE_BUILD=$(CURDIR)/build/dev WAGGLE_BINARY=$(CURDIR)/build/release/waggle python3 shadow_stack.py
 
 build-arm64:
 	@tools/setup arm64

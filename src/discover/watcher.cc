@@ -15,6 +15,17 @@ namespace {
 constexpr std::uint64_t kKeepEndedNs = 30'000'000'000;
 constexpr size_t kMaxEnded = 4096;
 
+// What could not be read of it, because we may not look into it or it ended meanwhile, is as the kernel side told.
+Process completed(Process read, Process told) {
+    if (read.exe.empty()) {
+        read.exe = std::move(told.exe);
+        read.program = told.program;
+    }
+    if (read.argv.empty()) read.argv = std::move(told.argv);
+    if (read.netns == 0) read.netns = told.netns;
+    return read;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Watcher>> Watcher::create(const config::Config& config, proc::ProcFs procfs,
@@ -84,14 +95,7 @@ void Watcher::on_exec(const wg_process_event& event) {
     const auto stat = procfs_.stat(event.pid);
     std::optional<Process> process;
     if (stat && is_same_start(stat->start_ns, event.start_ns)) process = read_process(procfs_, event.pid, *stat);
-    if (!process) {
-        process = process_of_event(event);
-    } else if (process->exe.empty()) {
-        // We may not look into it, but the kernel side could.
-        Process told = process_of_event(event);
-        process->exe = std::move(told.exe);
-        process->program = told.program;
-    }
+    process = process ? completed(std::move(*process), process_of_event(event)) : process_of_event(event);
     process->start_ns = event.start_ns;
     process->kernel_tgid = event.kernel_tgid;
     if (is_same) process->listens = known->process.listens;

@@ -267,6 +267,22 @@ TEST_F(WatcherTest, ExecOfAProcessThatMayNotBeLookedInto) {
     EXPECT_EQ(service(5), "orders");
 }
 
+// It ends while it is looked into: its program could be read still, its arguments no more.
+TEST_F(WatcherTest, ExecOfAProcessThatEndsWhileItIsLookedInto) {
+    watch(services("[{exe_path: python3, cmd_args: 'orders.py'}]"));
+    changes();
+    tree_.add({.pid = 5, .exe = "/usr/bin/python3", .argv = {"python3"}});
+    tree_.write(5, "cmdline", "");
+    std::filesystem::remove(tree_.folder(5) + "/ns/net");
+    auto exec = event(WG_EVENT_EXEC, 5);
+    exec.netns = 4026531840;
+    fill(exec, "/usr/bin/python3", std::string_view("python3\0orders.py\0", 18));
+    watcher_->on_exec(exec);
+    watcher_->on_exit(event(WG_EVENT_EXIT, 5));
+    EXPECT_THAT(changes(), ElementsAre("+5*", "-5"));
+    EXPECT_EQ(service(5), "orders");
+}
+
 TEST_F(WatcherTest, ExplainingHidesSecretArguments) {
     tree_.add(
         {.pid = 5, .exe = "/usr/bin/shop", .argv = {"shop", "--token", "sesame", "--db=postgres://u:sesame@db/x"}});

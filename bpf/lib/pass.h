@@ -42,7 +42,10 @@ WG_INLINE u64 wg_advance(struct wg_conn* conn, struct sock* sk, enum wg_directio
     const u64 position = wg_position(conn, sk, direction, size, send, order);
     *is_new_turn =
         direction == WG_RECEIVE ? wg_turn_receive(&conn->turns, *order) : wg_turn_send(&conn->turns, position);
-    if (*is_new_turn) conn->turn_start[direction] = position;
+    if (*is_new_turn) {
+        conn->turn_start[direction] = position;
+        conn->is_cut[direction] = 0;
+    }
     conn->next[direction] = position + size;
     conn->bytes[direction] += size;
     return position;
@@ -73,6 +76,7 @@ WG_INLINE void wg_pass_over(struct wg_conn* conn, struct sock* sk, enum wg_direc
     u64 order;
     bool is_new_turn;
     wg_advance(conn, sk, direction, size, send, &order, &is_new_turn);
+    conn->is_cut[direction] = 1;
     wg_count_call(conn, direction, size, is_new_turn, cause);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <linux/types.h>
+#include <stdbool.h>
 
 #include "bpf/abi/rules.h"
 
@@ -25,13 +26,17 @@ static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct w
 }
 
 // The same for a call after `gone` bytes of its direction. A connection's first bytes are let through whatever the rule
-// says: later messages refer to them, and user space has not looked at them yet. Where several threads send or read,
-// the first bytes of a turn may be reported after others of it.
-enum { WG_FIRST_BYTES = 16384 };
+// says: later messages refer to them, and user space has not looked at them yet. Until it has, small calls reach
+// further into a turn of which nothing was cut: they may be answers to many requests in one go. Where several threads
+// send or read, the first bytes of a turn may be reported after others of it.
+enum { WG_FIRST_BYTES = 16384, WG_SMALL_CALL = 1024, WG_FIRST_SMALL = 4u << 20 };
 static inline __attribute__((always_inline)) __u64 wg_allows(const struct wg_rule* rule, __u64 turn_start,
-                                                             __u64 position, __u32 size, __u64 gone) {
+                                                             __u64 position, __u32 size, __u64 gone, bool is_cut) {
     if (position < turn_start) turn_start = position;
-    const __u64 by_rule = wg_rule_allows(rule, turn_start, position, size);
+    struct wg_rule further = *rule;
+    const bool is_further = !is_cut && size <= WG_SMALL_CALL && gone < WG_FIRST_SMALL && rule->mode == WG_RULE_HEAD;
+    if (is_further && further.bytes < WG_FIRST_BYTES) further.bytes = WG_FIRST_BYTES;
+    const __u64 by_rule = wg_rule_allows(&further, turn_start, position, size);
     if (gone >= WG_FIRST_BYTES || rule->mode == WG_RULE_MUTE) return by_rule;
     const __u64 first = WG_FIRST_BYTES - gone < size ? WG_FIRST_BYTES - gone : size;
     return by_rule > first ? by_rule : first;

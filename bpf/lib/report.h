@@ -10,7 +10,6 @@
 #include "bpf/lib/cost.h"
 #include "bpf/lib/datagram.h"
 #include "bpf/lib/pass.h"
-#include "bpf/lib/pending.h"
 #include "bpf/lib/scratch.h"
 #include "bpf/lib/tail.h"
 #include "bpf/lib/task.h"
@@ -122,16 +121,17 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
     const u64 last = wg_is_told(send) ? send->last_ns : now;
     conn->end_ns[direction] = last;
     const u32 queue_us = direction == WG_RECEIVE && settings.has_queue_time ? wg_take_queue_time(conn, now) : 0;
-    if (WG_UNLIKELY(conn->rule[direction].mode == WG_RULE_MUTE)) {
-        wg_count(WG_COUNT_MUTED_BYTES, size);
+    const u8 mode = conn->rule[direction].mode;
+    if (WG_UNLIKELY(mode == WG_RULE_MUTE || mode == WG_RULE_COUNT)) {
+        conn->is_cut[direction] = 1;
+        if (mode == WG_RULE_MUTE)
+            wg_count(WG_COUNT_MUTED_BYTES, size);
+        else
+            wg_count_call(conn, direction, size, is_new_turn, WG_COUNT_NO_MEMORY);
         return 0;
     }
-    if (WG_UNLIKELY(conn->rule[direction].mode == WG_RULE_COUNT)) {
-        wg_count_call(conn, direction, size, is_new_turn, WG_COUNT_NO_MEMORY);
-        return 0;
-    }
-    u64 wanted =
-        wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size, conn->bytes[direction] - size);
+    u64 wanted = wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size,
+                           conn->bytes[direction] - size, conn->is_cut[direction]);
     if (WG_UNLIKELY(page->max_bytes) && wanted > page->max_bytes) wanted = page->max_bytes;
 #ifndef WG_UPROBES
     struct wg_frames* frames = NULL;
@@ -140,6 +140,7 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
     if (conn->rule[direction].mode == WG_RULE_FRAMED && !page->max_bytes)
         frames = wg_follow_frames(sk, direction, position, size, is_new_turn, &wanted);
 #endif
+    if (wanted < size) conn->is_cut[direction] = 1;
     WG_ANEW(s->captured) = wanted;
     wanted = WG_ANEW(s->captured);
     struct wg_data_event* event = &s->event;

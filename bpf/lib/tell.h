@@ -104,6 +104,7 @@ WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 
 #endif
     if (WG_UNLIKELY(s->text.kind == WG_TEXT_NONE)) {
         event->flags |= WG_DATA_UNREADABLE;
+        conn->is_cut[direction] = 1;
         wg_count(WG_COUNT_UNREADABLE, 1);
     } else {
         if (WG_UNLIKELY(captured < wanted)) wg_count(WG_COUNT_READ_FAILED, 1);
@@ -118,6 +119,7 @@ WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 
     if (WG_UNLIKELY(!wg_emit(conn->ring, event, sizeof(*event) + captured))) {
         wg_count(WG_COUNT_RING_FULL, 1);
         wg_count(WG_COUNT_RING_FULL_BYTES, size);
+        conn->is_cut[direction] = 1;
         if (is_new_turn && wg_is_request_side(conn, direction)) wg_count(WG_COUNT_RING_FULL_TURNS, 1);
     }
     return 0;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/account.h"
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 
 namespace waggle::agent {
 namespace {

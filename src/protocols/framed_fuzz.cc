@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "protocols/testing/host.h"
 #include "protocols/testing/requests.h"
-#include "protocols/testing/socket.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 // and no text inside a body becomes an exchange.
 #include <gtest/gtest.h>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 #include "protocols/tracker.h"
 #include "spans/attribute_names.h"
 

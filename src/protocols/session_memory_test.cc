@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 
 namespace waggle::protocols::testing {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <filesystem>
 
+#include "protocols/testing/host.h"
 #include "protocols/testing/requests.h"
-#include "protocols/testing/socket.h"
 #include "protocols/testing/talk.h"
 #include "spans/certainty.h"
 

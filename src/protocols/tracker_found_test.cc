@@ -2,7 +2,7 @@
 // Plaintext of libraries that were found by their code: nothing is believed before it is proven, and then all of it.
 #include <gtest/gtest.h>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 #include "protocols/tracker.h"
 #include "spans/attribute_names.h"
 

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <string>
 
+#include "protocols/testing/host.h"
 #include "protocols/testing/requests.h"
-#include "protocols/testing/socket.h"
 #include "protocols/tracker.h"
 
 namespace {

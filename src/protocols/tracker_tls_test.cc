@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "protocols/testing/fastcgi.h"
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 #include "protocols/testing/tls_hello.h"
 #include "protocols/tracker.h"
 #include "spans/attribute_names.h"

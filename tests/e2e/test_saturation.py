@@ -104,6 +104,21 @@ class Nginx(unittest.TestCase):
             with self.subTest(workers=workers, connections=connections):
                 self.check_wrk(workers, connections)
 
+    def test_requests_that_are_always_under_way(self):
+        """64 on one connection, a new one for each answer: what the first of them are answered comes before the agent has looked."""
+        server, port = nginx("location / { return 200 'hello'; }", http="keepalive_requests 1000000;")
+        with Agent(services=[{"open_ports": str(port)}], traces=False, config=ROOM) as agent:
+            wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 2, "nginx to be watched")
+            done = subprocess.run(["h2load", "--h1", "-n", str(REQUESTS), "-c", "1", "-m", "64", f"http://127.0.0.1:{port}/always"],
+                                  capture_output=True, text=True, check=True).stdout
+            self.assertIn(f"{REQUESTS} succeeded", done)
+            count = lambda: agent.metric_sum("http_server_request_duration_seconds_count", http_response_status_code="200")  # noqa: E731
+            wait_for(lambda: count() >= REQUESTS, f"{REQUESTS} requests, of which there are {count()}")
+            self.assertEqual(count(), REQUESTS)
+            self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+            self.assertEqual(agent.metric_sum("waggle_exchanges_open"), 0)
+        server.stop()
+
     def check_wrk(self, workers, connections):
         server, port = nginx("location / { return 200 'hello'; }", workers=workers)
         with Agent(services=[{"open_ports": str(port)}], traces=False, config=ROOM) as agent:

@@ -35,20 +35,34 @@ wg_rule rule(wg_rule_mode mode, __u32 bytes) { return {.mode = mode, .padding = 
 
 TEST(Rule, TheFirstBytesOfAConnectionGoThrough) {
     const wg_rule head = rule(WG_RULE_HEAD, 100);
-    EXPECT_EQ(wg_allows(&head, 0, 0, 80, 0), 80u);
-    EXPECT_EQ(wg_allows(&head, 0, 0, 100'000, 0), 16384u);
-    EXPECT_EQ(wg_allows(&head, 0, 16000, 1000, 16000), 384u);
-    EXPECT_EQ(wg_allows(&head, 0, 16384, 1000, 16384), 0u);
-    EXPECT_EQ(wg_allows(&head, 20000, 20000, 1000, 20000), 100u);
-    EXPECT_EQ(wg_allows(&head, 20000, 20000, 1000, 1ull << 40), 100u);
+    EXPECT_EQ(wg_allows(&head, 0, 0, 80, 0, false), 80u);
+    EXPECT_EQ(wg_allows(&head, 0, 0, 100'000, 0, false), 16384u);
+    EXPECT_EQ(wg_allows(&head, 0, 16000, 2000, 16000, false), 384u);
+    EXPECT_EQ(wg_allows(&head, 0, 16384, 2000, 16384, false), 0u);
+    EXPECT_EQ(wg_allows(&head, 20000, 20000, 2000, 20000, false), 100u);
+    EXPECT_EQ(wg_allows(&head, 20000, 20000, 1000, 1ull << 40, false), 100u);
     const wg_rule mute = rule(WG_RULE_MUTE, 0);
-    EXPECT_EQ(wg_allows(&mute, 0, 0, 1000, 0), 0u);
+    EXPECT_EQ(wg_allows(&mute, 0, 0, 1000, 0, false), 0u);
+}
+
+TEST(Rule, SmallCallsReachFurtherAtFirst) {
+    const wg_rule head = rule(WG_RULE_HEAD, 100);
+    EXPECT_EQ(wg_allows(&head, 20000, 25000, 152, 25000, false), 152u);
+    EXPECT_EQ(wg_allows(&head, 20000, 25000, 152, 25000, true), 0u);
+    EXPECT_EQ(wg_allows(&head, 20000, 25000, 1025, 25000, false), 0u);
+    EXPECT_EQ(wg_allows(&head, 20000, 36300, 152, 36300, false), 84u);  // as far as a turn's other rules do
+    EXPECT_EQ(wg_allows(&head, 20000, 36384, 152, 36384, false), 0u);
+    EXPECT_EQ(wg_allows(&head, 20000, 25000, 152, 5u << 20, false), 0u);
+    const wg_rule whole = rule(WG_RULE_WHOLE, 100);
+    EXPECT_EQ(wg_allows(&whole, 20000, 25000, 152, 25000, false), 100u);
+    const wg_rule count = rule(WG_RULE_COUNT, 0);
+    EXPECT_EQ(wg_allows(&count, 20000, 25000, 152, 25000, false), 0u);
 }
 
 TEST(Rule, ATurnBeginsEarlierWhereItsFirstBytesAreReportedLate) {
     const wg_rule head = rule(WG_RULE_HEAD, 100);
-    EXPECT_EQ(wg_allows(&head, 50000, 49000, 1000, 60000), 100u);
-    EXPECT_EQ(wg_allows(&head, 50000, 50050, 1000, 60000), 50u);
+    EXPECT_EQ(wg_allows(&head, 50000, 49000, 2000, 60000, false), 100u);
+    EXPECT_EQ(wg_allows(&head, 50000, 50050, 2000, 60000, false), 50u);
 }
 
 TEST(Rule, HeadLetsTheFrontOfATurnThrough) {

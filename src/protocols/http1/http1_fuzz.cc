@@ -7,8 +7,8 @@
 
 #include "protocols/http/target.h"
 #include "protocols/http1/describe.h"
+#include "protocols/testing/host.h"
 #include "protocols/testing/requests.h"
-#include "protocols/testing/socket.h"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include "protocols/http2/hpack.h"
 #include "protocols/http2/huffman.h"
 #include "protocols/testing/frames.h"
+#include "protocols/testing/host.h"
 #include "protocols/testing/requests.h"
-#include "protocols/testing/socket.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <random>
 
 #include "protocols/testing/frames.h"
+#include "protocols/testing/host.h"
 #include "protocols/testing/seeds.h"
-#include "protocols/testing/socket.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "base/strings.h"
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 #include "protocols/testing/traffic.h"
 #include "protocols/testing/worlds.h"
 #include "spans/attribute_names.h"

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 #include "protocols/testing/tls_hello.h"
 
 namespace waggle::protocols::testing {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 #include "protocols/testing/talk.h"
 
 namespace waggle::protocols::testing {

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocols/testing/socket.h"
+#include "protocols/testing/host.h"
 
 namespace waggle::protocols::testing {
 

@@ -100,6 +100,13 @@ void TlsLinks::remove(std::uint32_t pid, const FileRef& file) {
     by_file_.erase(found);
 }
 
+void TlsLinks::let_go(std::uint32_t pid, const FileRef& file) {
+    const auto found = by_file_.find(file);
+    if (found == by_file_.end()) return;
+    if (found->second.linked.contains(pid)) probes_.detach_file(found->second.number, {&pid, 1});
+    remove(pid, file);
+}
+
 Fd TlsLinks::open(const proc::MappedCode& mapped) const {
     for (const auto& [file, users] : by_file_) {
         struct ::stat status{};

@@ -44,6 +44,8 @@ class TlsLinks {
     Result<Added> add(std::uint32_t pid, const OpenTlsFile& found, Clock::time_point until);
     // It is gone; the links that it had for itself are not taken here.
     void remove(std::uint32_t pid, const FileRef& file);
+    // It goes on without it.
+    void let_go(std::uint32_t pid, const FileRef& file);
     // That file, where processes are read through it; it may have been deleted.
     Fd open(const proc::MappedCode& mapped) const;
     // Goes on with what is under way, until about then.

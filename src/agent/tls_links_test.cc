@@ -12,6 +12,7 @@ namespace waggle::agent {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -34,7 +35,7 @@ struct Linker : sensors::TlsLinker {
     void unshare(std::uint32_t) override { is_shared = false; }
     bool has_stranger(std::uint32_t) const override { return stranger; }
     void detach_file(std::uint32_t, std::span<const std::uint32_t> pids) override {
-        EXPECT_TRUE(is_shared);
+        EXPECT_TRUE(is_shared || is_let_go);
         for (const std::uint32_t pid : pids) own.erase(pid);
     }
     std::set<std::uint32_t> own;
@@ -43,6 +44,7 @@ struct Linker : sensors::TlsLinker {
     std::function<void()> on_share;
     bool is_able = true;
     bool is_shared = false;
+    bool is_let_go = false;  // the process is to be read no longer
     bool stranger = false;
 };
 
@@ -318,6 +320,19 @@ TEST_F(Links, HaveTheFileOpenWhileItIsRead) {
     EXPECT_FALSE(links.open({.range = mapped.range, .path = "/lib/another.so", .inode = inode_}).is_open());
     links.remove(100, file_.file);
     EXPECT_FALSE(links.open(mapped).is_open());
+}
+
+TEST_F(Links, OneThatIsLetGoLosesItsOwn) {
+    TlsLinks links = make();
+    add_all(links, 2);
+    linker_.is_let_go = true;
+    links.let_go(100, file_.file);
+    links.let_go(100, file_.file);
+    links.let_go(7, file_.file);
+    EXPECT_THAT(linker_.own, ElementsAre(101));
+    EXPECT_THAT(links.read(), ElementsAre(101));
+    EXPECT_TRUE(add(links, 100));
+    EXPECT_THAT(links.read(), ElementsAre(100, 101));
 }
 
 TEST_F(Links, TheLastOneTakesTheSharedOneAlong) {

@@ -96,6 +96,7 @@ void TlsWatch::follow(const discover::TargetTable& table) {
         process.next_look = now;
         process.pause = {};
         process.is_asked = true;  // at least once
+        process.is_new = is_young;
     }
 }
 
@@ -111,11 +112,13 @@ void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table)
         if (const auto found = by_pid_.find(pid); found != by_pid_.end()) found->second.is_asked = true;
     const Clock::time_point now = Clock::now();
     for (auto& [pid, process] : by_pid_)
-        if (now >= process.next_look && (process.is_asked || now < process.look_until))
-            look_at(pid, process, now + kLook);
+        if (now >= process.next_look && is_due(process, now)) look_at(pid, process, now + kLook);
     links_.go_on(now + kLook);
     const std::vector<std::uint32_t> read = links_.read();
-    processes_.set(std::ranges::count_if(read, [&](std::uint32_t pid) { return by_pid_.at(pid).left.empty(); }));
+    processes_.set(std::ranges::count_if(read, [&](std::uint32_t pid) {
+        const Process& process = by_pid_.at(pid);
+        return process.left.empty() && process.attached.size() > process.expected.size();
+    }));
     examined_.set(static_cast<std::int64_t>(files_.examined()));
     remembered_.set(static_cast<std::int64_t>(files_.remembered()));
 }
@@ -124,9 +127,13 @@ std::chrono::milliseconds TlsWatch::until_due(std::chrono::milliseconds most) co
     if (links_.is_busy()) return std::min(most, 1ms);
     const Clock::time_point now = Clock::now();
     for (const auto& [pid, process] : by_pid_)
-        if (process.is_asked || now < process.look_until)
+        if (is_due(process, now))
             most = std::min(most, std::max(1ms, std::chrono::ceil<std::chrono::milliseconds>(process.next_look - now)));
     return most;
+}
+
+bool TlsWatch::is_due(const Process& process, Clock::time_point now) {
+    return process.is_asked || now < process.look_until || !process.expected.empty();
 }
 
 bool TlsWatch::has_looked() const {
@@ -202,8 +209,42 @@ void TlsWatch::run_short(std::uint32_t pid, Process& process, const std::string&
     look_later(process, process.pause);
 }
 
+// What others of its program have loaded, before it does.
+void TlsWatch::expect(std::uint32_t pid, Process& process, Clock::time_point until) {
+    const auto program = files_.procfs().exe_file(pid);
+    if (!program) return;
+    const proc::MappedCodes libraries = expected_.of(*program);
+    for (const OpenTlsFile& found : files_.among(pid, libraries, until).files) {
+        if (!process.attached.insert(found.file).second) continue;
+        if (attach(pid, found, until))
+            process.expected.push_back(
+                {*program, *std::ranges::find(libraries, found.path, &proc::MappedCode::path), found.file});
+        else
+            process.attached.erase(found.file);
+    }
+}
+
+void TlsWatch::learn(std::uint32_t pid, Process& process, const OpenTlsFile& found) {
+    std::erase_if(process.expected, [&](const Expected& expected) { return expected.file == found.file; });
+    const auto mapped = std::ranges::find(process.mapped, found.path, &proc::MappedCode::path);
+    const auto program = files_.procfs().exe_file(pid);
+    if (program && mapped != process.mapped.end() && found.file->failure.empty() && !found.file->is_by_code())
+        expected_.learn(*program, *mapped);
+}
+
+// It has had the time to load them.
+void TlsWatch::let_go_of_expected(std::uint32_t pid, Process& process) {
+    for (const Expected& expected : std::exchange(process.expected, {})) {
+        expected_.forget(expected.program, expected.library);
+        links_.let_go(pid, expected.file);
+        process.attached.erase(expected.file);
+    }
+}
+
 void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point until) {
+    if (std::exchange(process.is_new, false)) expect(pid, process, until);
     const std::size_t before = process.attached.size();
+    const Clock::time_point now = Clock::now();
     if (process.left.empty()) {
         auto read = files_.procfs().mapped_code(pid);
         if (!read && is_shortage(read.error().code)) return run_short(pid, process, read.error().message);
@@ -213,21 +254,23 @@ void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point un
     }
     TlsFiles::Found found = files_.among(pid, process.left, until);
     process.left = std::move(found.left);
-    for (const OpenTlsFile& file : found.files)
+    for (const OpenTlsFile& file : found.files) {
         if (process.attached.insert(file.file).second && !attach(pid, file, until)) {
             process.attached.erase(file.file);
             found.is_short = true;
         }
+        if (now < process.look_until) learn(pid, process, file);
+    }
     if (found.is_short) return run_short(pid, process, "not all libraries can be opened");
     process.is_short = false;
     if (!process.left.empty()) return look_later(process, found.waits_for_large ? kLargePause : 0ms);
-    const Clock::time_point now = Clock::now();
+    if (now >= process.look_until) let_go_of_expected(pid, process);
     // Each look in vain makes the next one wait longer.
     process.pause = process.attached.size() > before ? kFirstPause
                                                      : std::clamp(2 * process.pause, kFirstPause,
                                                                   now < process.look_until ? kYoungPause : kMaxPause);
     process.is_asked = false;
-    process.next_look = now + process.pause;
+    process.next_look = Clock::now() + process.pause;
 }
 
 }  // namespace waggle::agent

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/tls_expected.h"
 #include "agent/tls_files.h"
 #include "agent/tls_links.h"
 #include "base/log.h"
@@ -40,20 +41,32 @@ class TlsWatch {
 
   private:
     using Clock = std::chrono::steady_clock;
+    // It has probes there, and was not seen to map it yet.
+    struct Expected {
+        proc::FileId program;
+        proc::MappedCode library;
+        TlsLinks::FileRef file;
+    };
     struct Process {
         std::shared_ptr<const discover::Target> target;
         std::uint32_t kernel_tgid = 0;
         proc::MappedCodes mapped;  // as it was looked at last
         proc::MappedCodes left;    // of these: not looked into yet
         std::set<TlsLinks::FileRef> attached;
-        Clock::time_point look_until;  // a program that has just begun loads its libraries meanwhile
+        std::vector<Expected> expected;  // of these
+        Clock::time_point look_until;    // a program that has just begun loads its libraries meanwhile
         Clock::time_point next_look;
         std::chrono::milliseconds pause{};
         bool is_asked = false;
+        bool is_new = false;    // a program that has just begun: it was not looked at yet
         bool is_short = false;  // of descriptors or memory: that was said and counted
     };
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
+    void expect(std::uint32_t pid, Process& process, Clock::time_point until);
+    void learn(std::uint32_t pid, Process& process, const OpenTlsFile& found);
+    void let_go_of_expected(std::uint32_t pid, Process& process);
+    static bool is_due(const Process& process, Clock::time_point now);
     static void look_later(Process& process, std::chrono::milliseconds pause);
     // When there may be descriptors again; everything is looked at anew then.
     void run_short(std::uint32_t pid, Process& process, const std::string& what);
@@ -67,6 +80,7 @@ class TlsWatch {
     sensors::TlsProbes& probes_;
     TlsFiles files_;
     TlsLinks links_;
+    TlsExpected expected_;
     metrics::SelfValue& processes_;
     metrics::SelfValue& failures_;
     metrics::SelfValue& fingerprints_;

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <set>
 
-#include "base/parallel.h"
 #include "bpf/abi/rules.h"
 #include "sensors/map.h"
 #include "sensors/tls_library.h"
@@ -23,9 +22,6 @@ namespace waggle::sensors {
 namespace {
 
 constexpr std::string_view kMulti = "uprobe_multi";
-constexpr std::size_t kMaxClosers = 64;
-constexpr std::size_t kMaxMultiClosers =
-    4;  // of one file they stand in each other's way, and take the processors with waiting
 
 // What the socket hooks are to look for from now on. Go's calls say so themselves when the first of them comes.
 std::uint32_t kinds_of(std::span<const TlsPlace> places) {
@@ -76,26 +72,14 @@ std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorRe
             fmt::format("by perf events, in each process its own, which want CAP_SYS_ADMIN: a stop takes about 80 ms "
                         "for every {} probes, "
                         "after the last export",
-                        kMaxClosers));
+                        ProbeLinks::kSingleAtOnce));
     return std::unique_ptr<TlsProbes>(new TlsProbes(std::move(sensor), is_multi));
 }
 
 TlsProbes::~TlsProbes() { detach_all(); }
 
-void TlsProbes::Links::add(Links more) {
-    for (Fd& link : more.multi) multi.push_back(std::move(link));
-    single.insert(single.end(), more.single.begin(), more.single.end());
-}
-
-void TlsProbes::Links::release() {
-    in_parallel(multi.size(), kMaxMultiClosers, [&](std::size_t i) { multi[i].reset(); });
-    in_parallel(single.size(), kMaxClosers, [&](std::size_t i) { bpf_link__destroy(single[i]); });
-    multi.clear();
-    single.clear();
-}
-
 Result<void> TlsProbes::attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places,
-                                    Links& links) {
+                                    ProbeLinks& links) {
     for (const TlsPlace& place : places) {
         DECLARE_LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = place.cookie());
         bpf_link* link = bpf_program__attach_uprobe_opts(sensor_->program("tls_site"), static_cast<pid_t>(pid),
@@ -107,7 +91,7 @@ Result<void> TlsProbes::attach_each(std::uint32_t pid, const std::string& path, 
 }
 
 Result<void> TlsProbes::attach_multi(std::uint32_t pid, std::uint32_t shared_file, const std::string& path,
-                                     std::span<const TlsPlace> places, Links& links) {
+                                     std::span<const TlsPlace> places, ProbeLinks& links) {
     std::vector<std::uint64_t> offsets;
     std::vector<std::uint64_t> cookies;
     for (const TlsPlace& place : places) {
@@ -136,7 +120,7 @@ Result<void> TlsProbes::attach(std::uint32_t pid, std::uint32_t file, const std:
     if (is_over_ || places.empty()) return ok();
     TRY(check_room());
     expect(places);
-    Links fresh;
+    ProbeLinks fresh;
     const auto done = is_multi_ ? attach_multi(pid, 0, path, places, fresh) : attach_each(pid, path, places, fresh);
     if (!done) {
         fresh.release();
@@ -169,7 +153,7 @@ void TlsProbes::unshare(std::uint32_t file) {
     std::lock_guard lock(mutex_);
     const auto found = shared_.find(file);
     if (found == shared_.end()) return;
-    found->second.release();
+    releaser_.add(std::move(found->second));
     shared_.erase(found);
 }
 
@@ -180,19 +164,19 @@ bool TlsProbes::has_stranger(std::uint32_t file) const {
 
 void TlsProbes::detach_file(std::uint32_t file, std::span<const std::uint32_t> pids) {
     std::lock_guard lock(mutex_);
-    Links links;
+    ProbeLinks links;
     for (const std::uint32_t pid : pids) {
         const auto process = by_pid_.find(pid);
         if (process == by_pid_.end()) continue;
         if (auto own = process->second.extract(file)) links.add(std::move(own.mapped()));
         if (process->second.empty()) by_pid_.erase(process);
     }
-    links.release();
+    releaser_.add(std::move(links));
 }
 
 void TlsProbes::detach(std::span<const Gone> gone) {
     std::lock_guard lock(mutex_);
-    Links links;
+    ProbeLinks links;
     std::set<std::uint32_t> tgids;
     for (const auto& [pid, kernel_tgid] : gone) {
         tgids.insert(kernel_tgid);
@@ -202,7 +186,7 @@ void TlsProbes::detach(std::span<const Gone> gone) {
         by_pid_.erase(found);
     }
     if (tgids.empty()) return;
-    links.release();
+    releaser_.add(std::move(links));
     const int calls = sensor_->map_fd("go_calls");
     for (const wg_go_key& key : map_keys<wg_go_key>(calls))
         if (tgids.contains(key.kernel_tgid)) map_delete(calls, &key);
@@ -226,15 +210,18 @@ void TlsProbes::stop() {
 }
 
 void TlsProbes::detach_all() {
-    std::lock_guard lock(mutex_);
-    is_over_ = true;
-    Links all;
-    for (auto& [file, links] : shared_) all.add(std::move(links));
-    for (auto& [pid, files] : by_pid_)
-        for (auto& [file, links] : files) all.add(std::move(links));
-    shared_.clear();
-    by_pid_.clear();
-    all.release();
+    ProbeLinks all;
+    {
+        std::lock_guard lock(mutex_);
+        is_over_ = true;
+        for (auto& [file, links] : shared_) all.add(std::move(links));
+        for (auto& [pid, files] : by_pid_)
+            for (auto& [file, links] : files) all.add(std::move(links));
+        shared_.clear();
+        by_pid_.clear();
+    }
+    releaser_.add(std::move(all));
+    releaser_.finish();
 }
 
 }  // namespace waggle::sensors

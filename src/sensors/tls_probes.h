@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "bpf/abi/tls.h"
 #include "sensors/loader.h"
+#include "sensors/releaser.h"
 
 namespace waggle::sensors {
 
@@ -75,20 +76,12 @@ class TlsProbes : public TlsLinker {
     MissedRuns missed_runs() const { return sensor_->missed_runs(); }
 
   private:
-    // One link for all places of a file, or one for each.
-    struct Links {
-        std::vector<Fd> multi;
-        std::vector<bpf_link*> single;
-        void add(Links more);
-        // The kernel waits for its readers at each link: several wait at once.
-        void release();
-    };
     void detach_all();
     TlsProbes(std::unique_ptr<Sensor> sensor, bool is_multi) : sensor_(std::move(sensor)), is_multi_(is_multi) {}
     Result<void> attach_each(std::uint32_t pid, const std::string& path, std::span<const TlsPlace> places,
-                             Links& links);
+                             ProbeLinks& links);
     Result<void> attach_multi(std::uint32_t pid, std::uint32_t shared_file, const std::string& path,
-                              std::span<const TlsPlace> places, Links& links);
+                              std::span<const TlsPlace> places, ProbeLinks& links);
     Result<void> check_room() const;
     void expect(std::span<const TlsPlace> places);
 
@@ -97,8 +90,9 @@ class TlsProbes : public TlsLinker {
     std::uint32_t* has_tls_ = nullptr;
     std::mutex mutex_;
     bool is_over_ = false;
-    std::map<std::uint32_t, std::map<std::uint32_t, Links>> by_pid_;  // and by file
-    std::map<std::uint32_t, Links> shared_;                           // by file
+    std::map<std::uint32_t, std::map<std::uint32_t, ProbeLinks>> by_pid_;  // and by file
+    std::map<std::uint32_t, ProbeLinks> shared_;                           // by file
+    Releaser releaser_;
 };
 
 const SensorSpec& tls_sensor();

@@ -34,7 +34,7 @@ struct wg_conn {
     u8 role;
     u8 ring;
     u8 has_tail[2];  // the turn has an entry in tails
-    u8 is_cut[2];    // not all of the turn was reported
+    u8 is_cut[2];    // not all of the turn was reported, or not in order
     u8 is_open;      // position known, connection reported
     u8 is_closed;
     u8 is_unreported;   // … not yet: what goes by is counted only

@@ -26,10 +26,11 @@ static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct w
 }
 
 // The same for a call after `gone` bytes of its direction. A connection's first bytes are let through whatever the rule
-// says: later messages refer to them, and user space has not looked at them yet. Until it has, small calls reach
-// further into a turn of which nothing was cut: they may be answers to many requests in one go. Where several threads
-// send or read, the first bytes of a turn may be reported after others of it.
-enum { WG_FIRST_BYTES = 16384, WG_SMALL_CALL = 1024, WG_FIRST_SMALL = 4u << 20 };
+// says: later messages refer to them, and user space has not looked at them yet. In its first WG_FIRST_SMALL bytes
+// small calls reach further into a turn of which nothing was cut: they may be answers to many requests in one go, of
+// which user space has not heard yet. Where several threads send or read, the first bytes of a turn may be reported
+// after others of it.
+enum { WG_FIRST_BYTES = 16384, WG_SMALL_CALL = 1024, WG_FIRST_SMALL = 1u << 20 };
 static inline __attribute__((always_inline)) __u64 wg_allows(const struct wg_rule* rule, __u64 turn_start,
                                                              __u64 position, __u32 size, __u64 gone, bool is_cut) {
     if (position < turn_start) turn_start = position;

@@ -131,7 +131,7 @@ WG_INLINE int wg_move(struct sock* sk, enum wg_direction direction, u32 size, st
         return 0;
     }
     u64 wanted = wg_allows(&conn->rule[direction], conn->turn_start[direction], position, size,
-                           conn->bytes[direction] - size, conn->is_cut[direction]);
+                           conn->bytes[direction] - size, conn->is_cut[direction] || page->max_bytes);
     if (WG_UNLIKELY(page->max_bytes) && wanted > page->max_bytes) wanted = page->max_bytes;
 #ifndef WG_UPROBES
     struct wg_frames* frames = NULL;

@@ -59,6 +59,7 @@ WG_COLD int wg_keep_pending(struct wg_conn* conn, u32 slot, u64 wanted) {
     struct wg_pending waiting = {.event = *event, .wanted = wanted, .ring = conn->ring};
     if (bpf_map_update_elem(&pending, &key, &waiting, BPF_ANY)) return 0;
     conn->has_pending[event->direction & 1] = 1;
+    conn->is_cut[event->direction & 1] = 1;  // its text may not come
     return 1;
 }
 
@@ -107,7 +108,10 @@ WG_INLINE int wg_tell(struct wg_conn* conn, struct wg_scratch* s, u32 slot, u64 
         conn->is_cut[direction] = 1;
         wg_count(WG_COUNT_UNREADABLE, 1);
     } else {
-        if (WG_UNLIKELY(captured < wanted)) wg_count(WG_COUNT_READ_FAILED, 1);
+        if (WG_UNLIKELY(captured < wanted)) {
+            wg_count(WG_COUNT_READ_FAILED, 1);
+            conn->is_cut[direction] = 1;
+        }
         if (captured < size && wg_copy_tail(slot, size)) {
             event->flags |= WG_DATA_TAIL;
             __builtin_memcpy(event->tail, &s->tail, 8);

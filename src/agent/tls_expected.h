@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <map>
+#include <vector>
 
 #include "proc/mapped_code.h"
 #include "proc/procfs.h"
@@ -15,15 +16,21 @@ class TlsExpected {
   public:
     static constexpr std::size_t kMaxPrograms = 1024;
     static constexpr std::size_t kMaxOfProgram = 8;
+    static constexpr int kMaxMisses = 4;
 
-    // By the executable's file.
+    // By the executable's file. Libraries are told apart by path and inode; their range is empty.
     proc::MappedCodes of(const proc::FileId& program) const;
+    // A process has loaded it.
     void learn(const proc::FileId& program, const proc::MappedCode& library);
-    // A process has not loaded it.
-    void forget(const proc::FileId& program, const proc::MappedCode& library);
+    // It was expected and did not come, or is not to be found: after some in a row nothing is expected any more.
+    void miss(const proc::FileId& program, const proc::MappedCode& library);
 
   private:
-    std::map<proc::FileId, proc::MappedCodes> by_program_;
+    struct Library {
+        proc::MappedCode file;
+        int misses = 0;
+    };
+    std::map<proc::FileId, std::vector<Library>> by_program_;
 };
 
 }  // namespace waggle::agent

@@ -26,10 +26,19 @@ TEST(Expected, WhatOthersOfTheProgramHaveLoaded) {
     EXPECT_THAT(expected.of(kOther), IsEmpty());
     expected.learn(kProgram, kSecond);
     EXPECT_THAT(expected.of(kProgram), ElementsAre(kAnywhere, kSecond));
-    expected.forget(kProgram, kHere);
+}
+
+TEST(Expected, NoMoreAfterSomeThatDidNotComeInARow) {
+    TlsExpected expected;
+    expected.learn(kProgram, kHere);
+    expected.learn(kProgram, kSecond);
+    for (int i = 1; i < TlsExpected::kMaxMisses; ++i) expected.miss(kProgram, kHere);
+    expected.learn(kProgram, kHere);
+    for (int i = 1; i < TlsExpected::kMaxMisses; ++i) expected.miss(kProgram, kHere);
+    EXPECT_THAT(expected.of(kProgram), ElementsAre(kAnywhere, kSecond));
+    expected.miss(kProgram, kHere);
     EXPECT_THAT(expected.of(kProgram), ElementsAre(kSecond));
-    expected.forget(kProgram, kSecond);
-    expected.forget(kProgram, kSecond);
+    for (int i = 0; i <= TlsExpected::kMaxMisses; ++i) expected.miss(kProgram, kSecond);
     EXPECT_THAT(expected.of(kProgram), IsEmpty());
 }
 

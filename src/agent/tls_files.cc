@@ -262,7 +262,8 @@ TlsFiles::Found TlsFiles::among(std::uint32_t pid, const proc::MappedCodes& all,
             continue;
         }
         if (!known->library.empty())
-            found.files.push_back({.fd = std::move(*opened), .path = mapped.path, .file = known});
+            found.files.push_back(
+                {.fd = std::move(*opened), .path = mapped.path, .inode = mapped.inode, .file = known});
     }
     return found;
 }

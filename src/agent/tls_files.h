@@ -37,6 +37,7 @@ struct TlsFile {
 struct OpenTlsFile {
     Fd fd;
     std::string path;  // as the process calls it
+    std::uint64_t inode = 0;
     std::shared_ptr<const TlsFile> file;
     std::string open_path() const { return "/proc/self/fd/" + std::to_string(fd.get()); }
 };

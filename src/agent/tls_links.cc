@@ -51,7 +51,7 @@ Result<TlsLinks::Users*> TlsLinks::users_of(const OpenTlsFile& found) {
     std::uint32_t number = 1;
     while (numbers.contains(number)) ++number;
     Users fresh{.number = number,
-                .file = {.fd = std::move(file), .path = found.path, .file = found.file},
+                .file = {.fd = std::move(file), .path = found.path, .inode = found.inode, .file = found.file},
                 .look = look_for(found)};
     return &by_file_.emplace(found.file, std::move(fresh)).first->second;
 }
@@ -121,9 +121,17 @@ void TlsLinks::go_on(Clock::time_point until) {
     for (auto& [file, users] : by_file_) go_on_with(users, until);
 }
 
-std::vector<std::uint32_t> TlsLinks::read() const {
+bool TlsLinks::has_room_for_more(const FileRef& file) const {
+    const auto found = by_file_.find(file);
+    return found == by_file_.end() || found->second.way == Way::All ||
+           found->second.linked.size() < settings_.most_own / 2;
+}
+
+std::vector<std::uint32_t> TlsLinks::read(const Counts& counts) const {
     std::vector<std::uint32_t> pids;
-    for (const auto& [file, users] : by_file_) pids.insert(pids.end(), users.pids.begin(), users.pids.end());
+    for (const auto& [file, users] : by_file_)
+        std::ranges::copy_if(users.pids, std::back_inserter(pids),
+                             [&](std::uint32_t pid) { return counts(pid, file); });
     std::ranges::sort(pids);
     const auto again = std::ranges::unique(pids);
     pids.erase(again.begin(), again.end());

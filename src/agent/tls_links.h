@@ -52,8 +52,11 @@ class TlsLinks {
     void go_on(Clock::time_point until);
     // There is something that does not wait for a time or an event.
     bool is_busy() const;
-    // Who is read, in order.
-    std::vector<std::uint32_t> read() const;
+    // Who is read, in order: through files for which `counts` says so.
+    using Counts = std::function<bool(std::uint32_t pid, const FileRef& file)>;
+    std::vector<std::uint32_t> read(const Counts& counts = [](std::uint32_t, const FileRef&) { return true; }) const;
+    // For a process that may not need it: enough is left for others.
+    bool has_room_for_more(const FileRef& file) const;
 
   private:
     enum class Way {

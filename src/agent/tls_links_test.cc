@@ -333,6 +333,16 @@ TEST_F(Links, OneThatIsLetGoLosesItsOwn) {
     EXPECT_THAT(links.read(), ElementsAre(101));
     EXPECT_TRUE(add(links, 100));
     EXPECT_THAT(links.read(), ElementsAre(100, 101));
+    EXPECT_THAT(links.read([](std::uint32_t pid, const auto&) { return pid != 100; }), ElementsAre(101));
+}
+
+TEST_F(Links, HalfOfTheOwnOnesAreLeftForWhoNeedsThem) {
+    TlsLinks links = make(6);
+    EXPECT_TRUE(links.has_room_for_more(file_.file));
+    add_all(links, 2);
+    EXPECT_TRUE(links.has_room_for_more(file_.file));
+    add_all(links, 3);
+    EXPECT_FALSE(links.has_room_for_more(file_.file));
 }
 
 TEST_F(Links, TheLastOneTakesTheSharedOneAlong) {

@@ -78,6 +78,7 @@ void TlsWatch::follow(const discover::TargetTable& table) {
         if (!is_here) {
             if (!at->second.attached.empty()) gone.push_back({at->first, at->second.kernel_tgid});
             for (const auto& file : at->second.attached) links_.remove(at->first, file);
+            for (const Expected& expected : at->second.expected) miss(at->second, expected);
         }
         at = is_here ? std::next(at) : by_pid_.erase(at);
     }
@@ -96,7 +97,9 @@ void TlsWatch::follow(const discover::TargetTable& table) {
         process.next_look = now;
         process.pause = {};
         process.is_asked = true;  // at least once
-        process.is_new = is_young;
+        const proc::FileId program = files_.procfs().exe_file(target->pid).value_or(proc::FileId());
+        process.is_new = is_young && program != process.program;  // it has just begun, or executed another one
+        process.program = program;
     }
 }
 
@@ -114,11 +117,11 @@ void TlsWatch::update(const std::shared_ptr<const discover::TargetTable>& table)
     for (auto& [pid, process] : by_pid_)
         if (now >= process.next_look && is_due(process, now)) look_at(pid, process, now + kLook);
     links_.go_on(now + kLook);
-    const std::vector<std::uint32_t> read = links_.read();
-    processes_.set(std::ranges::count_if(read, [&](std::uint32_t pid) {
-        const Process& process = by_pid_.at(pid);
-        return process.left.empty() && process.attached.size() > process.expected.size();
-    }));
+    const auto is_loaded = [&](std::uint32_t pid, const TlsLinks::FileRef& file) {
+        return std::ranges::find(by_pid_.at(pid).expected, file, &Expected::file) == by_pid_.at(pid).expected.end();
+    };
+    processes_.set(
+        std::ranges::count_if(links_.read(is_loaded), [&](std::uint32_t pid) { return by_pid_.at(pid).left.empty(); }));
     examined_.set(static_cast<std::int64_t>(files_.examined()));
     remembered_.set(static_cast<std::int64_t>(files_.remembered()));
 }
@@ -209,36 +212,45 @@ void TlsWatch::run_short(std::uint32_t pid, Process& process, const std::string&
     look_later(process, process.pause);
 }
 
-// What others of its program have loaded, before it does.
+// Probes where others of its program have loaded a library, before it does.
 void TlsWatch::expect(std::uint32_t pid, Process& process, Clock::time_point until) {
-    const auto program = files_.procfs().exe_file(pid);
-    if (!program) return;
-    const proc::MappedCodes libraries = expected_.of(*program);
-    for (const OpenTlsFile& found : files_.among(pid, libraries, until).files) {
-        if (!process.attached.insert(found.file).second) continue;
-        if (attach(pid, found, until))
-            process.expected.push_back(
-                {*program, *std::ranges::find(libraries, found.path, &proc::MappedCode::path), found.file});
-        else
-            process.attached.erase(found.file);
+    const proc::MappedCodes libraries = expected_.of(process.program);
+    const TlsFiles::Found found = files_.among(pid, libraries, until);
+    if (found.is_short) return;
+    for (const proc::MappedCode& library : libraries) {
+        const auto file = std::ranges::find_if(found.files, [&](const OpenTlsFile& open) {
+            return open.inode == library.inode && open.path == library.path;
+        });
+        const bool is_nowhere = file == found.files.end() && std::ranges::find(found.left, library) == found.left.end();
+        if (is_nowhere) expected_.miss(process.program, library);
+        if (file == found.files.end() || process.attached.contains(file->file)) continue;
+        // It may do without: what fails is no failure, and tried again when it is there.
+        if (!links_.has_room_for_more(file->file) || !links_.add(pid, *file, until)) continue;
+        process.attached.insert(file->file);
+        process.expected.push_back({process.program, library, file->file});
     }
 }
 
-void TlsWatch::learn(std::uint32_t pid, Process& process, const OpenTlsFile& found) {
-    std::erase_if(process.expected, [&](const Expected& expected) { return expected.file == found.file; });
-    const auto mapped = std::ranges::find(process.mapped, found.path, &proc::MappedCode::path);
-    const auto program = files_.procfs().exe_file(pid);
-    if (program && mapped != process.mapped.end() && found.file->failure.empty() && !found.file->is_by_code())
-        expected_.learn(*program, *mapped);
+void TlsWatch::note_loaded(std::uint32_t pid, Process& process, const OpenTlsFile& found, Clock::time_point now) {
+    if (std::erase_if(process.expected, [&](const Expected& expected) { return expected.file == found.file; }))
+        tell(pid, found);
+    const bool is_soon = now < process.look_until && process.program != proc::FileId();
+    if (is_soon && found.file->failure.empty() && !found.file->is_by_code())
+        expected_.learn(process.program, {.range = {}, .path = found.path, .inode = found.inode});
 }
 
 // It has had the time to load them.
 void TlsWatch::let_go_of_expected(std::uint32_t pid, Process& process) {
     for (const Expected& expected : std::exchange(process.expected, {})) {
-        expected_.forget(expected.program, expected.library);
+        miss(process, expected);
         links_.let_go(pid, expected.file);
         process.attached.erase(expected.file);
     }
+}
+
+// Another program that it has executed meanwhile says nothing of the first one.
+void TlsWatch::miss(const Process& process, const Expected& expected) {
+    if (expected.program == process.program) expected_.miss(expected.program, expected.library);
 }
 
 void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point until) {
@@ -255,11 +267,11 @@ void TlsWatch::look_at(std::uint32_t pid, Process& process, Clock::time_point un
     TlsFiles::Found found = files_.among(pid, process.left, until);
     process.left = std::move(found.left);
     for (const OpenTlsFile& file : found.files) {
+        note_loaded(pid, process, file, now);
         if (process.attached.insert(file.file).second && !attach(pid, file, until)) {
             process.attached.erase(file.file);
             found.is_short = true;
         }
-        if (now < process.look_until) learn(pid, process, file);
     }
     if (found.is_short) return run_short(pid, process, "not all libraries can be opened");
     process.is_short = false;

@@ -43,13 +43,14 @@ class TlsWatch {
     using Clock = std::chrono::steady_clock;
     // It has probes there, and was not seen to map it yet.
     struct Expected {
-        proc::FileId program;
+        proc::FileId program;  // of which it was expected
         proc::MappedCode library;
         TlsLinks::FileRef file;
     };
     struct Process {
         std::shared_ptr<const discover::Target> target;
         std::uint32_t kernel_tgid = 0;
+        proc::FileId program;      // none where it cannot be read
         proc::MappedCodes mapped;  // as it was looked at last
         proc::MappedCodes left;    // of these: not looked into yet
         std::set<TlsLinks::FileRef> attached;
@@ -64,8 +65,9 @@ class TlsWatch {
     void follow(const discover::TargetTable& table);
     void look_at(std::uint32_t pid, Process& process, Clock::time_point until);
     void expect(std::uint32_t pid, Process& process, Clock::time_point until);
-    void learn(std::uint32_t pid, Process& process, const OpenTlsFile& found);
+    void note_loaded(std::uint32_t pid, Process& process, const OpenTlsFile& found, Clock::time_point now);
     void let_go_of_expected(std::uint32_t pid, Process& process);
+    void miss(const Process& process, const Expected& expected);
     static bool is_due(const Process& process, Clock::time_point now);
     static void look_later(Process& process, std::chrono::milliseconds pause);
     // When there may be descriptors again; everything is looked at anew then.

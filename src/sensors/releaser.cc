@@ -4,6 +4,8 @@
 #include <bpf/libbpf.h>
 #include <pthread.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/parallel.h"
@@ -11,8 +13,13 @@
 namespace waggle::sensors {
 namespace {
 
-// Of one file they stand in each other's way, and take the processors with waiting.
-constexpr std::size_t kMultiAtOnce = 4;
+template <typename Link>
+std::vector<Link> take(std::vector<Link>& from, std::size_t most) {
+    const auto begin = std::prev(from.end(), static_cast<std::ptrdiff_t>(std::min(most, from.size())));
+    std::vector<Link> some(std::make_move_iterator(begin), std::make_move_iterator(from.end()));
+    from.erase(begin, from.end());
+    return some;
+}
 
 }  // namespace
 
@@ -21,6 +28,9 @@ void ProbeLinks::add(ProbeLinks more) {
     single.insert(single.end(), more.single.begin(), more.single.end());
 }
 
+ProbeLinks ProbeLinks::take_some() { return {take(multi, kMultiAtOnce), take(single, kSingleAtOnce)}; }
+
+// Of one file they stand in each other's way, and take the processors with waiting: few at once where each is a file's.
 void ProbeLinks::release() {
     in_parallel(multi.size(), kMultiAtOnce, [&](std::size_t i) { multi[i].reset(); });
     in_parallel(single.size(), kSingleAtOnce, [&](std::size_t i) { bpf_link__destroy(single[i]); });
@@ -32,12 +42,12 @@ void Releaser::add(ProbeLinks links) {
     if (links.size() == 0) return;
     {
         std::lock_guard lock(mutex_);
-        if (!is_over_ && waiting_.size() < kMost) {
+        if (!is_over_ && waiting_.size() + under_way_ < kMost) {
             waiting_.add(std::exchange(links, {}));
             if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
         }
     }
-    if (links.size() > 0) return links.release();
+    if (links.size() > 0) return release_(links);
     changed_.notify_one();
 }
 
@@ -45,10 +55,12 @@ void Releaser::run(std::stop_token stop) {
     ::pthread_setname_np(::pthread_self(), "probes");
     std::unique_lock lock(mutex_);
     while (changed_.wait(lock, stop, [this] { return waiting_.size() > 0; }) && !stop.stop_requested()) {
-        ProbeLinks links = std::exchange(waiting_, {});
+        ProbeLinks some = waiting_.take_some();
+        under_way_ = some.size();
         lock.unlock();
-        links.release();
+        release_(some);
         lock.lock();
+        under_way_ = 0;
     }
 }
 
@@ -62,7 +74,7 @@ void Releaser::finish() {
         thread = std::move(thread_);
     }
     thread.request_stop();
-    links.release();
+    if (links.size() > 0) release_(links);
 }
 
 }  // namespace waggle::sensors

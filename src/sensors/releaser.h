@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -18,21 +19,27 @@ namespace waggle::sensors {
 
 // One link for all places of a file, or one for each.
 struct ProbeLinks {
+    static constexpr std::size_t kMultiAtOnce = 4;
+    static constexpr std::size_t kSingleAtOnce = 64;
+
     std::vector<Fd> multi;
     std::vector<bpf_link*> single;  // owned; release() ends it
-    static constexpr std::size_t kSingleAtOnce = 64;
     void add(ProbeLinks more);
+    // As many as go at once.
+    ProbeLinks take_some();
     std::size_t size() const { return multi.size() + single.size(); }
-    // Some at once; returns when they are gone.
+    // Returns when they are gone.
     void release();
 };
 
 // Any thread.
 class Releaser {
   public:
-    // Beyond that add() waits: they hold descriptors.
-    static constexpr std::size_t kMost = 256;
+    // Beyond that add() lets go of its links itself: a stop waits for those that are here.
+    static constexpr std::size_t kMost = 64;
+    using Release = std::function<void(ProbeLinks&)>;
 
+    explicit Releaser(Release release = &ProbeLinks::release) : release_(std::move(release)) {}
     ~Releaser() { finish(); }
     void add(ProbeLinks links);
     // What is left goes before it returns; what is added later goes at once.
@@ -41,9 +48,11 @@ class Releaser {
   private:
     void run(std::stop_token stop);
 
+    Release release_;
     std::mutex mutex_;
     std::condition_variable_any changed_;
     ProbeLinks waiting_;
+    std::size_t under_way_ = 0;
     bool is_over_ = false;
     std::jthread thread_;  // from the first one on
 };

@@ -3,57 +3,83 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <chrono>
+#include <atomic>
+#include <latch>
 
 namespace waggle::sensors {
 namespace {
 
-// Descriptors stand for links: is this one's file open anywhere still? A pipe's reader hears when its last writer goes.
-class Released {
-  public:
-    Released() {
-        int ends[2];
-        if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("no pipe");
-        reader_ = Fd(ends[0]);
-        writer_ = Fd(ends[1]);
-    }
-    ProbeLinks link() {
-        ProbeLinks links;
-        links.multi.push_back(std::move(writer_));
-        return links;
-    }
-    bool is_gone() const {
-        char byte;
-        return ::read(reader_.get(), &byte, 1) == 0;
-    }
-
-  private:
-    Fd reader_;
-    Fd writer_;
-};
-
-TEST(Releaser, LetsGoByAndBy) {
-    Releaser releaser;
-    Released first;
-    releaser.add(first.link());
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!first.is_gone() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-    EXPECT_TRUE(first.is_gone());
+ProbeLinks links(std::size_t count) {
+    ProbeLinks some;
+    for (std::size_t i = 0; i < count; ++i) some.multi.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return some;
 }
 
-TEST(Releaser, AllAreGoneAtItsEnd) {
-    std::vector<Released> all(3 * Releaser::kMost);
-    Releaser releaser;
-    for (Released& one : all) releaser.add(one.link());
+// As the kernel does it: it takes until `may_go`.
+class Slow {
+  public:
+    Releaser::Release release() {
+        return [this](ProbeLinks& some) {
+            const std::size_t count = some.size();
+            if (gone == 0) begun.count_down();
+            may_go.wait();
+            some.release();
+            gone += count;
+        };
+    }
+    std::latch begun{1};
+    std::latch may_go{1};
+    std::atomic<std::size_t> gone = 0;
+};
+
+TEST(Releaser, NobodyWaits) {
+    Slow slow;
+    Releaser releaser(slow.release());
+    releaser.add(links(1));
+    slow.begun.wait();  // on its own thread, or this one would wait now
+    releaser.add(links(10));
+    EXPECT_EQ(slow.gone, 0u);
+    slow.may_go.count_down();
     releaser.finish();
-    for (const Released& one : all) EXPECT_TRUE(one.is_gone());
-    Released late;
-    releaser.add(late.link());
-    EXPECT_TRUE(late.is_gone());
+    EXPECT_EQ(slow.gone, 11u);
+}
+
+// What a stop has to wait for is bounded.
+TEST(Releaser, BeyondItsBoundTheyGoAtOnce) {
+    Slow slow;
+    Releaser releaser(slow.release());
+    releaser.add(links(1));
+    slow.begun.wait();
+    for (std::size_t i = 1; i < Releaser::kMost; ++i) releaser.add(links(1));
+    EXPECT_EQ(slow.gone, 0u);
+    std::jthread other([&] {
+        releaser.add(links(1));
+        EXPECT_GT(slow.gone, 0u);
+    });
+    slow.may_go.count_down();
+    other.join();
     releaser.finish();
+    EXPECT_EQ(slow.gone, Releaser::kMost + 1);
+}
+
+TEST(Releaser, AfterItsEndTheyGoAtOnce) {
+    std::size_t gone = 0;
+    Releaser releaser([&](ProbeLinks& some) { gone += some.size(); });
+    releaser.finish();
+    releaser.add(links(3));
     releaser.add({});
+    releaser.finish();
+    EXPECT_EQ(gone, 3u);
+}
+
+TEST(Releaser, FewGoTogether) {
+    ProbeLinks all = links(10);
+    const ProbeLinks some = all.take_some();
+    EXPECT_EQ(some.size(), ProbeLinks::kMultiAtOnce);
+    EXPECT_EQ(all.size(), 10 - ProbeLinks::kMultiAtOnce);
+    all.add(links(1));
+    while (all.size() > 0) all.take_some().release();
 }
 
 }  // namespace

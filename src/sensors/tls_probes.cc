@@ -123,7 +123,7 @@ Result<void> TlsProbes::attach(std::uint32_t pid, std::uint32_t file, const std:
     ProbeLinks fresh;
     const auto done = is_multi_ ? attach_multi(pid, 0, path, places, fresh) : attach_each(pid, path, places, fresh);
     if (!done) {
-        fresh.release();
+        releaser_.add(std::move(fresh));
         return done;
     }
     by_pid_[pid][file].add(std::move(fresh));
@@ -153,7 +153,7 @@ void TlsProbes::unshare(std::uint32_t file) {
     std::lock_guard lock(mutex_);
     const auto found = shared_.find(file);
     if (found == shared_.end()) return;
-    releaser_.add(std::move(found->second));
+    found->second.release();  // somebody who is not selected may run into it
     shared_.erase(found);
 }
 

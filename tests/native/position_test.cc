@@ -52,7 +52,7 @@ TEST(Rule, SmallCallsReachFurtherAtFirst) {
     EXPECT_EQ(wg_allows(&head, 20000, 25000, 1025, 25000, false), 0u);
     EXPECT_EQ(wg_allows(&head, 20000, 36300, 152, 36300, false), 84u);  // as far as a turn's other rules do
     EXPECT_EQ(wg_allows(&head, 20000, 36384, 152, 36384, false), 0u);
-    EXPECT_EQ(wg_allows(&head, 20000, 25000, 152, 5u << 20, false), 0u);
+    EXPECT_EQ(wg_allows(&head, 20000, 25000, 152, 1u << 20, false), 0u);
     const wg_rule whole = rule(WG_RULE_WHOLE, 100);
     EXPECT_EQ(wg_allows(&whole, 20000, 25000, 152, 25000, false), 100u);
     const wg_rule count = rule(WG_RULE_COUNT, 0);

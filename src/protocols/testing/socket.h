@@ -95,6 +95,8 @@ class Socket {
         if (is_new_turn) {
             turn_start_[direction] = move.position;
             is_cut_[direction] = false;
+        } else if (move.position != next_[direction]) {
+            is_cut_[direction] = true;
         }
         next_[direction] = move.position + size;
         end_ns_[direction] = move.time_ns;

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it takes to come to read a program's TLS: how long after its exec the first request is read, and what memory the agent takes to
-look through many programs' files."""
+"""What it takes to come to read a program's TLS: how long after its exec the first request is read, how many of the calls of programs
+that make one and end, and what memory the agent takes to look through many programs' files."""
 import http.client
 import os
 import pathlib
 import re
 import shutil
 import statistics
+import subprocess
 import tempfile
 import time
 
@@ -16,6 +17,7 @@ from tls import certificate, client_context, key, nginx_tls
 
 REQUESTS = 60
 IMAGES = 200
+CALLS = 100
 
 
 def request(port):
@@ -49,6 +51,20 @@ def first_span(agent_for, settle, rounds):
     return statistics.median(waits), max(waits), max(missed)
 
 
+def short_lives(agent_for, settle):
+    """How many of so many calls by curl, a process for each, are read."""
+    server, port = nginx_tls(workers=1)
+    agent = agent_for([{"exe_path": "/curl$"}])
+    before = agent.scrape("waggle_requests_exported_total")
+    for _ in range(CALLS):
+        subprocess.run(["curl", "-s", "-o", "/dev/null", "--cacert", certificate(), f"https://127.0.0.1:{port}/"], check=True)
+    settle(agent, CALLS, before)
+    read = int(agent.scrape("waggle_requests_exported_total") - before)
+    agent.stop()
+    server.stop()
+    return read
+
+
 def memory_of(pid):
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     return [int(re.search(rf"{name}:\s+(\d+)", text)[1]) / 1024 for name in ("VmRSS", "VmHWM")]
@@ -78,7 +94,9 @@ def many_images(agent_for):
 
 def report(agent_for, settle, rounds):
     middle, worst, missed = first_span(agent_for, settle, rounds)
+    read = short_lives(agent_for, settle)
     seconds, resident, most = many_images(agent_for)
     return (f"\nFrom nginx's exec to the first request over TLS that is read: {middle:.0f} ms, at most {worst:.0f} ms, when {missed} "
-            f"requests had gone by.\n{IMAGES} stripped programs with TLS linked in, {os.path.getsize(static_tls()) >> 20} MiB each: all "
+            f"requests had gone by.\nOf {CALLS} calls by curl, a process for each, one after the other: {read} read.\n"
+            f"{IMAGES} stripped programs with TLS linked in, {os.path.getsize(static_tls()) >> 20} MiB each: all "
             f"found after {seconds:.1f} s; the agent has {resident:.0f} MiB resident, at most {most:.0f} MiB.\n")

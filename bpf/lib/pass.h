@@ -45,9 +45,10 @@ WG_INLINE u64 wg_advance(struct wg_conn* conn, struct sock* sk, enum wg_directio
     if (*is_new_turn) {
         conn->turn_start[direction] = position;
         conn->is_cut[direction] = 0;
-    } else if (WG_UNLIKELY(position != conn->next[direction])) {
-        conn->is_cut[direction] = 1;  // of what is between them nobody has told, or it comes late
     }
+#ifndef WG_PLAIN  // whose calls follow each other
+    if (WG_UNLIKELY(position != conn->next[direction]) && !*is_new_turn) conn->is_cut[direction] = 1;
+#endif
     conn->next[direction] = position + size;
     conn->bytes[direction] += size;
     return position;

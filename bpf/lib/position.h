@@ -13,16 +13,20 @@ static inline __attribute__((always_inline)) __u64 wg_unwrap(__u64 reference, __
     return reference + (__u64)(__s64)(__s32)(sequence - (__u32)reference);
 }
 
-// How much of a call of `size` bytes at `position` the rule lets through.
-static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct wg_rule* rule, __u64 turn_start,
+// How much of a call of `size` bytes at `position` a rule lets through that reaches so far.
+static inline __attribute__((always_inline)) __u64 wg_mode_allows(__u8 mode, __u64 limit, __u64 turn_start,
                                                                   __u64 position, __u32 size) {
-    if (rule->mode == WG_RULE_MUTE) return 0;
-    __u64 limit = rule->bytes;
-    if (rule->mode == WG_RULE_HEAD) {
+    if (mode == WG_RULE_MUTE) return 0;
+    if (mode == WG_RULE_HEAD) {
         const __u64 gone = position - turn_start;
         limit = gone < limit ? limit - gone : 0;
     }
     return size < limit ? size : limit;
+}
+
+static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct wg_rule* rule, __u64 turn_start,
+                                                                  __u64 position, __u32 size) {
+    return wg_mode_allows(rule->mode, rule->bytes, turn_start, position, size);
 }
 
 // The same for a call after `gone` bytes of its direction. A connection's first bytes are let through whatever the rule
@@ -34,10 +38,10 @@ enum { WG_FIRST_BYTES = 16384, WG_SMALL_CALL = 1024, WG_FIRST_SMALL = 1u << 20 }
 static inline __attribute__((always_inline)) __u64 wg_allows(const struct wg_rule* rule, __u64 turn_start,
                                                              __u64 position, __u32 size, __u64 gone, bool is_cut) {
     if (position < turn_start) turn_start = position;
-    struct wg_rule further = *rule;
+    __u64 limit = rule->bytes;
     const bool is_further = !is_cut && size <= WG_SMALL_CALL && gone < WG_FIRST_SMALL && rule->mode == WG_RULE_HEAD;
-    if (is_further && further.bytes < WG_FIRST_BYTES) further.bytes = WG_FIRST_BYTES;
-    const __u64 by_rule = wg_rule_allows(&further, turn_start, position, size);
+    if (is_further && limit < WG_FIRST_BYTES) limit = WG_FIRST_BYTES;
+    const __u64 by_rule = wg_mode_allows(rule->mode, limit, turn_start, position, size);
     if (gone >= WG_FIRST_BYTES || rule->mode == WG_RULE_MUTE) return by_rule;
     const __u64 first = WG_FIRST_BYTES - gone < size ? WG_FIRST_BYTES - gone : size;
     return by_rule > first ? by_rule : first;

@@ -16,6 +16,7 @@
 //   forget_names(), if it has it: requests were not seen that may have given names another meaning
 //   is_answered(exchange): enough of its answer was seen to say how it went
 //   take_unanswered(), if it has it: exchanges at the front that nothing answers
+//   prelude(), if it has it: for the session over TLS that follows (protocol.h)
 //   passes_hole(), if it has it: is the rest of this turn's requests of one that is open already?
 //   is_unasked(bytes), if it has it: do these begin what a server says before it is asked?
 //   may_end(tail): can answers end with these last eight bytes?
@@ -92,8 +93,9 @@ class FramedSession final : public Session {
     // After so long nothing follows that says what is held to be no call.
     static constexpr std::uint64_t kHoldNs = 1'000'000'000;
 
-    FramedSession(const ConnectionInfo& info, Streams& streams, Direction requests)
-        : info_(info),
+    FramedSession(const ConnectionInfo& info, Streams& streams, Direction requests, Codec codec = Codec())
+        : codec_(std::move(codec)),
+          info_(info),
           requests_(streams.of(requests)),
           responses_(streams.of(opposite(requests))),
           is_received_(requests == Direction::Receive),
@@ -144,6 +146,12 @@ class FramedSession final : public Session {
     }
     bool is_over() const override { return is_over_; }
     Next next() const override { return next_; }
+    std::unique_ptr<Prelude> take_prelude() override {
+        if constexpr (requires { codec_.prelude(); })
+            return codec_.prelude();
+        else
+            return nullptr;
+    }
     void set_thread(std::uint64_t thread) override { context_ = thread; }
     bool is_pipelined() const override { return is_pipelined_; }
 
@@ -277,12 +285,12 @@ class FramedSession final : public Session {
         return last ? last : context.now_ns;
     }
 
+    Codec codec_;
     const ConnectionInfo& info_;
     streams::Stream& requests_;
     streams::Stream& responses_;
     const bool is_received_;
     const Direction request_direction_;
-    Codec codec_;
     OpenExchanges<Codec> open_;
     OpenExchanges<Codec> held_;  // that are answered already
     typename Codec::Request scratch_;

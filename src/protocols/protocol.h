@@ -101,6 +101,11 @@ using OpenVisitor = std::function<void(std::span<const spans::Attribute>)>;
 
 struct Handover;
 
+// What a session that ends where TLS begins has learnt before, for the one that goes on in it.
+struct Prelude {
+    virtual ~Prelude() = default;
+};
+
 // What stands on a connection behind the end of its session.
 enum class Next : std::uint8_t {
     Nothing,   // of interest: capture can be muted
@@ -134,6 +139,8 @@ class Session {
     virtual Next next() const { return Next::Nothing; }
     // Once it is over: another protocol goes on where the streams stand. Taken once.
     virtual std::unique_ptr<Handover> take_handover();
+    // Once next() is Tls. Null: the one in it knows all by itself. Taken once.
+    virtual std::unique_ptr<Prelude> take_prelude() { return nullptr; }
     // Requests were sent before earlier ones were answered: every call's front is worth copying.
     virtual bool is_pipelined() const { return false; }
     // The thread of the event that is handled next.
@@ -155,6 +162,9 @@ struct Protocol {
     std::string_view upgrade_token;
     std::unique_ptr<Session> (*take_over)(const ConnectionInfo& info, Streams& streams, Direction requests,
                                           Handover& handover, Context& context) = nullptr;
+    // A session over TLS, seen from its first byte, after one of its own in the clear.
+    std::unique_ptr<Session> (*go_on)(const ConnectionInfo& info, Streams& streams, Direction requests,
+                                      Prelude& prelude) = nullptr;
     // Where every message has a header of fixed size with its length: how the kernel side finds each of them in a call,
     // so that long bodies are not copied and what stands behind them is seen. A rule names it by the protocol's place
     // in all().

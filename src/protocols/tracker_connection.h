@@ -60,6 +60,7 @@ struct Tracker::Connection {
     std::uint64_t tls_since_ns = 0;
     TlsRecords records[2];
     std::shared_ptr<TlsHandshake> handshake;  // of a socket that speaks TLS
+    std::unique_ptr<Prelude> prelude;         // … after a session in the clear
     bool is_closed = false;                   // its close has told
     std::uint64_t closed_bytes[2] = {};
     std::uint64_t closed_ns = 0;

@@ -112,6 +112,12 @@ void Tracker::bind(Connection& plain, std::uint64_t beneath, spans::SpanBatch& b
         rules.by_direction[is_server ? WG_SEND : WG_RECEIVE].bytes = kResponseBytes;
         set_rules(plain, rules);
     }
+    const auto requests = requests_of(plain.info.role);
+    if (socket.prelude && requests && !plain.session && plain.info.from_start == 3) {
+        plain.protocol = socket.protocol;
+        plain.session =
+            all()[socket.protocol]->go_on(plain.info, plain.streams, *requests, *std::exchange(socket.prelude, {}));
+    }
     const std::vector<HeldEvent> waiting = std::move(plain.unbound);
     plain.unbound.clear();
     unbound_bytes_ -= plain.unbound_bytes;
@@ -219,6 +225,7 @@ void Tracker::note_tls(Connection& socket) {
 void Tracker::go_on_behind(Connection& socket, std::uint64_t now_ns, spans::SpanBatch& batch) {
     const Next next = socket.session->next();
     if (next == Next::Nothing) return mute(socket, 0);
+    if (next == Next::Tls) socket.prelude = socket.session->take_prelude();
     end_session(socket, spans::Incomplete::Hole, now_ns, batch);
     if (next == Next::MaybeTls) {
         socket.is_tunnel = true;

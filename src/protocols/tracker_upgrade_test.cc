@@ -121,15 +121,49 @@ TEST_F(TrackerUpgrade, AHandshakeThatIsCutShortIsNoLoss) {
     EXPECT_EQ(lost(Cause::Encrypted), 0u);
 }
 
+const std::string kGreeting =
+    "\x59\0\0\0\x0a"
+    "5.5.5-10.11.6-MariaDB\0\x08\0\0\0abcdefgh\0\xfe\xf7\x2d\x02\0\xff\x81\x15\0\0\0\0\0\0\x1d\0\0\0"
+    "ijklmnopqrst\0mysql_native_password\0"s;
+// Its capabilities, with those of TLS and of a database in the login.
+const std::string kMysqlAsk = "\x20\0\0\x01\x0d\xaa\x0a\0\0\0\0\x40\x21"s + std::string(23, '\0');
+const std::string kMysqlLogin =
+    "\x2b\0\0\x02\x0d\xaa\x0a\0\0\0\0\x40\x21"s + std::string(23, '\0') + "bob\0\0shop\0\0"s;
+
+// What its greeting says comes in the clear, and the login over TLS goes on counting packets.
+TEST_F(TrackerUpgrade, AMysqlSessionGoesOnOverTls) {
+    for (const wg_role role : {WG_ROLE_CLIENT, WG_ROLE_SERVER}) {
+        const bool is_client = role == WG_ROLE_CLIENT;
+        const auto ask = [&](Socket& at, std::string_view bytes) { is_client ? send(at, bytes) : receive(at, bytes); };
+        const auto answer = [&](Socket& at, std::string_view bytes) {
+            is_client ? receive(at, bytes) : send(at, bytes);
+        };
+        Socket& socket = open({.id = is_client ? 1u : 2u, .role = role});
+        answer(socket, kGreeting);
+        ask(socket, kMysqlAsk);
+        ask(socket, kClientHello);
+        answer(socket, kServerHello);
+        Socket& above =
+            host_.add({.id = kPlain + socket.id(), .role = WG_ROLE_UNKNOWN, .is_plain = true, .beneath = socket.id()});
+        ask(above, kMysqlLogin);
+        answer(above, "\x07\0\0\x03\0\0\0\x02\0\0\0"s);
+        ask(above, "\x09\0\0\0\x03SELECT 1"s);
+        answer(above, "\x07\0\0\x01\0\0\0\x02\0\0\0"s);
+        close(socket);
+        ASSERT_EQ(requests().size(), is_client ? 1u : 2u);
+        const spans::Span& query = *requests().back();
+        EXPECT_EQ(query.attributes.text(attr::db_system_name), "mariadb");
+        EXPECT_EQ(query.attributes.text(attr::db_namespace), "shop");
+        EXPECT_EQ(query.attributes.text(attr::db_operation_name), "SELECT");
+        for (const std::uint64_t count : sum(host_.tracker().counts()).by_cause) EXPECT_EQ(count, 0u);
+    }
+}
+
 // MySQL's client goes on at once, in the same turn.
 TEST_F(TrackerUpgrade, TlsBeginsWhereTheRequestForItEnds) {
     Socket& socket = open({.role = WG_ROLE_CLIENT});
-    receive(socket,
-            "\x4a\0\0\0\x0a"
-            "5.5.5-10.11.6-MariaDB\0\x08\0\0\0abcdefgh\0\xfe\xf7\x2d\x02\0\xff\x81\x15\0\0\0\0\0\0\x1d\0\0\0"
-            "ijklmnopqrst\0mysql_native_password\0"s);
-    const std::string ask = "\x20\0\0\x01\x0d\xaa\x0a\0\0\0\0\x40\x21"s + std::string(23, '\0');
-    send(socket, ask + kClientHello);
+    receive(socket, kGreeting);
+    send(socket, kMysqlAsk + kClientHello);
     receive(socket, kServerHello);
     close(socket);
     std::vector<std::string_view> names;

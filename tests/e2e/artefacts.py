@@ -169,6 +169,16 @@ def static_tls(is_stripped=True):
     return make(os.path.join(SOURCES, "tls-static"), product, static_tls_command(product, ["-s"] if is_stripped else []))
 
 
+def dynamic_node():
+    """The command of Debian's own Node, which loads the system's OpenSSL. It reads files of its own at one place, which are in a
+    mount namespace of its own there."""
+    folder = os.path.join(ROOT, "build/tools/node-18")
+    unpacked("nodejs libnode108 libc-ares2 libnghttp2-14 libuv1 libicu72 libbrotli1 node-undici node-acorn node-busboy "
+             "node-cjs-module-lexer node-xtend", folder, "bookworm")
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0/usr/share/nodejs" /usr/share/nodejs && '
+            'LD_LIBRARY_PATH="$0/usr/lib/x86_64-linux-gnu" exec "$0/usr/bin/node" "$@"', folder]
+
+
 def static_tls_1_1():
     """With OpenSSL 1.1 and no symbols."""
     libraries = old_openssl()
@@ -215,19 +225,24 @@ def zig_program():
                  env={"ZIG_GLOBAL_CACHE_DIR": os.path.join(OUT, "zig/cache"), "ZIG_LOCAL_CACHE_DIR": os.path.join(OUT, "zig/cache")})
 
 
-def old_openssl():
-    """The folder with OpenSSL 1.1's libraries, which .NET 3.1 wants, and with what a compiler wants of it, from the last of Debian's
-    suites that has them."""
-    folder = os.path.join(ROOT, "build/tools/libssl1.1")
-    mark = os.path.join(folder, "installed-to-compile")
+def unpacked(packages, folder, suite, mark="installed"):
+    """Fetches these packages of one of Debian's suites into the folder, beside what is installed."""
+    mark = os.path.join(folder, mark)
     with alone(folder):
         if not os.path.exists(mark):
             os.makedirs(folder, exist_ok=True)
             lists = pathlib.Path(folder, "apt")
-            environment = configure(lists, ("bullseye", "bullseye-security"), "amd64")
+            environment = configure(lists, (suite, suite + "-security"), "amd64")
             update(lists, environment)
-            run([["sh", "-c", "rm -f *.deb && apt-get download -qq libssl1.1 libssl-dev && for i in *.deb; do dpkg-deb -x $i .; done && touch " + mark]],
+            run([["sh", "-c", f"rm -f *.deb && apt-get download -qq {packages} && for i in *.deb; do dpkg-deb -x $i .; done && touch {mark}"]],
                 cwd=folder, env=environment)
+
+
+def old_openssl():
+    """The folder with OpenSSL 1.1's libraries, which .NET 3.1 wants, and with what a compiler wants of it, from the last of Debian's
+    suites that has them."""
+    folder = os.path.join(ROOT, "build/tools/libssl1.1")
+    unpacked("libssl1.1 libssl-dev", folder, "bullseye", mark="installed-to-compile")
     return os.path.join(folder, "usr/lib/x86_64-linux-gnu")
 
 

@@ -5,6 +5,7 @@ is ended by pid, on every exit."""
 import atexit
 import collections
 import errno
+import functools
 import hashlib
 import http.client
 import http.server
@@ -198,6 +199,22 @@ def attributes(holder):
     return {a["key"]: value_of(a["value"]) for a in holder.get("attributes", [])}
 
 
+@functools.cache
+def own_metrics():
+    """Patterns of the names in Prometheus of the agent's own metrics in docs/metrics.md, which does not tell their units."""
+    endings = {"counter": "_total", "gauge": "", "histogram": "_(bucket|count|sum)"}
+    with open(os.path.join(ROOT, "docs/metrics.md")) as file:
+        return [re.compile(name.replace(".", "_") + "(_bytes|_seconds)?" + endings[kind])
+                for name, kind in re.findall(r"^\| `(waggle\.[\w.]+)` \| (\w+) \|", file.read(), re.M)]
+
+
+def check_metric(name, scraped):
+    """A name under waggle_ that no metric has would be 0 for ever. A series may be missing, its row may not; the unit is as scraped."""
+    if name.startswith("waggle_") and name not in scraped:
+        row = next((row for row in own_metrics() if row.fullmatch(name)), None)
+        assert row and not any(row.fullmatch(other) for other in scraped), f"the agent has no metric {name}"
+
+
 KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 
 
@@ -279,8 +296,9 @@ class Agent:
         return found
 
     def metric_sum(self, name, **labels):
-        wanted = set(labels.items())
-        return sum(v for (n, have), v in self.metrics().items() if n == name and wanted <= have)
+        wanted, metrics = set(labels.items()), self.metrics()
+        check_metric(name, {n for n, _ in metrics})
+        return sum(v for (n, have), v in metrics.items() if n == name and wanted <= have)
 
     def losses(self):
         """What the agent says it has not seen."""

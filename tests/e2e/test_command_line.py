@@ -15,9 +15,9 @@ import urllib.error
 import urllib.request
 
 from backends import Backend, Certificates
-from harness import WAGGLE, Agent, Child, free_port, request, server_is, wait_for
+from harness import WAGGLE, Agent, Child, can_connect, free_port, request, server_is, wait_for
 from privileges import public_copy
-from services import nginx
+from services import nginx, python_http
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("BEYLA_", "WAGGLE_", "OTEL_"))} | {"ASAN_OPTIONS": "detect_leaks=0"}
 
@@ -42,6 +42,10 @@ def status_of(port, path):
         return error.code
     except OSError:
         return 0
+
+
+def scrape(port, path="/metrics"):
+    return urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20).read().decode()
 
 
 class Usage(unittest.TestCase):
@@ -193,19 +197,31 @@ class Running(unittest.TestCase):
         return child.process.wait(within)
 
     def test_defaults_only_without_selector_and_exporter(self):
+        """Each for itself: without a selector every listener is watched, without an exporter there is :9464."""
         port = free_port()
-        # An exporter is configured: no :9464. No selector is: every listener is watched.
+        other, other_port = python_http(tempfile.mkdtemp(prefix="waggle-other-"))
+        self.addCleanup(other.stop)
+
+        def served(port):
+            """By which services, once nginx is among them, which is asked last."""
+            request(other_port)
+            request(self.port)
+            found = lambda: set(re.findall(r'^http_server_request_duration_seconds_count{.*\bjob="([^"]*)"', scrape(port), re.M))
+            return wait_for(lambda: "nginx" in found() and found(), "nginx")
+
         child = self.start("--prometheus-port", str(port), ready=port)
-        request(self.port, path="/default")
-        wait_for(lambda: "nginx" in urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode(), "nginx")
+        self.assertLessEqual({"nginx", "http.server"}, served(port))
         self.assertNotIn("listening on port 9464", child.output())
         self.assertEqual(self.end(child), 0)
-        # Neither is.
         if status_of(9464, "/healthz"):
             self.fail("port 9464 of this host is taken")
         child = self.start(ready=9464)
+        self.assertLessEqual({"nginx", "http.server"}, served(9464))
         self.assertEqual(self.end(child, signal.SIGINT), 0)
-        # A selector alone: still :9464. A printer alone: no port.
+        child = self.start("--open-port", str(self.port), ready=9464)
+        self.assertEqual(served(9464), {"nginx"})
+        self.assertEqual(self.end(child), 0)
+        # A printer is an exporter, too: no port.
         child = self.start("--open-port", str(self.port), "--print", "text")
         wait_for(lambda: "watching" in child.output(), "the start")
         self.assertNotIn("listening on", child.output())
@@ -219,9 +235,8 @@ class Running(unittest.TestCase):
             with self.subTest(arguments=arguments, env=env):
                 child = self.start(*arguments, env=env, ready=port)
                 request(self.port, path="/b")
-                text = lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-                wait_for(lambda: 'http_server_request_duration_seconds_count' in text(), "the metric")
-                self.assertIn('service_name="nginx"', text())
+                wait_for(lambda: 'http_server_request_duration_seconds_count' in scrape(port), "the metric")
+                self.assertIn('service_name="nginx"', scrape(port))
                 self.assertEqual(self.end(child), 0)
 
     def test_ready_only_once_attached(self):
@@ -243,11 +258,27 @@ class Running(unittest.TestCase):
             self.assertEqual(status_of(port, "/healthz"), 200)
             self.assertIn("READY=1", notify.recv(1000).decode())
             request(self.port, path="/first")
-            text = lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
-            wait_for(lambda: "http_server_request_duration_seconds_count" in text(), "the first request")
+            wait_for(lambda: "http_server_request_duration_seconds_count" in scrape(port), "the first request")
             child.process.send_signal(signal.SIGTERM)
             self.assertIn("STOPPING=1", notify.recv(1000).decode())
             self.assertEqual(child.process.wait(20), 0)
+
+    def test_not_ready_before_it_is_attached(self):
+        """It is asked while it is held where it listens already and has nothing in the kernel yet; loading that takes longer than
+        an answer. A start that was held too late says nothing: another one."""
+        def asked():
+            port = free_port()
+            child = self.start("--open-port", str(self.port), "--prometheus-port", str(port))
+            wait_for(lambda: can_connect(port), "the port")
+            child.process.send_signal(signal.SIGSTOP)
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+                is_early = not attachments(child.pid)
+                child.process.send_signal(signal.SIGCONT)
+                answer = connection.recv(1000)
+            self.assertEqual(self.end(child), 0)
+            return is_early and answer
+        self.assertTrue(wait_for(asked, "a start that is held in time").startswith(b"HTTP/1.1 503 "))
 
     def test_own_health_port(self):
         port = free_port()
@@ -259,7 +290,7 @@ class Running(unittest.TestCase):
         port, own = free_port(), free_port()
         child = self.start("--open-port", str(self.port), "--prometheus-port", str(port),
                            "--set", f"internal_metrics.prometheus.port={own}", ready=port)
-        text = urllib.request.urlopen(f"http://127.0.0.1:{own}/internal/metrics").read().decode()
+        text = scrape(own, "/internal/metrics")
         self.assertIn("waggle_events_read_total", text)
         self.assertNotIn("http_server", text)
         self.assertEqual(self.end(child), 0)
@@ -280,30 +311,31 @@ class Running(unittest.TestCase):
                 agent.sink.stop()
 
     def test_a_stop_ends_although_the_back_end_hangs(self):
-        with socket.socket() as hole:  # accepts, and never answers
-            hole.bind(("127.0.0.1", 0))
-            hole.listen(16)
-            config = (f"otel_traces_export: {{endpoint: 'http://127.0.0.1:{hole.getsockname()[1]}/v1/traces', protocol: http/json}}\n"
-                      "shutdown_timeout: 1500ms\n")
-            agent = Agent(services=[{"open_ports": str(self.port)}], config=config, traces=False)
-            for _ in range(8):
-                request(self.port, path="/stuck")
-            wait_for(lambda: agent.metric_sum("http_server_request_duration_seconds_count") == 8, "8 requests")
-            self.assertTrue(attachments(agent.child.pid))
-            began = time.monotonic()
-            agent.child.process.send_signal(signal.SIGTERM)
-            # Detached at once, which shows as not ready any more, while it still tries to deliver.
-            wait_for(lambda: not attachments(agent.child.pid), "its programs to be detached")
-            detached = time.monotonic() - began
-            self.assertNotEqual(agent.get("/readyz", check=False), 200)
-            self.assertIsNone(agent.child.process.poll())
-            self.assertEqual(agent.child.process.wait(20), 0)
-            ended = time.monotonic() - began
-            self.assertLess(detached, 1)
-            self.assertTrue(1.5 <= ended < 3.5, ended)  # shutdown_timeout, and what ending takes
-            self.assertIn("0 spans were sent, 8 were lost", agent.child.output())
-            agent.stop()
-            agent.sink.stop()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(sig), socket.socket() as hole:  # accepts, and never answers
+                hole.bind(("127.0.0.1", 0))
+                hole.listen(16)
+                config = (f"otel_traces_export: {{endpoint: 'http://127.0.0.1:{hole.getsockname()[1]}/v1/traces', protocol: http/json}}\n"
+                          "shutdown_timeout: 1500ms\n")
+                agent = Agent(services=[{"open_ports": str(self.port)}], config=config, traces=False)
+                for _ in range(8):
+                    request(self.port, path="/stuck")
+                wait_for(lambda: agent.metric_sum("http_server_request_duration_seconds_count") == 8, "8 requests")
+                self.assertTrue(attachments(agent.child.pid))
+                began = time.monotonic()
+                agent.child.process.send_signal(sig)
+                # Detached at once, which shows as not ready any more, while it still tries to deliver.
+                wait_for(lambda: not attachments(agent.child.pid), "its programs to be detached")
+                detached = time.monotonic() - began
+                self.assertEqual([status_of(agent.prometheus_port, path) for path in ("/readyz", "/healthz")], [503, 200])
+                self.assertIsNone(agent.child.process.poll())
+                self.assertEqual(agent.child.process.wait(20), 0)
+                ended = time.monotonic() - began
+                self.assertLess(detached, 1)
+                self.assertTrue(1.5 <= ended < 3.5, ended)  # shutdown_timeout, and what ending takes
+                self.assertIn("0 spans were sent, 8 were lost", agent.child.output())
+                agent.stop()
+                agent.sink.stop()
 
     def test_a_second_interrupt_does_not_wait(self):
         with socket.socket() as hole:

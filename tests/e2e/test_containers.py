@@ -5,12 +5,14 @@ names are right from wherever one looks."""
 import json
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
 import unittest
 
 from harness import WAGGLE, Agent, Child, Sink, free_port, request, subset, wait_for
 from namespaces import INIT, Group, enter, inner, sandboxed
-from talk import service_folder
+from talk import TALK, expected_client, expected_server, service_folder, steady
 
 PYTHON = "/usr/bin/python3"
 ID = "c0ffee" * 10 + "1234"
@@ -120,6 +122,68 @@ class ServiceInContainer(unittest.TestCase):
             by_kind = {s.kind: s for s in spans}
             self.assertEqual(by_kind["server"].parent, by_kind["client"].span_id)
             self.assertEqual(by_kind["client"].service, "curl")
+
+
+class TwoNetworks(unittest.TestCase):
+    """A client and a server in two networks, joined by a cable: each end's address is its own, and never taken for the other's."""
+    maxDiff = None
+    FORMS = {"ipv4": (8080, "0.0.0.0", "10.9.0.1", "10.9.0.2"),  # port, where the server listens, the client's address, the server's
+             "ipv6": (8081, "fd09::2", "fd09::1", "fd09::2"),
+             "mapped": (8082, "::", "10.9.0.1", "10.9.0.2")}
+
+    def network(self):
+        """A process that holds one; as the first of its own it hears nothing milder."""
+        child = sandboxed(INIT, net=True)
+        self.addCleanup(child.stop, signal.SIGKILL)
+        return inner(child)
+
+    def within(self, network, argv, **more):
+        child = Child(["nsenter", "-t", str(network), "-n", *argv], **more)
+        self.addCleanup(child.stop)
+        return child
+
+    def ip(self, network, *arguments):
+        done = self.within(network, ["ip", *arguments])
+        self.assertEqual(done.process.wait(30), 0, f"{arguments}: {done.output()}")
+
+    def test_addresses(self):
+        near, far = self.network(), self.network()
+        self.ip(near, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", str(far))
+        for network, end in ((near, "1"), (far, "2")):
+            self.ip(network, "link", "set", "cable", "up")
+            self.ip(network, "address", "add", f"10.9.0.{end}/24", "dev", "cable")
+            self.ip(network, "address", "add", f"fd09::{end}/64", "dev", "cable", "nodad")
+        for port, address, _, _ in self.FORMS.values():
+            self.within(far, [*orders(port), address])
+            wait_for(lambda: self.is_heard(far, port), f"port {port}")
+        client = self.within(near, ["curl", "-K", "-"], stdin=subprocess.PIPE)
+        with Agent(services=[{"open_ports": "8080-8082", "cmd_args": "orders.py"}, {"pids": [client.pid]}]) as agent:
+            wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 4, "all to be watched")
+            said = [f'url = "{self.url(port, far)}"\noutput = "/dev/null"\nuser-agent = "talk/1"\nsilent\n'
+                    for port, _, _, far in self.FORMS.values()]
+            client.process.stdin.write("next\n".join(said).encode())
+            client.process.stdin.close()
+            spans = {(s.kind, s["server.port"]): s for s in agent.expect_spans(6)}
+            for form, (port, _, near, far) in self.FORMS.items():
+                with self.subTest(form):
+                    self.check(port, near, far, spans["client", port], spans["server", port])
+
+    def check(self, port, near, far, call, answer):
+        self.assertEqual(steady(call), expected_client(TALK[0], port, **{
+            "server.address": far, "network.peer.address": far, "url.full": self.url(port, far)}))
+        self.assertEqual(steady(answer), expected_server(TALK[0], port, **{
+            "server.address": far, "client.address": near, "network.peer.address": near, "waggle.parent": "exact"}))
+        self.assertEqual((answer.trace_id, answer.parent), (call.trace_id, call.span_id))
+
+    def url(self, port, host):
+        return f"http://[{host}]:{port}{TALK[0].target}" if ":" in host else f"http://{host}:{port}{TALK[0].target}"
+
+    def is_heard(self, network, port):
+        for table in ("tcp", "tcp6"):
+            with open(f"/proc/{network}/net/{table}") as file:
+                if any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in file):
+                    return True
+        return False
 
 
 class AgentInContainer(unittest.TestCase):

@@ -8,6 +8,8 @@ import unittest
 
 from databases import PYTHON, SOURCES, DatabaseTest, Mariadb, go_client, java_client, node_packages, python_packages
 from harness import Child, free_port, request, subset, wait_for
+from talk import service_folder
+from tls import certificate, key_for
 
 TABLES = ("CREATE TABLE users (id INT, name VARCHAR(20))", "INSERT INTO users VALUES (1, 'ann'), (2, 'bob')",
           "CREATE TABLE orders (user_id INT)", "CREATE TABLE blobs (b LONGTEXT)", "CREATE DATABASE other",
@@ -42,12 +44,13 @@ class MysqlTest(DatabaseTest):
 
 
 class Drivers(MysqlTest):
-    def test_pymysql(self):
+    def by_pymysql(self, run, *client, **env):
+        """By the client of databases/myclient.py, or by what wraps it."""
         with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
             file.write("7\n" * 40_000)
             file.flush()
-            agent = self.run_client(PYTHON, os.path.join(SOURCES, "myclient.py"), str(self.server.port), file.name,
-                                    env={"PYTHONPATH": python_packages("pymysql", "PyMySQL==1.1.1"), "PYTHONDONTWRITEBYTECODE": "1"})
+            agent = run(PYTHON, *client, os.path.join(SOURCES, "myclient.py"), str(self.server.port), file.name,
+                        env={"PYTHONPATH": python_packages("pymysql", "PyMySQL==1.1.1"), "PYTHONDONTWRITEBYTECODE": "1", **env})
         found = self.expect(agent, [
             ("SET", "SET NAMES utf8mb4", None),
             *[("SELECT users", "SELECT name FROM users WHERE id = ? AND name = ?", None)] * 2,
@@ -61,6 +64,20 @@ class Drivers(MysqlTest):
         self.assertEqual(found[1]["db.response.returned_rows"], 1)
         self.assertEqual(found[5]["db.operation.batch.size"], 3)
         self.assertEqual(found[-1]["db.namespace"], "other")
+        return agent, found
+
+    def test_pymysql(self):
+        _, found = self.by_pymysql(self.run_client)
+        self.assertEqual({s["tls.protocol.version"] for s in found}, {None})
+
+    def test_pymysql_over_tls(self):
+        """The same spans, after MySQL's own request for encryption."""
+        self.server.restart(f"--ssl-cert={certificate()}", f"--ssl-key={key_for('mysql', self.server.folder)}")
+        agent, found = self.by_pymysql(self.run_over_tls, service_folder("tls/mysql_client.py"), CERTIFICATE=certificate())
+        self.assertEqual({(s["tls.protocol.name"], s["tls.protocol.version"]) for s in found}, {("tls", "1.3")})
+        self.check_all_read(agent)
+        agent.stop()
+        agent.expect_no_more()
 
     def test_mysql2(self):
         agent = self.run_client("node", os.path.join(SOURCES, "myclient.js"), str(self.server.port),

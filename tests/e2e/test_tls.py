@@ -48,6 +48,7 @@ class NginxTls(unittest.TestCase):
         cls.agent.stop()
         cls.agent.sink.stop()
         cls.server.stop()
+        cls.agent.expect_no_more()
 
     def here(self, path):
         return lambda span: server_is(span, self.port) and span["url.path"] == path
@@ -154,6 +155,7 @@ class Http2(unittest.TestCase):
                     subset(span, network__protocol__version=version, http__response__status_code=200, tls__protocol__version="1.2",
                            tls__next_protocol=protocol)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+            agent.expect_no_more()
         finally:
             server.stop()
 
@@ -175,6 +177,7 @@ class Books(unittest.TestCase):
                 self.assertEqual(agent.metric_sum("waggle_undecoded_connections_total"), 0)
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
                 self.assertEqual(agent.metric_sum("http_server_request_duration_seconds_count", url_scheme="https"), 20)
+            agent.expect_no_more()
         finally:
             server.stop()
 

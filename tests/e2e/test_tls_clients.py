@@ -45,9 +45,10 @@ CLIENTS = {
     "mbedtls": ([PYTHON, service_folder("tls/mbedtls_client.py")], lines),
     "wolfssl": ([PYTHON, service_folder("tls/wolfssl_client.py")], lines),
     "dotnet": ([*dotnet_program("Caller.cs")], lines),
+    "curl_gnutls": ([PYTHON, service_folder("tls/curl_gnutls_client.py")], lines),
 }
 # Where several are loaded: a part of the path of those that are used.
-LIBRARIES = {"curl_cffi": ["curl_cffi"], "both": ["curl_cffi", "libssl"]}
+LIBRARIES = {"curl_gnutls": ["libgnutls"], "curl_cffi": ["curl_cffi"], "both": ["curl_cffi", "libssl"]}
 # Its library is loaded with the first import.
 CURL_CFFI = {"PYTHONPATH": curl_cffi()}
 AIOHTTP = {"PYTHONPATH": from_index("aiohttp==3.9.5", WHEELS)}
@@ -85,6 +86,7 @@ class TlsClients(unittest.TestCase):
         log = cls.agent.child.output()
         for payload in ("/item/", "hello"):
             assert payload not in log, log
+        cls.agent.expect_no_more()
 
     def expect(self, name, count):
         """The spans of one client's calls."""
@@ -102,6 +104,8 @@ class TlsClients(unittest.TestCase):
         clients = {s["url.full"]: s for s in spans if s.kind == "client"}
         servers = [s for s in spans if s.kind == "server"]
         self.assertEqual(set(clients), {f"https://127.0.0.1:{port}{path}" for port in self.versions for path in PATHS})
+        self.assertEqual(sorted((s["server.port"], s["url.path"]) for s in servers),
+                         sorted((port, path) for port in self.versions for path in PATHS))
         for server in servers:
             port = server["server.port"]
             client = clients[f"https://127.0.0.1:{port}{server['url.path']}"]
@@ -165,6 +169,10 @@ class TlsClients(unittest.TestCase):
 
     def test_wolfssl(self):
         self.check("wolfssl")
+
+    def test_curl_gnutls(self):
+        """Debian's other libcurl."""
+        self.check("curl_gnutls", version="2")
 
     def test_dotnet(self):
         """OpenSSL 1.1.1 on memory buffers, on a pool of threads."""

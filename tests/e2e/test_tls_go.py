@@ -68,6 +68,7 @@ class GoTls(unittest.TestCase):
                 self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
                 talk_by_tls_1_2(agent, port)
                 self.check_books(agent)
+            agent.expect_no_more()
         finally:
             client.stop()
             server.stop()
@@ -101,6 +102,7 @@ class GoTls(unittest.TestCase):
                     self.assertEqual(caller.trace_id, span.trace_id)
                     self.assertEqual((caller["server.address"], caller["server.port"]), ("localhost", port))
                 self.check_books(agent)
+            agent.expect_no_more()
         finally:
             client.stop()
             server.stop()
@@ -132,6 +134,7 @@ class GoTls(unittest.TestCase):
                 subset(span, http__response__status_code=200, url__path="/cut", network__protocol__version="1.1",
                        waggle__incomplete="connection_closed")
                 self.check_books(agent)
+            agent.expect_no_more()
         finally:
             server.stop()
 
@@ -148,6 +151,7 @@ class GoTls(unittest.TestCase):
                 self.assertEqual((broken["http.response.status_code"], broken.is_error), (500, True))
                 self.assertEqual((echo["http.request.body.size"], echo["http.response.body.size"]), (300_000, 300_000))
                 self.check_books(agent)
+            agent.expect_no_more()
         finally:
             server.stop()
 

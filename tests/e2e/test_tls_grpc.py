@@ -15,6 +15,11 @@ def by_tls(start):
 
 
 class GrpcOverTls(test_grpc.Talk):
+    def check(self, agent, port):
+        super().check(agent, port)
+        agent.stop()
+        agent.expect_no_more()
+
     def test_go(self):
         self.talk(by_tls(go), by_tls(go), libraries=2)
 

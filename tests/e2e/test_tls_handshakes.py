@@ -41,6 +41,7 @@ class Handshakes(unittest.TestCase):
         cls.agent.sink.stop()
         cls.server.stop()
         cls.folder.cleanup()
+        cls.agent.expect_no_more()
 
     def span(self, path, **expected):
         found, = self.agent.expect_spans(1, lambda s: server_is(s, self.port) and s["url.path"] == path)

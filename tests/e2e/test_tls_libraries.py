@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Other libraries than the system's OpenSSL, and other protocols than HTTP: servers with GnuTLS, mbedTLS and wolfSSL, OpenSSL 1.1.1
-as psycopg2's wheels bring it, OpenSSL 3.5 likewise, PostgreSQL after its own request for encryption, Redis."""
+as psycopg2's wheels bring it, OpenSSL 3.5 likewise, beside the system's in one process, PostgreSQL after its own request for
+encryption, Redis."""
 import glob
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import tempfile
@@ -17,7 +17,7 @@ from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
 from test_postgres import TABLES
 from test_tls_attach import get
-from tls import certificate, gnutls_server, key
+from tls import certificate, gnutls_server, key, key_for, nginx_tls
 
 
 def lighttpd(module):
@@ -46,6 +46,7 @@ class Libraries(unittest.TestCase):
                     subset(span, tls__protocol__version="1.2" if span["url.path"] == "/page/0" else newest, http__response__status_code=200, url__scheme="https", client__address="127.0.0.1", waggle__incomplete=None)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+            agent.expect_no_more()
         finally:
             server.stop()
 
@@ -62,11 +63,7 @@ class Libraries(unittest.TestCase):
         """Its client has GnuTLS."""
         server = Mariadb()
         self.addCleanup(server.stop)
-        pem = os.path.join(server.folder, "key.pem")
-        shutil.copy(key(), pem)
-        shutil.chown(pem, "mysql", "mysql")
-        os.chmod(pem, 0o600)
-        server.restart(f"--ssl-cert={certificate()}", f"--ssl-key={pem}")
+        server.restart(f"--ssl-cert={certificate()}", f"--ssl-key={key_for('mysql', server.folder)}")
         client = Child(["mariadb", "--no-defaults", "--ssl", "--protocol=tcp", "-h", "127.0.0.1", "-P", str(server.port), "-u", "shop", "-ppw",
                         "-D", "shop", "-f", "-n"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
@@ -79,6 +76,7 @@ class Libraries(unittest.TestCase):
                     spans = agent.expect_spans(3, lambda s: s.kind == kind and s["db.query.text"])
                     self.assertEqual([s["db.query.text"] for s in spans], ["SHOW STATUS LIKE ?", "SELECT * FROM missing", "SELECT ?"])
                     self.assertEqual([s["db.response.status_code"] for s in spans], [None, "1146", None])
+            agent.expect_no_more()
         finally:
             client.stop()
 
@@ -99,6 +97,7 @@ class Libraries(unittest.TestCase):
                 servers = agent.expect_spans(3, lambda s: s.kind == "server" and s["db.operation.name"] in names)
                 # The client had connected before: where its plaintext stands is not known, so no call is joined.
                 self.assertEqual([s.parent for s in servers], [""] * 3)
+            agent.expect_no_more()
         finally:
             client.stop()
             server.stop()
@@ -111,10 +110,7 @@ class Postgresql(DatabaseTest):
     def setUpClass(cls):
         cls.server = Postgres()
         cls.addClassCleanup(cls.server.stop)
-        pem = os.path.join(cls.server.folder, "key.pem")
-        shutil.copy(key(), pem)
-        shutil.chown(pem, "postgres", "postgres")
-        os.chmod(pem, 0o600)
+        pem = key_for("postgres", cls.server.folder)
         for setting in (f"ssl_cert_file = '{certificate()}'", f"ssl_key_file = '{pem}'", "ssl = on"):
             cls.server.psql(f"ALTER SYSTEM SET {setting}")
         cls.server.psql("SELECT pg_reload_conf()")
@@ -140,6 +136,8 @@ class Postgresql(DatabaseTest):
         agent = self.watch(client)
         wait_for(lambda: "libssl" in agent.child.output(), "its library to be read")
         self.ask(client, agent, "client")
+        agent.stop()
+        agent.expect_no_more()
 
     def test_server(self):
         """A process of its own for each connection."""
@@ -151,10 +149,15 @@ class Postgresql(DatabaseTest):
         wait_for(lambda: re.search(rf"process {pid}: reading TLS through \S*libssl", agent.child.output()), "its library to be read")
         self.ask(client, agent, "server")
 
-    def by_psycopg2(self, version, library):
+    def psycopg2(self, version, library):
+        """The folder with this version, and the library that it brings."""
         packages = from_index("psycopg2-binary==" + version, ["--no-deps", "--only-binary=:all:", "--python-version", "3.11",
                                                               "--implementation", "cp"])
-        self.assertTrue(glob.glob(f"{packages}/psycopg2_binary.libs/{library}"))
+        brought, = glob.glob(f"{packages}/psycopg2_binary.libs/{library}")
+        return packages, brought
+
+    def by_psycopg2(self, version, library):
+        packages, _ = self.psycopg2(version, library)
         client = Child([PYTHON, service_folder("tls/postgres_client.py")], stdin=subprocess.PIPE, env={"PYTHONPATH": packages})
         try:
             with Agent(services=[{"pids": [client.pid]}]) as agent:
@@ -169,6 +172,7 @@ class Postgresql(DatabaseTest):
                 self.assertEqual(spans[2]["db.query.text"], "SELECT ?")
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+            agent.expect_no_more()
         finally:
             client.stop()
 
@@ -177,6 +181,39 @@ class Postgresql(DatabaseTest):
 
     def test_openssl_3_5(self):
         self.by_psycopg2("2.9.11", "libssl*.so.3*")
+
+    def in_turns(self, version, library):
+        """One process that calls by Python's ssl, which has the system's OpenSSL, and by the wheel's own."""
+        packages, brought = self.psycopg2(version, library)
+        web, port = nginx_tls()
+        self.addCleanup(web.stop)
+        client = Child([PYTHON, service_folder("tls/two_openssls.py")], stdin=subprocess.PIPE, env={"PYTHONPATH": packages})
+        self.addCleanup(client.stop)
+        with Agent(services=[{"pids": [client.pid]}]) as agent:
+            for path in (brought, "/libssl.so.3"):
+                wait_for(lambda path=path: re.search(rf"process {client.pid}: reading TLS through \S*{re.escape(path)}", agent.child.output()),
+                         f"{path} to be read")
+            turns = [f"/turn/{number}" for number in range(5)]
+            client.process.stdin.write(f"{self.server.port} {port} {certificate()}\n".encode() + "".join(f"{path}\n" for path in turns).encode())
+            client.process.stdin.close()
+            spans = agent.expect_spans(2 * len(turns))
+            self.assertEqual(client.process.wait(20), 0, client.output())
+            wanted = []
+            for number, path in enumerate(turns):
+                wanted += [("client", f"https://127.0.0.1:{port}{path}", None, port),
+                           ("client", None, f"SELECT ? AS {'abcde'[number]}", self.server.port)]
+            self.assertEqual([(s.kind, s["url.full"], s["db.query.text"], s["server.port"]) for s in spans], wanted)
+            for span in spans:
+                subset(span, server__address="127.0.0.1", tls__protocol__version="1.3", waggle__incomplete=None)
+                self.assertFalse(span.is_error)
+            self.check_all_read(agent)
+        agent.expect_no_more()
+
+    def test_openssl_1_1_and_the_systems(self):
+        self.in_turns("2.9.5", "libssl*.so.1.1*")
+
+    def test_openssl_3_5_and_the_systems(self):
+        self.in_turns("2.9.11", "libssl*.so.3*")
 
     def on_memory_buffers(self, *argv, env, statements):
         agent = self.run_over_tls(*argv, env=env)
@@ -187,6 +224,8 @@ class Postgresql(DatabaseTest):
             subset(span, db__system__name="postgresql", db__namespace="shop", server__address="127.0.0.1", server__port=self.server.port,
                    tls__protocol__version="1.3", waggle__incomplete=None)
         self.check_all_read(agent)
+        agent.stop()
+        agent.expect_no_more()
 
     def test_asyncpg(self):
         insert = ("INSERT INTO orders (user_id) VALUES ($1)", None)

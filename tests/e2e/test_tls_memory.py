@@ -6,6 +6,7 @@ import os
 import subprocess
 import unittest
 
+from artefacts import dynamic_node
 from databases import node_packages
 from harness import Agent, Child, free_port, server_is, subset, wait_for
 from talk import service_folder
@@ -27,17 +28,17 @@ def uvicorn():
                   "--ssl-ciphers", "ALL", "--log-level", "warning", "--loop", "asyncio", "--timeout-keep-alive", "120"], cwd=service_folder("tls")).wait_port(port), port
 
 
-def node():
+def node(command=("node",)):
     port = free_port()
-    return Child(["node", service_folder("tls/server.mjs"), str(port), certificate(), key()]).wait_port(port), port
+    return Child([*command, service_folder("tls/server.mjs"), str(port), certificate(), key()]).wait_port(port), port
 
 
 def asyncio_client(stdout=subprocess.PIPE, env=None):
     return Child([PYTHON, service_folder("tls/asyncio_client.py")], stdin=subprocess.PIPE, stdout=stdout, env=env)
 
 
-def node_client(stdout=subprocess.PIPE, program="node"):
-    return Child([program, service_folder("tls/client.mjs")], stdin=subprocess.PIPE, stdout=stdout)
+def node_client(stdout=subprocess.PIPE, command=("node",)):
+    return Child([*command, service_folder("tls/client.mjs")], stdin=subprocess.PIPE, stdout=stdout)
 
 
 def node_24():
@@ -74,6 +75,7 @@ class MemoryBio(unittest.TestCase):
                                      ("https", 200, 5))
                 self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
                 talk_by_tls_1_2(agent, port)
+            agent.expect_no_more()
         finally:
             client.stop()
             server.stop()
@@ -84,6 +86,20 @@ class MemoryBio(unittest.TestCase):
     def test_node(self):
         self.check_server(node)
 
+    def with_the_systems_openssl(self, start):
+        """Debian's own Node, which has none linked in."""
+        started = start(command=dynamic_node())
+        child = started if isinstance(started, Child) else started[0]
+
+        def maps():
+            with open(f"/proc/{child.pid}/maps") as file:
+                return file.read()
+        wait_for(lambda: "/libnode.so" in maps() and "/libssl.so.3" in maps(), "its libraries to be loaded")
+        return started
+
+    def test_node_with_the_systems_openssl(self):
+        self.check_server(lambda: self.with_the_systems_openssl(node))
+
     def test_tls_1_2(self):
         """Records are as long as the cipher makes them."""
         server, port = uvicorn()
@@ -92,6 +108,7 @@ class MemoryBio(unittest.TestCase):
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "the server's library to be read")
                 for cipher in CIPHERS:
                     talk_by_tls_1_2(agent, port, cipher)
+            agent.expect_no_more()
         finally:
             server.stop()
 
@@ -114,6 +131,7 @@ class MemoryBio(unittest.TestCase):
                     self.assertEqual(caller.trace_id, span.trace_id)
                     self.assertEqual(caller["url.scheme"], "https")
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+            agent.expect_no_more()
         finally:
             client.stop()
             server.stop()
@@ -124,9 +142,12 @@ class MemoryBio(unittest.TestCase):
     def test_node_client(self):
         self.check_client(node_client)
 
+    def test_node_client_with_the_systems_openssl(self):
+        self.check_client(lambda: self.with_the_systems_openssl(node_client))
+
     def test_node_client_with_openssl_3_5(self):
         """Whose SSL_new cannot be followed to its end: sessions begin by what is called before the handshake."""
-        self.check_client(lambda: node_client(program=node_24()))
+        self.check_client(lambda: node_client(command=[node_24()]))
 
     def test_connections_older_than_the_agent(self):
         """Nothing is known of their handshake; from the agent's start on they are read."""
@@ -148,6 +169,7 @@ class MemoryBio(unittest.TestCase):
                 for span in spans:
                     local = connections[int(span["url.path"].split("/")[2])].sock.getsockname()[1]
                     self.assertEqual(span["network.peer.port"], local)
+            agent.expect_no_more()
             for connection in connections:
                 connection.close()
         finally:

@@ -3,11 +3,12 @@
 """rustls in a release build with its symbols: a server by hyper and tokio, whose connections go from thread to thread, and
 a client that blocks; without symbols it is counted as encrypted. And the openssl crate over the system's library."""
 import http.client
+import json
 import subprocess
 import unittest
 
 from artefacts import rust_openssl, rust_tls
-from harness import Agent, Child, free_port, request, server_is, wait_for
+from harness import Agent, Child, free_port, request, server_is, subset, wait_for
 from test_explain import explain
 from test_tls_memory import asyncio_client, talk_by_tls_1_2
 from tls import CONNECTIONS, REQUESTS, certificate, client_context, drive, issued, key, nginx_tls
@@ -32,6 +33,7 @@ class Server:
         cls.agent.stop()
         cls.agent.sink.stop()
         cls.server.stop()
+        cls.agent.expect_no_more()
 
     def spans(self, count, beginning):
         return self.agent.expect_spans(count, lambda s: server_is(s, self.port) and s["url.path"].startswith(beginning))
@@ -122,19 +124,37 @@ class Client(unittest.TestCase):
         server, port = nginx_tls(certificate=issued(), versions="TLSv" + version)
         client = Child([program, "call"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
-            with Agent(services=[{"pids": [client.pid]}]) as agent:
+            # A client's span does not say its own port; printed, it does.
+            with Agent(services=[{"pids": [client.pid]}], config="trace_printer: json\n") as agent:
                 wait_for(lambda: agent.metric_sum("waggle_tls_processes") == 1, "its library to be read")
                 ports = drive(client, port)
+                self.assertEqual(len(set(ports.values())), CONNECTIONS)
                 spans = agent.expect_spans(CONNECTIONS * REQUESTS, lambda s: s.kind == "client")
-                self.assertEqual(len({s["url.full"] for s in spans}), CONNECTIONS * REQUESTS)
-                self.assertEqual(len(ports), CONNECTIONS)
-                for span in spans:
-                    self.assertEqual((span["server.port"], span["url.scheme"], span["http.response.status_code"], span["tls.protocol.version"]),
-                                     (port, "https", 200, version))
+                self.assertEqual({s["url.full"] for s in spans},
+                                 {f"https://localhost/c/{name}/{turn}" for name in ports for turn in range(REQUESTS)})
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+                self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+            agent.expect_no_more()
+            own_port = self.printed_ports(agent)
+            for span in spans:
+                self.assertEqual(own_port[span.span_id], ports[span["url.full"].split("/")[4]], span)
+                subset(span, server__port=port, url__scheme="https", http__response__status_code=200, http__response__body__size=5,
+                       tls__protocol__version=version, waggle__incomplete=None)
         finally:
             client.stop()
             server.stop()
+
+
+    @staticmethod
+    def printed_ports(agent):
+        """The client's port of each span by its id."""
+        found = {}
+        for line in agent.child.output().splitlines():
+            if line.startswith(("[{", "{")):
+                printed = json.loads(line)
+                for span in printed if isinstance(printed, list) else [printed]:
+                    found[span["spanID"]] = int(span["peerPort"])
+        return found
 
 
 class Stripped(unittest.TestCase):

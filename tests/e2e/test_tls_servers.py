@@ -52,6 +52,7 @@ class TlsServers(unittest.TestCase):
                             self.assertEqual(span["http.response.body.size"], size)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+            agent.expect_no_more()
         finally:
             server.stop()
 

@@ -10,12 +10,12 @@ import tempfile
 import time
 import unittest
 
-from bpf_objects import held
+from bpf_objects import held, map_of
 from harness import Agent, Child, free_port, server_is, wait_for
 from privileges import FOUR, as_user, public_copy
 from talk import service_folder
-from test_tls_attach import function_library, get, is_probed
-from tls import certificate, key, nginx_tls
+from test_tls_attach import function_library, get, is_probed, user_probes
+from tls import certificate, expect_nothing_of_others, key, nginx_tls
 
 PYTHON = "/usr/bin/python3"
 PARANOID = "/proc/sys/kernel/perf_event_paranoid"
@@ -43,9 +43,11 @@ class Services(unittest.TestCase):
     def check(self, server, port, count=5, **options):
         with Agent(services=[{"open_ports": str(port)}], **options) as agent:
             wait_for(lambda: agent.metric_sum("waggle_tls_processes") >= 1, "its library to be read")
+            self.assertEqual({(is_multi, is_return) for is_multi, is_return, _ in user_probes(agent.child.pid)}, {(True, False)})
             for number in range(count):
                 get(port, f"/checked/{number}")
             agent.expect_spans(count, lambda s: server_is(s, port) and s["url.path"].startswith("/checked/"))
+        agent.expect_no_more()
         self.assertEqual(get(port, "/after")[0], 200)
         self.assertIsNone(server.process.poll(), server.output())
 
@@ -147,6 +149,7 @@ class Swarm(unittest.TestCase):
             begun = time.monotonic()
             self.assertEqual(agent.stop(), 0)
             self.assertLess(time.monotonic() - begun, 10)
+            agent.expect_no_more()
         with open(f"/proc/{swarm.pid}/task/{swarm.pid}/children") as file:
             children = [int(pid) for pid in file.read().split()]
         self.assertEqual(len(children), PROCESSES)
@@ -178,6 +181,7 @@ class Swarm(unittest.TestCase):
             second = self.swarm("steady.py", more)
             wait_for(lambda: agent.metric_sum("waggle_tls_processes") == few + more + 2, "the others to be read")
             wait_for(lambda: self.links(agent) == others + 1, "one link to be in the place of all")
+            self.assertEqual(user_probes(agent.child.pid), [(True, False, 0)])
             self.tell(second)
             with open(f"/proc/{second.pid}/task/{second.pid}/children") as file:
                 children = [int(pid) for pid in file.read().split()]
@@ -186,6 +190,10 @@ class Swarm(unittest.TestCase):
             self.tell(stranger, f"{self.port} {certificate()} /stranger/1\n")
             wait_for(lambda: self.links(agent) == others + few + more + 2, "each to have its own again")
             self.assertFalse(is_probed(stranger.pid))
+            # It ran into the one link, whose program has counted that. In the first place stands the agent's own number.
+            calls = {entry["key"]: entry["value"] for entry in map_of(agent.child.pid, "tls_strangers")}
+            self.assertEqual(calls.pop(0), agent.child.pid)
+            self.assertGreater(sum(calls.values()), 0)
             self.tell(stranger, f"{self.port} {certificate()} /stranger/2\n")
             stranger.process.stdin.close()
             self.assertEqual(stranger.process.wait(20), 0)
@@ -198,6 +206,8 @@ class Swarm(unittest.TestCase):
             spans = agent.expect_spans(len(wanted), lambda s: s.kind == "client")
             self.assertEqual({s["url.full"] for s in spans}, wanted)
             self.assertEqual(agent.metric_sum("waggle_requests_missed_total"), 0)
+            expect_nothing_of_others(agent)
+        agent.expect_no_more()
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ class Static(Pages):
                 self.get_pages(agent, port)
                 self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
                 self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+            agent.expect_no_more()
             self.assertEqual(get(port, "/after")[0], 200)
             self.assertIsNone(server.process.poll())
         finally:
@@ -162,6 +163,7 @@ class Static(Pages):
                 spans = agent.expect_spans(5, lambda s: s.kind == "client")
                 self.assertEqual([s["url.full"].partition("/call")[2] for s in spans], [f"/{n}" for n in range(5)])
                 self.assertEqual([s["http.response.status_code"] for s in spans], [200] * 5)
+            agent.expect_no_more()
         finally:
             client.stop()
             server.stop()
@@ -205,6 +207,7 @@ class Node(unittest.TestCase):
                         self.assertEqual(span["network.peer.port"], ports[span["url.path"].split("/")[2]], span)
                         self.assertEqual((span["url.scheme"], span["http.response.status_code"]), ("https", 200))
                     self.assertEqual(len({s["url.path"] for s in spans}), CONNECTIONS * REQUESTS)
+                agent.expect_no_more()
             finally:
                 client.stop()
                 server.stop()
@@ -299,6 +302,7 @@ class Boringssl(Pages):
                        server__port=port, tls__protocol__version=servers[port], waggle__incomplete=None)
             self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
             self.assertEqual(agent.metric_sum("waggle_tls_unbound_total"), 0)
+        agent.expect_no_more()
 
     def test_client(self):
         self.check(is_stripped=True)
@@ -332,6 +336,7 @@ class Boringssl(Pages):
             self.assertEqual(agent.metric_sum("waggle_tls_fingerprints_total"), is_stripped)
             self.get_pages(agent, port)
             self.assertEqual(agent.metric_sum("waggle_turns_lost_total"), 0)
+        agent.expect_no_more()
 
     def test_server(self):
         self.check_server(is_stripped=True)

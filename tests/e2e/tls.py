@@ -9,13 +9,15 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 
-from harness import Child, free_port
+from harness import Child, free_port, wait_for
 from proxies import MODULES
 from services import nginx
 
 CONNECTIONS = 64
 REQUESTS = 5
+BOUND = 6  # seconds; a little more than how long plaintext waits for its socket
 _folder = None
 
 
@@ -53,6 +55,15 @@ def issued(name="server"):
         subprocess.run(["openssl", "x509", "-req", "-in", request, "-CA", certificate(), "-CAkey", key(), "-CAcreateserial",
                         "-days", "2", "-extfile", extensions, "-out", path], check=True, capture_output=True)
         os.chmod(path, 0o644)
+    return path
+
+
+def key_for(user, folder):
+    """The key in a file that is that user's alone, as databases want it."""
+    path = os.path.join(folder, "key.pem")
+    shutil.copy(key(), path)
+    shutil.chown(path, user, user)
+    os.chmod(path, 0o600)
     return path
 
 
@@ -117,6 +128,20 @@ def drive(client, port, connections=CONNECTIONS, requests=REQUESTS):
     out, _ = client.process.communicate(f"{port} {certificate()} {connections} {requests}\n".encode(), timeout=60)
     assert client.process.returncode == 0, client.output()
     return {name: int(local) for name, local in (line.split() for line in out.decode().splitlines())}
+
+
+def expect_nothing_of_others(agent):
+    """Plaintext of a process that is not selected, had it come in, would have become a nobody's span, or would wait for a socket that
+    nobody watches until it is counted."""
+    def told():
+        names = ("waggle_spans_unowned_total", "waggle_tls_unbound_total")
+        found = [(name, value) for (name, _), value in agent.metrics().items() if name in names]
+        assert {name for name, _ in found} == set(names), found
+        return [entry for entry in found if entry[1]]
+
+    since = time.monotonic()
+    wait_for(lambda: told() or time.monotonic() - since > BOUND, "what has no socket to be counted")
+    assert told() == [], told()
 
 
 class Tunnels(socketserver.ThreadingTCPServer):

@@ -87,7 +87,7 @@ ways < /commands > /answers &
 exec 3> /commands
 echo "crowd THREADS ROUNDS crowd" >&3
 wait_for 'grep -q "blocked\|failed" /answers'
-waggle run --config /waggle.yaml --set 'ebpf.disable=DISABLE' > /dev/null 2> /log &
+waggle run --config /waggle.yaml --set 'ebpf.disable=DISABLE' QUEUE-TIME > /dev/null 2> /log &
 agent=$!
 begun=$(cut -d' ' -f1 /proc/uptime)
 wait_for 'curl -s -o /dev/null --fail http://127.0.0.1:9464/readyz'
@@ -240,7 +240,8 @@ class OnKernel:
         spans += not cls.finds_late(hook)
         tls = TLS.replace("KERNEL-TLS-RUN", SHORT_LIVED if cls.finds_late(hook) else WAITING)
         more = tls * cls.reads_tls(hook) + (LATE if cls.finds_late(hook) else LOOKED_FOR) + TALKS * cls.talks(hook)
-        replaced = {"HOOK": hook, "DISABLE": cls.hooks[hook], "MORE": more, "COMMANDS": commands, "NUMBER": str(3 + len(rows) + len(cls.families())),
+        queue_time = "" if hook == "tp_btf" else "--set ebpf.queue_time=true"  # has no effect
+        replaced = {"HOOK": hook, "DISABLE": cls.hooks[hook], "QUEUE-TIME": queue_time, "MORE": more, "COMMANDS": commands, "NUMBER": str(3 + len(rows) + len(cls.families())),
                     "FAMILIES": " ".join(cls.families()), "PIECES": str(PIECES), "PIPELINED": str(PIPELINED),
                     "SPANS": str(spans), "THREADS": str(THREADS), "ROUNDS": str(ROUNDS), "COUNT": str(COUNT)}
         text = TURN
@@ -284,6 +285,10 @@ class OnKernel:
             if hook not in self.misses:
                 self.assertNotIn(f"WAITED {hook} ", self.log, self.tail(hook))
             self.assertNotIn(f"ANSWER {hook} ", self.log, self.tail(hook))
+
+    def test_queue_time_needs_tp_btf(self):
+        for hook in set(self.hooks) - {"tp_btf"}:
+            self.assertRegex(self.log, rf"LOG {hook} .*ebpf.queue_time: this kernel does not tell when bytes arrive")
 
     def test_one_reader_for_one_processor(self):
         for hook in self.hooks:

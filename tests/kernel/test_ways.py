@@ -18,6 +18,8 @@ WRITES = ["write", "writev", "pwritev2", "send", "sendto", "sendmsg", "sendmmsg"
 FAMILIES = ["ipv4", "ipv6", "mapped", "mptcp", "unix"]
 IN_PAGES = [("read", "sendfile"), ("read", "splice_write"), ("read", "uring_write"), ("read", "uring_sendmsg"),
             ("uring_read", "write"), ("uring_recvmsg", "write")]
+# … and what is a hole as a whole, heads too. A multishot has 16 buffers, and is a program's last.
+IN_RINGS = [("uring_readv", "write", 50000), ("read", "uring_writev", 50000), ("uring_recv_multishot", "write", 3000)]
 CONNECTION, CLOSE = 1, 3  # bpf/abi/events.h
 SEND, RECEIVE = 0, 1
 
@@ -55,30 +57,35 @@ class Bytes(unittest.TestCase):
         agent = Agent(services=[{"exe_path": "/ways$"}], config=self.config, subcommand=("record", file))
         self.addCleanup(agent.sink.stop)
         self.addCleanup(agent.stop)
-        child = Child([WAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.addCleanup(child.stop)
-        self.assertEqual(child.process.stdout.readline(), b"ready\n")
-        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the program to be watched")
-        ways = [(READS[i % len(READS)], WRITES[i % len(WRITES)]) for i in range(len(READS))] + IN_PAGES
+        ways = [(READS[i % len(READS)], WRITES[i % len(WRITES)], 50000) for i in range(len(READS))]
+        ways += [(read, write, 50000) for read, write in IN_PAGES] + IN_RINGS
         told = 0
         for family in ("ipv4", "ipv6", "mapped"):
-            for read, write in ways:
-                child.process.stdin.write(f"{family} {read} {write} 50000 3 bytes\n".encode())
+            child = Child([WAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.addCleanup(child.stop)
+            self.assertEqual(child.process.stdout.readline(), b"ready\n")
+            wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the program to be watched")
+            for read, write, body in ways:
+                child.process.stdin.write(f"{family} {read} {write} {body} 3 bytes\n".encode())
                 child.process.stdin.flush()
-                self.assertEqual(child.process.stdout.readline(), b"done\n", child.output())
+                self.assertEqual(child.process.stdout.readline(), b"done\n", (family, read, write, child.output()))
                 told += 2
+            child.stop()
+            wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 0, "its end")
         wait_for(lambda: agent.metric_sum("waggle_connections_tracked") == 0, "all of them to be closed")
-        self.assertEqual(agent.metric_sum("waggle_capture_lost_total"), 0)
+        self.assertEqual(agent.metric_sum("waggle_capture_lost_bytes_total"), 0)
         agent.stop()
         found = list(connections_of(file))
         self.assertEqual(len(found), told)
-        ends = {}
+        ends, bodies = {}, []
         for (local, remote), seen, moved in found:
             self.assertEqual(seen, moved, (local, remote))
-            self.assertGreater(seen[SEND] + seen[RECEIVE], 3 * 50000)
+            bodies.append(seen[SEND] + seen[RECEIVE])
             ends.setdefault(frozenset((local, remote)), []).append(seen)
         for one, other in ends.values():
             self.assertEqual((one[SEND], one[RECEIVE]), (other[RECEIVE], other[SEND]))
+        for body, moved in zip(sorted(2 * 3 * [body for _, _, body in ways]), sorted(bodies)):
+            self.assertGreater(moved, 3 * body)
 
 
 class BytesBySeveralCopies(Bytes):
@@ -123,8 +130,8 @@ class Ways(unittest.TestCase):
         self.assertEqual(self.line(), "done")
         return self.of(tag, count)
 
-    def of(self, tag, count, deadline=30):
-        spans = self.agent.expect_spans(2 * count, lambda s: (s["url.path"] or "").startswith(f"/{tag}/"), deadline)
+    def of(self, tag, count, deadline=30, agent=None):
+        spans = (agent or self.agent).expect_spans(2 * count, lambda s: (s["url.path"] or "").startswith(f"/{tag}/"), deadline)
         by_number = lambda s: int(s["url.path"].split("/")[2])  # noqa: E731
         return (sorted((s for s in spans if s.kind == "server"), key=by_number),
                 sorted((s for s in spans if s.kind == "client"), key=by_number))
@@ -234,16 +241,50 @@ class Ways(unittest.TestCase):
 
     def test_an_answer_in_a_thousand_pieces(self):
         tag = self.tag()
-        before = self.agent.metric_sum("waggle_capture_events_total")
-        self.say(f"pieces 1000 {tag}")
-        self.assertEqual(self.line(), "answered")
-        # Promptly: the connection stays open, and no request follows.
-        servers, clients = self.of(tag, 1)
-        self.assertEqual(servers[0]["http.response.body.size"], 100000)
-        self.assertEqual(clients[0]["http.response.body.size"], 100000)
-        self.say("")
-        self.assertEqual(self.line(), "done")
-        self.assertLess(self.agent.metric_sum("waggle_capture_events_total") - before, 300)
+        # Where pids are listed the programs that others start are no events.
+        with Agent(services=[{"pids": [self.child.pid]}], config=self.config) as agent:
+            before = self.events(agent)
+            self.say(f"pieces 1000 {tag}")
+            self.assertEqual(self.line(), "answered")
+            # Promptly: the connection stays open, and no request follows.
+            for spans in self.of(tag, 1, agent=agent):
+                self.assertEqual(spans[0]["http.response.body.size"], 100000)
+            self.say("")
+            self.assertEqual(self.line(), "done")
+            # The sender's first 16 KiB are 164 calls, the receiver's as many or fewer: 175 to 193 of some 2,000 were measured.
+            told = self.events(agent) - before
+            self.assertTrue(164 < told < 400, told)
+
+    def events(self, agent):
+        """Those that the kernel's side has reported until now: all have been read."""
+        def emitted():
+            count = agent.metric_sum("waggle_events_emitted_total")
+            return [count] if count == agent.metric_sum("waggle_events_read_total") else None
+        return wait_for(emitted, "all events to be read")[0]
+
+
+class Older(unittest.TestCase):
+    def test_each_end_of_connections_that_were_there_before(self):
+        """Who asks is known by what the kernel keeps, from the next message on."""
+        threads, rounds = 8, 2
+        child = Child([WAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(child.stop)
+
+        def say(line, answer):
+            child.process.stdin.write(line)
+            child.process.stdin.flush()
+            self.assertEqual(child.process.stdout.readline(), answer)
+        self.assertEqual(child.process.stdout.readline(), b"ready\n")
+        say(b"crowd %d %d crowd\n" % (threads, rounds), b"blocked\n")
+        with Agent(services=[{"pids": [child.pid]}]) as agent:
+            say(b"\n", b"done\n")
+            found = {(span.kind, span["url.path"]): span for span in agent.expect_spans(2 * threads * rounds)}
+            for i in range(threads * rounds):
+                server, client = (found[kind, f"/crowd/{i}"] for kind in ("server", "client"))
+                self.assertEqual((server["http.response.status_code"], client["http.response.status_code"]), (200, 200))
+                self.assertEqual((server["server.port"], server.parent), (client["server.port"], client.span_id))
+            agent.stop()
+            agent.expect_no_more()
 
 
 class WaysBySeveralCopies(Ways):

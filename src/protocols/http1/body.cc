@@ -79,6 +79,7 @@ bool Body::advance_chunks(streams::Stream& stream, std::optional<std::uint64_t> 
             const auto size = parse_chunk_size(bytes, consumed);
             if (!size) {
                 if (size.error() == Stop::NeedMore && !stream.is_cut()) return false;
+                if (size.error() == Stop::NeedMore) stream.consume(bytes.size());  // what follows is this body's, too
                 return lose(stream, limit);
             }
             stream.consume(consumed);
@@ -95,6 +96,7 @@ bool Body::advance_chunks(streams::Stream& stream, std::optional<std::uint64_t> 
         const std::size_t newline = bytes.find('\n');
         if (newline == std::string_view::npos) {
             if (!stream.is_cut() && bytes.size() < kMaxHead) return false;
+            stream.consume(bytes.size());
             return lose(stream, limit);
         }
         const bool is_end = newline == 0 || (newline == 1 && bytes[0] == '\r');

@@ -138,6 +138,13 @@ RequestEffect Codec::on_request(std::string_view front, const Unit& unit, Reques
     return on_command(packet, unit, request, options);
 }
 
+std::unique_ptr<Prelude> Codec::prelude() const {
+    auto greeted = std::make_unique<Greeted>();
+    greeted->capabilities = server_capabilities_;
+    greeted->is_mariadb = is_mariadb_;
+    return greeted;
+}
+
 RequestEffect Codec::on_login(const Packet& packet) {
     const auto login = read_login(packet.body, packet.length);
     if (!login) return {.kind = RequestKind::Invalid};
@@ -323,8 +330,14 @@ std::unique_ptr<Session> open(const ConnectionInfo& info, Streams& streams, Dire
     return std::make_unique<FramedSession<Codec>>(info, streams, requests);
 }
 
+// The client's login comes next, a second time.
+std::unique_ptr<Session> go_on(const ConnectionInfo& info, Streams& streams, Direction requests, Prelude& prelude) {
+    return std::make_unique<FramedSession<Codec>>(info, streams, requests,
+                                                  Codec(dynamic_cast<const Codec::Greeted&>(prelude)));
+}
+
 }  // namespace
 
-const Protocol kMysql{.name = "mysql", .sniff = sniff, .open = open};
+const Protocol kMysql{.name = "mysql", .sniff = sniff, .open = open, .go_on = go_on};
 
 }  // namespace waggle::protocols::mysql

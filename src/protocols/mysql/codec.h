@@ -33,6 +33,16 @@ class Codec {
         void clear() { *this = {}; }
     };
     using Open = OpenExchanges<Codec>;
+    // The server's greeting, which comes in the clear.
+    struct Greeted : Prelude {
+        std::optional<std::uint32_t> capabilities;
+        bool is_mariadb = false;
+    };
+
+    Codec() = default;
+    explicit Codec(const Greeted& greeted)
+        : server_capabilities_(greeted.capabilities), is_mariadb_(greeted.is_mariadb) {}
+    std::unique_ptr<Prelude> prelude() const;
 
     Parsed<Unit> parse(Side side, std::string_view bytes, bool is_final) const;
     RequestEffect on_request(std::string_view front, const Unit& unit, Request& request, const Options& options);

@@ -7,7 +7,6 @@
 
 #include "protocols/testing/encrypted.h"
 #include "protocols/testing/seeds.h"
-#include "protocols/testing/traffic.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {
@@ -282,7 +281,7 @@ class World {
         for (int i = 0; i < connections; ++i) {
             const SocketOptions options{.id = ++last_id_,
                                         .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT};
-            talk(random_.chance(0.2) ? add_encrypted(host_, options, now_ns_ += 10'000) : host_.add(options));
+            talk(add_some_encrypted(host_, options, random_, now_ns_ += 10'000));
             host_.tick(now_ns_ += 5'000'000);
         }
         host_.tracker().finish(now_ns_ += kSecond, host_.batch());
@@ -365,7 +364,7 @@ class World {
             return move.position;
         }
         if (is_send) flush(socket);
-        host_.report(socket, move);
+        report_call(host_, random_, socket, move);
         flush(socket);
         return move.position;
     }
@@ -374,7 +373,7 @@ class World {
         if (!late_) return;
         const Move move = *late_;
         late_.reset();
-        host_.report(socket, move);
+        report_call(host_, random_, socket, move);
     }
 
     void check() {

@@ -33,6 +33,7 @@ struct Seen {
     std::uint64_t start_ns = 0;
     std::uint64_t end_ns = 0;
     std::uint64_t connection = 0;
+    std::int64_t peer_port = 0;
     spans::SpanKind kind = spans::SpanKind::Internal;
     spans::Incomplete incomplete = spans::Incomplete::No;
 };
@@ -40,7 +41,10 @@ struct Seen {
 class World {
   public:
     World(std::uint64_t seed, Losses losses)
-        : random_(seed), losses_(losses), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
+        : random_(seed),
+          tls_random_(seed),
+          losses_(losses),
+          host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
 
     void run(std::uint64_t connections) {
         TrafficSource source(random_);
@@ -87,6 +91,11 @@ class World {
                 SCOPED_TRACE(answer.path + (talk.is_pipelined ? " pipelined" : "") +
                              (encrypted_.contains(id) ? " encrypted" : "") +
                              (servers_.contains(id) ? " server" : " client") + (lossy_.contains(id) ? " lossy" : ""));
+                if (encrypted_.contains(id)) {  // above its own socket
+                    const bool is_server = servers_.contains(id);
+                    EXPECT_EQ(found->second.kind, is_server ? spans::SpanKind::Server : spans::SpanKind::Client);
+                    EXPECT_EQ(found->second.peer_port, is_server ? 20000 + static_cast<std::int64_t>(id) : 8080);
+                }
                 check(answer, found->second, is_exact || !lossy_.contains(id), talk.is_pipelined);
                 spans_.erase(found);
             }
@@ -124,7 +133,8 @@ class World {
         if (random_.chance(0.2)) {
             options.kind = WG_TCP;
             options.is_connection_lost = false;
-            options = add_encrypted(host_, options, talk.steps.front().time_ns).options();
+            const Binding binding = tls_random_.chance(0.5) ? Binding::Kernel : Binding::Records;
+            options = add_encrypted(host_, options, binding, talk.steps.front().time_ns, thread_of(id)).options();
             encrypted_.insert(id);
         } else {
             host_.add(options);
@@ -156,6 +166,9 @@ class World {
         talks_[id] = std::move(talk);
     }
 
+    // Connections share threads, but not where what tells them apart may be lost.
+    std::uint64_t thread_of(std::uint64_t id) const { return losses_.data > 0 ? id : id % 4; }
+
     void happen(const Entry& entry) {
         Talk& talk = talks_[entry.id];
         const bool is_encrypted = encrypted_.contains(entry.id);
@@ -164,14 +177,14 @@ class World {
         if (entry.what == Entry::What::Move) {
             const Step& step = talk.steps[entry.step];
             const wg_direction direction = step.is_request == is_server ? WG_RECEIVE : WG_SEND;
-            moves_[{entry.id, entry.step}] = socket.moved(direction, step.bytes, step.time_ns, entry.id);
+            moves_[{entry.id, entry.step}] = socket.moved(direction, step.bytes, step.time_ns, thread_of(entry.id));
         } else if (entry.what == Entry::What::Report) {
             Move& move = moves_[{entry.id, entry.step}];
             // How far its plaintext went a closed socket does not tell: the last of it is needed to see a loss before.
             const bool is_needed = is_encrypted && entry.step + 1 == talk.steps.size();
             move.is_lost = entry.step >= talk.first_burst && random_.chance(losses_.data) && !is_needed;
             const std::uint64_t before = host_.records();
-            host_.report(socket, move);
+            report_call(host_, tls_random_, socket, move, losses_.data * 10);
             if (move.is_lost || socket.options().is_connection_lost) lossy_.insert(entry.id);
             if (move.is_lost && host_.records() == before) ++dropped_;
             moves_.erase({entry.id, entry.step});
@@ -196,6 +209,7 @@ class World {
             seen.start_ns = span.start_ns;
             seen.end_ns = span.end_ns;
             seen.connection = span.connection;
+            seen.peer_port = a.number(attr::network_peer_port, 0);
             seen.kind = span.kind;
             seen.incomplete = span.incomplete;
             duplicates_ += !spans_.try_emplace(std::string(a.text(attr::url_path)), seen).second;
@@ -232,6 +246,7 @@ class World {
     }
 
     Random random_;
+    Random tls_random_;
     const Losses losses_;
     Host host_;
     std::priority_queue<Entry> agenda_;

@@ -7,8 +7,7 @@
 #include <map>
 
 #include "base/strings.h"
-#include "protocols/testing/host.h"
-#include "protocols/testing/traffic.h"
+#include "protocols/testing/encrypted.h"
 #include "protocols/testing/worlds.h"
 #include "spans/attribute_names.h"
 
@@ -66,7 +65,9 @@ class World {
 
     void run(int connections) {
         for (int i = 0; i < connections; ++i) {
-            talk(host_.add({.id = ++last_id_, .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT}));
+            const SocketOptions options{.id = ++last_id_,
+                                        .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT};
+            talk(add_some_encrypted(host_, options, random_, now_ns_ += 10'000));
             host_.tick(now_ns_ += 5'000'000);
         }
         host_.tracker().finish(now_ns_ += kSecond, host_.batch());
@@ -118,7 +119,7 @@ class World {
         }
         for (const std::uint64_t message : said) messages_[message].is_lossy = is_lossy;
         host_.tick(now_ns_ += 300'000'000);
-        host_.report_close(socket, now_ns_ += 1000);
+        host_.report_close(beneath(host_, socket), now_ns_ += 1000);
         host_.tick(now_ns_ += 5'000'000);
     }
 
@@ -157,11 +158,11 @@ class World {
     std::size_t size() { return has_large_ && random_.chance(0.15) ? random_.below(30'000) : random_.below(60); }
 
     void say(Socket& socket, bool is_request, const std::string& bytes, double loss, bool& is_lossy) {
-        const bool is_send = is_request == (socket.options().role == WG_ROLE_CLIENT);
+        const bool is_send = is_request == (beneath(host_, socket).options().role == WG_ROLE_CLIENT);
         Move move = socket.moved(is_send ? WG_SEND : WG_RECEIVE, bytes, now_ns_ += 10'000);
         move.is_lost = random_.chance(loss);
         is_lossy |= move.is_lost || has_large_;
-        host_.report(socket, move);
+        report_call(host_, random_, socket, move);
     }
 
     void check() {

@@ -108,7 +108,9 @@ bool Session::find(Half& half, Context& context) {
             const bool is_next = stream.turn() <= stream.turn_before() + 1;
             for (std::size_t i = 0; is_answer && i < open_.size();) {
                 const auto [key, exchange] = open_.entries()[i];
-                const bool is_first = is_received_ ? stream.head() == exchange->request_order : is_next;
+                const bool is_after_passed = exchange->request_position >= passed_order_;
+                const bool is_first =
+                    is_received_ ? stream.head() == exchange->request_order : is_next && is_after_passed;
                 if (!exchange->response.is_cut && (is_first || !may_answer(*exchange))) {
                     ++i;
                     continue;
@@ -127,6 +129,7 @@ bool Session::find(Half& half, Context& context) {
             }
             if (is_answer && is_request_late()) return false;
             if (is_answer && open_.size() == 0) context.counts.add(Cause::Unmatched);
+            if (is_answer) passed_order_ = stream.order();
         }
         if ((is_answer && is_request_late()) || !stream.skip_to_next_turn()) return false;
     }

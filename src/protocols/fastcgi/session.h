@@ -66,6 +66,7 @@ class Session final : public KeyedSession<Codec> {
     const bool is_received_;             // requests are
     std::optional<std::uint32_t> turn_;  // of the newest request
     bool has_multiplexed_ = false;
+    std::uint64_t passed_order_ = 0;  // requests before it may have been answered in a turn that was not read
     bool is_slow_told_ = false;
 };
 

@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <random>
 
+#include "protocols/testing/encrypted.h"
 #include "protocols/testing/frames.h"
-#include "protocols/testing/host.h"
 #include "protocols/testing/seeds.h"
 #include "spans/attribute_names.h"
 
@@ -25,7 +24,8 @@ class Http2World {
   public:
     Http2World(std::uint64_t seed, double loss)
         : random_(seed), loss_(loss), host_({.options = {}, .threads_are_contexts = {}}) {
-        socket_ = &host_.add({.role = seed % 2 ? WG_ROLE_SERVER : WG_ROLE_CLIENT});
+        const SocketOptions options{.role = seed % 2 ? WG_ROLE_SERVER : WG_ROLE_CLIENT};
+        socket_ = &add_some_encrypted(host_, options, random_, now_ns_);
         requests_ = seed % 2 ? WG_RECEIVE : WG_SEND;
     }
 
@@ -36,21 +36,21 @@ class Http2World {
         is_lossy_ = true;
         std::uint32_t next = 1;
         while (next < 120 || !streams_.empty()) {
-            if (next < 120 && streams_.size() < 8 && random_() % 3 == 0) {
+            if (next < 120 && streams_.size() < 8 && random_.below(3) == 0) {
                 open(next);
                 next += 2;
             } else if (!streams_.empty()) {
-                advance(std::next(streams_.begin(), static_cast<std::ptrdiff_t>(random_() % streams_.size())));
+                advance(std::next(streams_.begin(), static_cast<std::ptrdiff_t>(random_.below(streams_.size()))));
             }
-            if (random_() % 4 == 0) flush(true);
-            if (random_() % 4 == 0) flush(false);
-            if (random_() % 16 == 0) host_.tick(now_ns_ += 5'000'000);
+            if (random_.below(4) == 0) flush(true);
+            if (random_.below(4) == 0) flush(false);
+            if (random_.below(16) == 0) host_.tick(now_ns_ += 5'000'000);
         }
         flush(true);
         flush(false);
         // What may have been lost is settled after a second of silence.
         for (int i = 0; i < 4; ++i) host_.tick(now_ns_ += 1'500'000'000);
-        host_.report_close(*socket_, now_ns_ += 1000);
+        host_.report_close(beneath(host_, *socket_), now_ns_ += 1000);
         host_.tick(now_ns_ += 5'000'000);
         host_.tick(now_ns_ += 5'000'000);
     }
@@ -103,9 +103,10 @@ class Http2World {
 
     std::vector<std::string> body(std::uint32_t stream, std::int64_t& size, bool ends) {
         std::vector<std::string> frames;
-        for (std::uint64_t i = random_() % 4; i-- > 0;) {
-            const std::size_t part = random_() % 400;
-            frames.push_back(data_frame(stream, false, std::string(part, '\0'), random_() % 3 ? 0 : random_() % 40));
+        for (std::uint64_t i = random_.below(4); i-- > 0;) {
+            const std::size_t part = random_.below(400);
+            frames.push_back(
+                data_frame(stream, false, std::string(part, '\0'), random_.below(3) ? 0 : random_.below(40)));
             size += static_cast<std::int64_t>(part);
         }
         if (ends) frames.push_back(data_frame(stream, true, {}));
@@ -113,10 +114,10 @@ class Http2World {
     }
 
     void open(std::uint32_t id) {
-        Truth truth{.method = random_() % 2 ? "GET" : "PUT",
-                    .status = static_cast<std::int64_t>(200 + random_() % 390)};
+        Truth truth{.method = random_.below(2) ? "GET" : "PUT",
+                    .status = static_cast<std::int64_t>(200 + random_.below(390))};
         const std::string path = "/" + std::to_string(id);
-        const bool has_trailers = random_() % 3 == 0;
+        const bool has_trailers = random_.below(3) == 0;
         Stream& stream = streams_[id];
         // Blocks are coded in the order in which they go: here for requests, when they go for responses.
         pending(true) += headers_frames(id, false,
@@ -126,7 +127,7 @@ class Http2World {
                                                              {":authority", "shop"},
                                                              {"user-agent", "probe"}},
                                                             {}),
-                                        random_() % 4 ? 0 : 9);
+                                        random_.below(4) ? 0 : 9);
         stream.request = body(id, truth.request_body, true);
         stream.response.push_back(":status=" + std::to_string(truth.status));
         for (std::string& text : body(id, truth.response_body, !has_trailers))
@@ -137,7 +138,7 @@ class Http2World {
 
     void advance(std::map<std::uint32_t, Stream>::iterator at) {
         auto& [id, stream] = *at;
-        auto& queue = !stream.request.empty() && random_() % 2 ? stream.request : stream.response;
+        auto& queue = !stream.request.empty() && random_.below(2) ? stream.request : stream.response;
         if (&queue == &stream.response && stream.response.size() == 1 && !stream.request.empty()) return;  // last
         if (queue.empty()) {
             if (stream.request.empty() && stream.response.empty()) streams_.erase(at);
@@ -159,7 +160,7 @@ class Http2World {
     void flush(bool is_request) {
         std::string text = std::exchange(pending(is_request), {});
         while (!text.empty()) {
-            const std::size_t size = random_() % 3 ? text.size() : 1 + random_() % text.size();
+            const std::size_t size = random_.below(3) ? text.size() : 1 + random_.below(text.size());
             say(is_request, text.substr(0, size));
             text.erase(0, size);
         }
@@ -168,12 +169,12 @@ class Http2World {
     void say(bool is_request, std::string bytes) {
         const wg_direction direction = is_request ? requests_ : static_cast<wg_direction>(1 - requests_);
         Move move = socket_->moved(direction, std::move(bytes), now_ns_ += 10'000);
-        move.is_lost = is_lossy_ && std::uniform_real_distribution<>()(random_) < loss_;
+        move.is_lost = is_lossy_ && random_.chance(loss_);
         lost_ += move.is_lost;
-        host_.report(*socket_, move);
+        report_call(host_, random_, *socket_, move);
     }
 
-    std::mt19937_64 random_;
+    Random random_;
     const double loss_;
     Host host_;
     Socket* socket_ = nullptr;

@@ -6,8 +6,7 @@
 
 #include <map>
 
-#include "protocols/testing/host.h"
-#include "protocols/testing/traffic.h"
+#include "protocols/testing/encrypted.h"
 #include "protocols/testing/worlds.h"
 #include "spans/attribute_names.h"
 
@@ -29,7 +28,9 @@ class World {
 
     void run(int connections) {
         for (int i = 0; i < connections; ++i) {
-            talk(host_.add({.id = ++last_id_, .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT}));
+            const SocketOptions options{.id = ++last_id_,
+                                        .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT};
+            talk(add_some_encrypted(host_, options, random_, now_ns_ += 10'000));
             host_.tick(now_ns_ += 5'000'000);
         }
         host_.tracker().finish(now_ns_ += kSecond, host_.batch());
@@ -90,16 +91,16 @@ class World {
         }
         for (const std::uint64_t begins : asked) questions_[begins].is_lossy = is_lossy_;
         host_.tick(now_ns_ += 300'000'000);
-        host_.report_close(socket, now_ns_ += 1000);
+        host_.report_close(beneath(host_, socket), now_ns_ += 1000);
         host_.tick(now_ns_ += 5'000'000);
     }
 
     void say(Socket& socket, bool is_client, const std::string& bytes) {
-        const bool is_send = is_client == (socket.options().role == WG_ROLE_CLIENT);
+        const bool is_send = is_client == (beneath(host_, socket).options().role == WG_ROLE_CLIENT);
         Move move = socket.moved(is_send ? WG_SEND : WG_RECEIVE, bytes, now_ns_ += 10'000);
         move.is_lost = random_.chance(loss_);
         is_lossy_ |= move.is_lost;
-        host_.report(socket, move);
+        report_call(host_, random_, socket, move);
     }
 
     void check() {

@@ -9,9 +9,8 @@
 
 namespace waggle::protocols::testing {
 
-// Of request 1.
-inline std::string fastcgi_record(char type, const std::string& content) {
-    const char head[] = {1, type, 0, 1, static_cast<char>(content.size() >> 8), static_cast<char>(content.size()),
+inline std::string fastcgi_record(char type, const std::string& content, char id = 1) {
+    const char head[] = {1, type, 0, id, static_cast<char>(content.size() >> 8), static_cast<char>(content.size()),
                          0, 0};
     return std::string(head, sizeof(head)) + content;
 }

@@ -226,7 +226,7 @@ class InOrderSession final : public Session {
 
     bool pass_hole(Context& context) {
         // Too short for a request: urgent data, which is not read in line.
-        if (requests_.hole() < Codec::kLeastRequest) {
+        if (requests_.hole() < Codec::kLeastRequest && !has_pipelined_) {
             requests_.consume(requests_.hole());
             needs_turn_ = true;
             return true;
@@ -266,6 +266,9 @@ class InOrderSession final : public Session {
         }
         // Several requests in flight: their answers may share a turn, of which the rule sees the front only.
         has_pipelined_ |= !is_received_ && last_response_order_ > requests_.head();
+        // Nothing was read between them.
+        has_pipelined_ |= requests_.turn() && requests_.turn() == last_turn_;
+        last_turn_ = requests_.turn();
         if (open_.size() > 0) {
             has_pipelined_ |= is_received_ && requests_.order() == open_.at(open_.size() - 1).request_order;
             if (is_being_answered(open_.at(open_.size() - 1)))
@@ -293,7 +296,10 @@ class InOrderSession final : public Session {
         reading_body_ = true;
         if constexpr (kMayWithhold) withheld_ = Codec::may_withhold(exchange.request) ? Withheld::Waits : Withheld::No;
         open_traces(exchange, info_, context);
-        return true;
+        if (!has_pipelined_ || !Codec::is_cut(exchange.request)) return true;
+        // Where it ends nobody knows, and the next turn may begin in its midst.
+        go_astray(context);
+        return false;
     }
 
     // Before the request at the head of the stream came. Only where the answer ended is not known yet,
@@ -383,11 +389,12 @@ class InOrderSession final : public Session {
     bool needs_turn_ = true;  // requests_' head may be anywhere in a message
     bool is_over_ = false;
     Next next_ = Next::Nothing;
-    bool is_slow_ = false;        // the front is open for long
-    bool is_pipelined_ = false;   // as far as can be told at once: enough to capture more
-    bool has_pipelined_ = false;  // proven by positions
-    bool is_early_ = false;       // bytes of a request have stood after the beginning of its answer
-    bool is_aligned_ = true;      // nothing is missing between the message before and responses_' head
+    bool is_slow_ = false;         // the front is open for long
+    bool is_pipelined_ = false;    // as far as can be told at once: enough to capture more
+    bool has_pipelined_ = false;   // proven by positions
+    std::uint32_t last_turn_ = 0;  // of the request before
+    bool is_early_ = false;        // bytes of a request have stood after the beginning of its answer
+    bool is_aligned_ = true;       // nothing is missing between the message before and responses_' head
     bool has_responses_ = false;
     std::uint64_t last_response_order_ = 0;
     bool is_astray_ = false;

@@ -41,10 +41,7 @@ struct Seen {
 class World {
   public:
     World(std::uint64_t seed, Losses losses)
-        : random_(seed),
-          tls_random_(seed),
-          losses_(losses),
-          host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
+        : random_(seed), losses_(losses), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
 
     void run(std::uint64_t connections) {
         TrafficSource source(random_);
@@ -133,7 +130,7 @@ class World {
         if (random_.chance(0.2)) {
             options.kind = WG_TCP;
             options.is_connection_lost = false;
-            const Binding binding = tls_random_.chance(0.5) ? Binding::Kernel : Binding::Records;
+            const Binding binding = random_.chance(0.5) ? Binding::Kernel : Binding::Records;
             options = add_encrypted(host_, options, binding, talk.steps.front().time_ns, thread_of(id)).options();
             encrypted_.insert(id);
         } else {
@@ -184,7 +181,7 @@ class World {
             const bool is_needed = is_encrypted && entry.step + 1 == talk.steps.size();
             move.is_lost = entry.step >= talk.first_burst && random_.chance(losses_.data) && !is_needed;
             const std::uint64_t before = host_.records();
-            report_call(host_, tls_random_, socket, move, losses_.data * 10);
+            report_call(host_, random_, socket, move, losses_.data * 10);
             if (move.is_lost || socket.options().is_connection_lost) lossy_.insert(entry.id);
             if (move.is_lost && host_.records() == before) ++dropped_;
             moves_.erase({entry.id, entry.step});
@@ -246,7 +243,6 @@ class World {
     }
 
     Random random_;
-    Random tls_random_;
     const Losses losses_;
     Host host_;
     std::priority_queue<Entry> agenda_;

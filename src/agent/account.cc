@@ -28,6 +28,8 @@ constexpr std::string_view kHole = "parts of a conversation were not reported: l
 constexpr std::string_view kBackEnd =
     "the back end is gone or too slow: look at its log, or raise otel_traces_export.max_queue_size";
 constexpr std::string_view kMaps = "too many connections for a table of the kernel's side: watch fewer processes";
+constexpr std::string_view kBusy =
+    "the kernel ran no program for a call, since one was at work on that processor: docs/platforms.md";
 constexpr std::string_view kMemory = "memory_limit is reached: raise it, or watch fewer processes";
 
 // Who is not named here is no loss. An empty cause: any.
@@ -61,6 +63,8 @@ constexpr Row kLosses[] = {
     {"events", "tail_map_full", kMaps},
     {"events", "target_map_full", kMaps},
     {"events", "tally_map_full", kMaps},
+    {"events", "program_busy", kBusy},
+    {"events", "process_program_busy", kBusy},
 };
 
 }  // namespace

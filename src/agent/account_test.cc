@@ -49,6 +49,8 @@ TEST_F(AccountTest, EachLossHasAHint) {
     set("waggle.export.dropped", {{"cause", "export_failed"}, {"exporter", "otlp"}, {"signal", "spans"}}, 6);
     set("waggle.connections.refused", {}, 7);
     set("waggle.events.lost", {{"cause", "ring_full_close"}}, 8);
+    set("waggle.events.lost", {{"cause", "program_busy"}}, 9);
+    set("waggle.events.lost", {{"cause", "process_program_busy"}}, 10);
     const Account account = read();
     EXPECT_FALSE(is_balanced(account));
     std::int64_t amounts = 0;
@@ -56,7 +58,7 @@ TEST_F(AccountTest, EachLossHasAHint) {
         EXPECT_FALSE(loss.hint.empty()) << loss.cause;
         amounts += loss.amount;
     }
-    EXPECT_EQ(amounts, 3 + 4 + 5 + 6 + 7 + 8);
+    EXPECT_EQ(amounts, 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10);
 }
 
 TEST_F(AccountTest, WhatCanNeverBeReadIsNoLoss) {

@@ -54,12 +54,11 @@ def first_span(agent_for, settle, rounds):
 def short_lives(agent_for, settle):
     """How many of so many calls by curl, a process for each, are read."""
     server, port = nginx_tls(workers=1)
-    agent = agent_for([{"exe_path": "/curl$"}])
-    before = agent.scrape("waggle_requests_exported_total")
+    agent = agent_for([{"open_ports": str(port)}, {"exe_path": "/curl$"}])
     for _ in range(CALLS):
         subprocess.run(["curl", "-s", "-o", "/dev/null", "--cacert", certificate(), f"https://127.0.0.1:{port}/"], check=True)
-    settle(agent, CALLS, before)
-    read = int(agent.scrape("waggle_requests_exported_total") - before)
+    settle(agent, 2 * CALLS, 0)
+    read = int(agent.scrape("http_client_request_duration_seconds_count"))
     agent.stop()
     server.stop()
     return read

@@ -33,7 +33,6 @@ class InOrderSession final : public Session {
     static constexpr std::size_t kLeastCapture = 2048;
     // After this long the event that began an answer may have been lost: its tail tells.
     static constexpr std::uint64_t kSlowNs = 100'000'000;
-
     InOrderSession(const ConnectionInfo& info, Streams& streams, Direction requests)
         : info_(info),
           requests_(streams.of(requests)),
@@ -266,9 +265,6 @@ class InOrderSession final : public Session {
         }
         // Several requests in flight: their answers may share a turn, of which the rule sees the front only.
         has_pipelined_ |= !is_received_ && last_response_order_ > requests_.head();
-        // Nothing was read between them.
-        has_pipelined_ |= requests_.turn() && requests_.turn() == last_turn_;
-        last_turn_ = requests_.turn();
         if (open_.size() > 0) {
             has_pipelined_ |= is_received_ && requests_.order() == open_.at(open_.size() - 1).request_order;
             if (is_being_answered(open_.at(open_.size() - 1)))
@@ -296,10 +292,8 @@ class InOrderSession final : public Session {
         reading_body_ = true;
         if constexpr (kMayWithhold) withheld_ = Codec::may_withhold(exchange.request) ? Withheld::Waits : Withheld::No;
         open_traces(exchange, info_, context);
-        if (!has_pipelined_ || !Codec::is_cut(exchange.request)) return true;
-        // Where it ends nobody knows, and the next turn may begin in its midst.
-        go_astray(context);
-        return false;
+        if (has_pipelined_ && Codec::is_cut(exchange.request)) go_astray(context);  // it may end in a turn's midst
+        return !is_astray_;
     }
 
     // Before the request at the head of the stream came. Only where the answer ended is not known yet,
@@ -389,12 +383,11 @@ class InOrderSession final : public Session {
     bool needs_turn_ = true;  // requests_' head may be anywhere in a message
     bool is_over_ = false;
     Next next_ = Next::Nothing;
-    bool is_slow_ = false;         // the front is open for long
-    bool is_pipelined_ = false;    // as far as can be told at once: enough to capture more
-    bool has_pipelined_ = false;   // proven by positions
-    std::uint32_t last_turn_ = 0;  // of the request before
-    bool is_early_ = false;        // bytes of a request have stood after the beginning of its answer
-    bool is_aligned_ = true;       // nothing is missing between the message before and responses_' head
+    bool is_slow_ = false;        // the front is open for long
+    bool is_pipelined_ = false;   // as far as can be told at once: enough to capture more
+    bool has_pipelined_ = false;  // proven by positions
+    bool is_early_ = false;       // bytes of a request have stood after the beginning of its answer
+    bool is_aligned_ = true;      // nothing is missing between the message before and responses_' head
     bool has_responses_ = false;
     std::uint64_t last_response_order_ = 0;
     bool is_astray_ = false;

@@ -24,11 +24,6 @@ static inline __attribute__((always_inline)) __u64 wg_mode_allows(__u8 mode, __u
     return size < limit ? size : limit;
 }
 
-static inline __attribute__((always_inline)) __u64 wg_rule_allows(const struct wg_rule* rule, __u64 turn_start,
-                                                                  __u64 position, __u32 size) {
-    return wg_mode_allows(rule->mode, rule->bytes, turn_start, position, size);
-}
-
 // The same for a call after `gone` bytes of its direction. A connection's first bytes are let through whatever the rule
 // says: later messages refer to them, and user space has not looked at them yet. In its first WG_FIRST_SMALL bytes
 // small calls reach further into a turn of which nothing was cut: they may be answers to many requests in one go, of

@@ -67,23 +67,23 @@ TEST(Rule, ATurnBeginsEarlierWhereItsFirstBytesAreReportedLate) {
 
 TEST(Rule, HeadLetsTheFrontOfATurnThrough) {
     const wg_rule head = rule(WG_RULE_HEAD, 100);
-    EXPECT_EQ(wg_rule_allows(&head, 1000, 1000, 40), 40u);
-    EXPECT_EQ(wg_rule_allows(&head, 1000, 1040, 80), 60u);
-    EXPECT_EQ(wg_rule_allows(&head, 1000, 1100, 80), 0u);
-    EXPECT_EQ(wg_rule_allows(&head, 1000, 5'000'000'000, 80), 0u);
+    EXPECT_EQ(wg_mode_allows(head.mode, head.bytes, 1000, 1000, 40), 40u);
+    EXPECT_EQ(wg_mode_allows(head.mode, head.bytes, 1000, 1040, 80), 60u);
+    EXPECT_EQ(wg_mode_allows(head.mode, head.bytes, 1000, 1100, 80), 0u);
+    EXPECT_EQ(wg_mode_allows(head.mode, head.bytes, 1000, 5'000'000'000, 80), 0u);
     // A send that is reported late stands before the turn that began since.
-    EXPECT_EQ(wg_rule_allows(&head, 1000, 990, 5), 0u);
+    EXPECT_EQ(wg_mode_allows(head.mode, head.bytes, 1000, 990, 5), 0u);
 }
 
 TEST(Rule, WholeLetsTheFrontOfEveryCallThrough) {
     const wg_rule whole = rule(WG_RULE_WHOLE, 100);
-    EXPECT_EQ(wg_rule_allows(&whole, 0, 5000, 40), 40u);
-    EXPECT_EQ(wg_rule_allows(&whole, 0, 5000, 400), 100u);
+    EXPECT_EQ(wg_mode_allows(whole.mode, whole.bytes, 0, 5000, 40), 40u);
+    EXPECT_EQ(wg_mode_allows(whole.mode, whole.bytes, 0, 5000, 400), 100u);
 }
 
 TEST(Rule, MuteLetsNothingThrough) {
     const wg_rule mute = rule(WG_RULE_MUTE, 100);
-    EXPECT_EQ(wg_rule_allows(&mute, 0, 0, 40), 0u);
+    EXPECT_EQ(wg_mode_allows(mute.mode, mute.bytes, 0, 0, 40), 0u);
 }
 
 // The newest byte in the highest place, as it is read from memory.

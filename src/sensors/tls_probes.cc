@@ -43,15 +43,14 @@ const SensorSpec& tls_sensor() {
     return spec;
 }
 
-std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorReport& report) {
+std::unique_ptr<TlsProbes> TlsProbes::start(const LoadOptions& options, SensorReport& report, std::uint32_t tried) {
     std::unique_ptr<Sensor> sensor = load(tls_sensor(), options, report);
     if (!sensor) return nullptr;
     bool is_multi = report.chosen == kMulti;
     std::string_view why;
     if (is_multi && !has_multi(sensor->program_fd("tls_site")))
         why = "not in this kernel";
-    else if (is_multi &&
-             !sees_every_thread(sensor->program_fd("count_call"), sensor->map_fd("calls_counted"), ::getpid()))
+    else if (is_multi && !sees_every_thread(sensor->program_fd("count_call"), sensor->map_fd("calls_counted"), tried))
         why = "this kernel's sees one thread of a process only (6.6.33 and 6.9.4 do better)";
     if (!why.empty()) {
         LoadOptions older = options;

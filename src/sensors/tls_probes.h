@@ -3,6 +3,8 @@
 // (6.6), which is let go of in milliseconds, else by perf events, which take about 80 ms each.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -49,8 +51,10 @@ class TlsLinker {
 
 class TlsProbes : public TlsLinker {
   public:
-    // Null when it does not load; the report says why.
-    static std::unique_ptr<TlsProbes> start(const LoadOptions& options, SensorReport& report);
+    // Null when it does not load; the report says why. By uprobe_multi only where a link for process `tried` sees this
+    // one's threads; for a test another process stands in for a kernel whose links do not.
+    static std::unique_ptr<TlsProbes> start(const LoadOptions& options, SensorReport& report,
+                                            std::uint32_t tried = static_cast<std::uint32_t>(::getpid()));
     ~TlsProbes() override;
     TlsProbes(const TlsProbes&) = delete;
     TlsProbes& operator=(const TlsProbes&) = delete;

@@ -24,5 +24,17 @@ TEST(UprobeMulti, ALinkOfAProcessSeesItsThreadsAndNoOthers) {
     EXPECT_FALSE(sees_every_thread(counter, map, static_cast<std::uint32_t>(::getppid())));
 }
 
+TEST(UprobeMulti, WhereItDoesNotSeeEveryThreadProbesAreByPerfEvents) {
+    raise_memory_limit();
+    SensorReport report;
+    const auto probes = TlsProbes::start({}, report, static_cast<std::uint32_t>(::getppid()));
+    ASSERT_TRUE(probes);
+    EXPECT_EQ(report.chosen, "uprobe");
+    ASSERT_FALSE(report.reasons.empty());
+    EXPECT_EQ(report.reasons.front(),
+              "uprobe_multi: this kernel's sees one thread of a process only (6.6.33 and 6.9.4 do better)");
+    EXPECT_FALSE(probes->can_share(1, {}));
+}
+
 }  // namespace
 }  // namespace waggle::sensors

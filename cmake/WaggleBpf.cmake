@@ -16,9 +16,13 @@ file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/bpf/arm64)
 
 # One object from one source, for a processor.
 function(waggle_bpf_object source object arch)
+    set(launcher "")
+    if(CCACHE)  # the builds beside each other compile the same objects
+        set(launcher ${CCACHE})
+    endif()
     add_custom_command(
         OUTPUT ${object}
-        COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -std=gnu23 -O2 -g -Wall -Wextra -Werror
+        COMMAND ${launcher} ${BPF_CLANG} -target bpf -mcpu=v3 -std=gnu23 -O2 -g -Wall -Wextra -Werror
                 -Wno-unused-parameter -Wno-address-of-packed-member
                 -D__TARGET_ARCH_${arch} -I${PROJECT_SOURCE_DIR} -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
                 -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}

@@ -150,29 +150,41 @@ TlsFiles::TlsFiles(proc::ProcFs procfs, std::string cache_folder, bool looks_at_
       has_shadow_stacks_(proc::has_shadow_stacks(procfs_)) {}
 TlsFiles::~TlsFiles() = default;
 
-// The file may have been replaced, or may be in another place than the process says: then it is the program itself,
-// another process's file that is open here, or where the mapping itself leads to, which takes more rights.
+// Where the file may be. Its path is told from our root where that is above the process's, and else from the process's
+// own; one that changed its root later has its libraries from before in another's.
+std::vector<std::string> TlsFiles::names_of(std::uint32_t pid, const proc::MappedCode& mapped) const {
+    const std::string root = procfs_.path(pid, "root");
+    std::vector<std::string> names = {root + mapped.path};
+    const std::string above = procfs_.root_folder(pid);
+    if (above.size() > 1 && mapped.path.starts_with(above + "/"))
+        names.push_back(root + mapped.path.substr(above.size()));
+    if (procfs_.exe(pid) == mapped.path) names.push_back(procfs_.path(pid, "exe"));
+    names.push_back(procfs_.path(1, "root") + mapped.path);
+    names.push_back(mapped.path);
+    return names;
+}
+
+// The file may have been replaced: then it is one that is open here for another process, or where the mapping itself
+// leads to, which takes more rights.
 Result<Fd> TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) const {
     int shortage = 0;
-    const auto note = [&](Fd file) {
-        if (!file.is_open() && is_shortage(errno)) shortage = errno;
-        return file;
-    };
     const auto is_it = [&](const Fd& file) {
         struct ::stat status{};
         return file.is_open() && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
                status.st_ino == mapped.inode;
     };
     const auto open_name = [&](const std::string& name) {
-        return note(Fd(::open(procfs_.path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)));
+        Fd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+        if (!file.is_open() && is_shortage(errno)) shortage = errno;
+        return file;
     };
-    if (Fd file = open_name("root" + mapped.path); is_it(file)) return file;
-    if (procfs_.exe(pid) == mapped.path)
-        if (Fd file = open_name("exe"); is_it(file)) return file;
+    for (const std::string& name : names_of(pid, mapped))
+        if (Fd file = open_name(name); is_it(file)) return file;
     if (open_already_)
         if (Fd file = open_already_(mapped); is_it(file)) return file;
-    if (Fd file = open_name("map_files/" + mapped.range); is_it(file)) return file;
+    if (Fd file = open_name(procfs_.path(pid, "map_files/" + mapped.range)); is_it(file)) return file;
     if (shortage) return fail_errno(mapped.path, shortage);
+    log::debug("process {}: {} cannot be opened", pid, mapped.path);
     return Fd();
 }
 

@@ -49,6 +49,8 @@ class ProcFs {
     std::optional<Status> status(std::uint32_t pid) const;
     // The link's target without the kernel's " (deleted)"; empty for kernel threads.
     std::string exe(std::uint32_t pid) const;
+    // The path of its root, as ours has it: "/" but for a process that has changed it.
+    std::string root_folder(std::uint32_t pid) const { return link(pid, "root"); }
     std::optional<FileId> exe_file(std::uint32_t pid) const;
     std::string cwd(std::uint32_t pid) const;
     // At most 256 arguments of at most 1 KiB each (longer ones are cut), 16 KiB together.

@@ -7,7 +7,7 @@ import tempfile
 from harness import Child, free_port
 
 
-def nginx(locations="location / { return 200 'hello'; }", workers=1, listen=None, http="", folder=None, port=None, env=None):
+def nginx(locations="location / { return 200 'hello'; }", workers=1, listen=None, http="", folder=None, port=None, env=None, start=Child):
     port = port or free_port()
     folder = folder or tempfile.mkdtemp(prefix="waggle-nginx-")
     listen = listen or f"listen 127.0.0.1:{port};"
@@ -20,7 +20,7 @@ uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; default_type text/plain; 
 server {{ {listen} root {folder}; {locations} }} }}
 """)
     os.chmod(folder, 0o755)
-    return Child(["nginx", "-c", path, "-p", folder], env=env).wait_port(port), port
+    return start(["nginx", "-c", path, "-p", folder], env=env).wait_port(port), port
 
 
 def python_http(folder):

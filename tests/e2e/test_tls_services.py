@@ -12,6 +12,7 @@ import unittest
 
 from bpf_objects import held, map_of
 from harness import Agent, Child, free_port, server_is, wait_for
+from namespaces import sandboxed
 from privileges import FOUR, as_user, public_copy
 from talk import service_folder
 from test_tls_attach import function_library, get, is_probed, user_probes
@@ -75,6 +76,23 @@ class Services(unittest.TestCase):
             with open(PARANOID, "w") as file:
                 file.write(before)
             server.stop()
+
+    def test_with_a_root_of_its_own(self):
+        """By an agent that may not ask the kernel where a mapping leads to. A service that was begun in another root has its files
+        there; one that has changed its root since has them in the one before."""
+        with tempfile.TemporaryDirectory(prefix="waggle-root-") as folder:
+            os.chmod(folder, 0o755)
+            root = os.path.join(folder, "root")
+            within, port = nginx_tls(start=lambda argv, env: sandboxed(["chroot", root, *argv], mounts=f"mkdir {root}; mount --rbind / {root};"))
+            later_port = free_port()
+            later = Child([PYTHON, service_folder("tls/rooted.py"), str(later_port), certificate(), key(), folder])
+            try:
+                for server, of in ((within, port), (later.wait_port(later_port), later_port)):
+                    with self.subTest(of == port):
+                        self.check(server, of, command=[*as_user(FOUR), public_copy()])
+            finally:
+                within.stop()
+                later.stop()
 
 
 class Remembered(unittest.TestCase):

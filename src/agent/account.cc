@@ -65,6 +65,9 @@ constexpr Row kLosses[] = {
     {"events", "tally_map_full", kMaps},
     {"events", "program_busy", kBusy},
     {"events", "process_program_busy", kBusy},
+    {"pieces of plaintext", "no_socket",
+     "a TLS library was used, and no connection was found that it used: docs/tls.md"},
+    {"pieces of plaintext", "no_room", "too much plaintext waited for the connection that it belongs to: docs/tls.md"},
 };
 
 }  // namespace
@@ -114,6 +117,7 @@ Account read_account(const metrics::SelfMetrics& self) {
     by_cause("waggle.requests.missed", account.missed);
     by_cause("waggle.capture.lost", account.bytes_missed);
     by_cause("waggle.events.lost", account.events_lost);
+    by_cause("waggle.tls.unbound", account.plaintext_unbound);
     by_cause("waggle.export.dropped", account.spans_dropped, "spans");
     by_cause("waggle.export.dropped", account.points_dropped, "metrics");
     const auto total = [&](std::string_view name, std::string_view signal = {}) {
@@ -152,6 +156,7 @@ std::vector<Loss> losses(const Account& account) {
     add("spans", account.spans_dropped);
     add("metric points", account.points_dropped);
     add("events", account.events_lost);
+    add("pieces of plaintext", account.plaintext_unbound);
     return found;
 }
 

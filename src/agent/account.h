@@ -31,7 +31,8 @@ struct Account {
     ByCause bytes_missed;      // … and the bytes of all such calls
     std::int64_t counted = 0;  // … that were only counted, over cpu_limit
     ByCause events_lost;
-    ByCause spans_dropped;  // by exporters
+    ByCause plaintext_unbound;  // pieces of it
+    ByCause spans_dropped;      // by exporters
     ByCause points_dropped;
     std::int64_t spans_sent = 0;
     std::int64_t spans_queued = 0;

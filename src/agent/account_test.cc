@@ -51,6 +51,8 @@ TEST_F(AccountTest, EachLossHasAHint) {
     set("waggle.events.lost", {{"cause", "ring_full_close"}}, 8);
     set("waggle.events.lost", {{"cause", "program_busy"}}, 9);
     set("waggle.events.lost", {{"cause", "process_program_busy"}}, 10);
+    set("waggle.tls.unbound", {{"cause", "no_socket"}}, 11);
+    set("waggle.tls.unbound", {{"cause", "no_room"}}, 12);
     const Account account = read();
     EXPECT_FALSE(is_balanced(account));
     std::int64_t amounts = 0;
@@ -58,7 +60,7 @@ TEST_F(AccountTest, EachLossHasAHint) {
         EXPECT_FALSE(loss.hint.empty()) << loss.cause;
         amounts += loss.amount;
     }
-    EXPECT_EQ(amounts, 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10);
+    EXPECT_EQ(amounts, 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + 12);
 }
 
 TEST_F(AccountTest, WhatCanNeverBeReadIsNoLoss) {

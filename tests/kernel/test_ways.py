@@ -21,12 +21,13 @@ IN_PAGES = [("read", "sendfile"), ("read", "splice_write"), ("read", "uring_writ
 # … and what is a hole as a whole, heads too. A multishot has 16 buffers, and is a program's last.
 IN_RINGS = [("uring_readv", "write", 50000), ("read", "uring_writev", 50000), ("uring_recv_multishot", "write", 3000)]
 CONNECTION, CLOSE = 1, 3  # bpf/abi/events.h
+TCP, MPTCP = 1, 2
 SEND, RECEIVE = 0, 1
 
 
 def connections_of(file):
-    """What a record file says of each TCP connection that has ended: (its ends, bytes seen, bytes that TCP moved); those by
-    direction."""
+    """What a record file says of each TCP or MPTCP connection that has ended: (its ends, bytes seen, bytes by its positions, which are
+    TCP's own numbers); those by direction."""
     begins = {}
     with open(file, "rb") as records:
         records.read(8)
@@ -36,7 +37,7 @@ def connections_of(file):
             if kind not in (CONNECTION, CLOSE):
                 continue
             connection = struct.unpack_from("<Q", body)[0]
-            if kind == CONNECTION and body[25] == 1:
+            if kind == CONNECTION and body[25] in (TCP, MPTCP):
                 ports = struct.unpack_from("<HH", body, 80)
                 begins.setdefault(connection, (ports, struct.unpack_from("<QQ", body, 32)))
             elif kind == CLOSE and not body[84] and connection in begins:
@@ -60,7 +61,8 @@ class Bytes(unittest.TestCase):
         ways = [(READS[i % len(READS)], WRITES[i % len(WRITES)], 50000) for i in range(len(READS))]
         ways += [(read, write, 50000) for read, write in IN_PAGES] + IN_RINGS
         told = 0
-        for family in ("ipv4", "ipv6", "mapped"):
+        families = ("ipv4", "ipv6", "mapped", "mptcp")
+        for family in families:
             child = Child([WAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self.addCleanup(child.stop)
             self.assertEqual(child.process.stdout.readline(), b"ready\n")
@@ -84,7 +86,7 @@ class Bytes(unittest.TestCase):
             ends.setdefault(frozenset((local, remote)), []).append(seen)
         for one, other in ends.values():
             self.assertEqual((one[SEND], one[RECEIVE]), (other[RECEIVE], other[SEND]))
-        for body, moved in zip(sorted(2 * 3 * [body for _, _, body in ways]), sorted(bodies)):
+        for body, moved in zip(sorted(2 * len(families) * [body for _, _, body in ways]), sorted(bodies)):
             self.assertGreater(moved, 3 * body)
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent among programs that come and go, are killed, and lie, for SECONDS (3600): afterwards it holds no more memory,
 descriptors and BPF objects than after it had warmed up, and its books balance. SEED makes the same choices again."""
+import http.client
 import json
 import os
 import random
@@ -19,10 +20,12 @@ import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+from artefacts import go_grpc  # noqa: E402
 from bpf_objects import KINDS, alive, held  # noqa: E402
 from harness import ROOT, Agent, Child, can_connect, free_port, wait_for  # noqa: E402
 from namespaces import sandboxed  # noqa: E402
 from services import nginx  # noqa: E402
+from tls import certificate, client_context, key, listens  # noqa: E402
 sys.path.insert(0, HERE)
 from mishaps import clock_is_set, full_disk  # noqa: E402
 from programs import FIND, GOOD, message  # noqa: E402
@@ -76,16 +79,39 @@ class Steady:
         assert self.failure is None, self.failure
 
 
+class SteadyTls(Steady):
+    """The same over TLS, to nginx, each request with an answer."""
+    ROUTE = "/steady"
+
+    def __init__(self, port):
+        self.port, self.asked, self.failure = port, 0, None
+        self.is_over, self.thread = threading.Event(), None
+
+    def run(self):
+        try:
+            while not self.is_over.is_set():
+                connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=client_context())
+                for _ in range(50):
+                    self.asked += 1
+                    connection.request("GET", self.ROUTE)
+                    assert connection.getresponse().read() == b"steady"
+                    if self.is_over.wait(0.02):
+                        break
+                connection.close()
+        except Exception as error:
+            self.failure = error
+
+
 class Victim:
     """A server that is killed now and then, and begins anew at the same port."""
 
-    def __init__(self, name, argv, port):
-        self.name, self.argv, self.port = name, argv, port
+    def __init__(self, name, argv, port, env=None):
+        self.name, self.argv, self.port, self.env = name, argv, port, env
         self.child = None
         self.start()
 
     def start(self):
-        self.child = Child(self.argv).wait_port(self.port)
+        self.child = Child(self.argv, env=self.env).wait_port(self.port)
 
     def kill(self):
         self.child.stop(signal.SIGKILL)
@@ -113,7 +139,10 @@ class Soak:
         self.word = f"soak-{uuid.uuid4().hex[:8]}"
         self.rounds = 0
         self.steady = Steady()
-        self.web, self.web_port = nginx(workers=2)
+        self.web_port, tls_port = free_port(), free_port()
+        self.web, _ = nginx(f"location / {{ return 200 'hello'; }} location = {SteadyTls.ROUTE} {{ return 200 'steady'; }}", workers=2,
+                            port=self.web_port, listen=f"listen 127.0.0.1:{self.web_port}; {listens(tls_port)}")
+        self.steady_tls = SteadyTls(tls_port)
         self.victims = []
         for name, argv in (("redis", ["redis-server", "--save", "", "--appendonly", "no", "--port"]),
                            ("memcached", ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p"])):
@@ -121,7 +150,9 @@ class Soak:
             self.victims.append(Victim(name, [*argv, str(port)], port))
         port = free_port()
         self.victims.append(Victim("crowd", [CROWD, "serve", str(port)], port))
-        ports = ",".join(str(p) for p in (self.steady.port, self.web_port, *(v.port for v in self.victims)))
+        port = free_port()
+        self.victims.append(Victim("grpc", [go_grpc(), "serve", str(port)], port, {"CERTIFICATE": certificate(), "KEY": key()}))
+        ports = ",".join(str(p) for p in (self.steady.port, self.web_port, tls_port, *(v.port for v in self.victims)))
         self.servers = 2 + 2 + len(self.victims)  # the steady one, nginx and its workers, the victims
         self.selectors = [{"open_ports": ports}, {"cmd_args": self.word}]
         self.agent = Agent(services=self.selectors, traces=False, config="ebpf: {ring_bytes: 33554432}\nmemory_limit: 512MiB\n",
@@ -141,8 +172,8 @@ class Soak:
     # What is done. Each returns children that end by themselves, or None.
 
     def churn_processes(self):
-        url = f"http://127.0.0.1:{self.web_port}/{self.rounds}"
-        return [Child(["curl", "-s", "-A", self.word, url, url]) for _ in range(5)]
+        url, tls = f"http://127.0.0.1:{self.web_port}/{self.rounds}", f"https://127.0.0.1:{self.steady_tls.port}/{self.rounds}"
+        return [Child(["curl", "-s", "-k", "-A", self.word, url, url, tls, tls]) for _ in range(5)]
 
     def churn_connections(self):
         crowd = next(v for v in self.victims if v.name == "crowd")
@@ -159,6 +190,14 @@ class Soak:
 
     def be_hostile(self):
         return [Child(self.python("hostile.py", TALKS, 40, self.chance.randrange(1 << 30)))]
+
+    def call_over_tls(self):
+        """Go's gRPC: streams of HTTP/2 by crypto/tls, one of each kind."""
+        grpc = next(v for v in self.victims if v.name == "grpc")
+        child = Child([go_grpc(), "call", str(grpc.port)], stdin=subprocess.PIPE, env={"CERTIFICATE": certificate()})
+        child.process.stdin.write(b"\n\n\n")
+        child.process.stdin.close()
+        return [child]
 
     def use_stores(self):
         for victim in self.victims[:2]:
@@ -219,7 +258,7 @@ class Soak:
     def turn(self):
         self.rounds += 1
         steps = [self.churn_processes, self.churn_connections, self.churn_namespaces, self.churn_services, self.be_hostile,
-                 self.use_stores, self.kill_server, self.kill_client]
+                 self.use_stores, self.call_over_tls, self.kill_server, self.kill_client]
         if self.rounds % 5 == 1:
             steps += [self.exhaust_descriptors, self.kill_agent]
         self.chance.shuffle(steps)
@@ -239,6 +278,7 @@ class Soak:
     def rest(self):
         """Waits until nothing is under way, and says what the agent holds then."""
         self.steady.stop()
+        self.steady_tls.stop()
 
         last = {}
 
@@ -265,8 +305,8 @@ class Soak:
 
     def tls_servers(self):
         """How many of the servers have a TLS library loaded: each of those is probed."""
-        pids = [self.steady.server.pid, self.web.pid, *children_of(self.web.pid), *(v.child.pid for v in self.victims)]
-        count = 0
+        pids = [self.steady.server.pid, self.web.pid, *children_of(self.web.pid), *(v.child.pid for v in self.victims if v.name != "grpc")]
+        count = 1  # … and Go's, which has no library
         for pid in pids:
             with open(f"/proc/{pid}/maps") as file:
                 count += bool(re.search(r"/lib(ssl|gnutls)\.so", file.read()))
@@ -302,21 +342,29 @@ class Soak:
         seen = status["protocols"]["mongodb"]["seen"]
         lost = sum(status["requests_missed"].values()) + sum(status["protocols"]["mongodb"]["turns_lost"].values())
         assert self.steady.asked - lost <= seen <= self.steady.asked, (self.steady.asked, lost, seen, status)
+        seen = self.agent.metric_sum("http_server_request_duration_seconds_count", http_route=SteadyTls.ROUTE)
+        lost = sum(status["requests_missed"].values()) + sum(status["protocols"]["http"]["turns_lost"].values())
+        assert self.steady_tls.asked - lost <= seen <= self.steady_tls.asked, (self.steady_tls.asked, lost, seen, status)
+        assert seen > 0 and status["protocols"]["http2"]["seen"] > 0, status
         return status
+
+    def begin(self):
+        self.steady.start()
+        self.steady_tls.start()
 
     def run(self):
         start = time.monotonic()
         # The series and tables of the first minutes are no leak.
-        self.steady.start()
+        self.begin()
         self.turns_until(start + self.seconds / 3)
         self.rest()
         before = self.holds()
-        self.steady.start()
+        self.begin()
         self.turns_until(start + self.seconds)
         self.rest()
         after = self.check_flat(before)
         status = self.check_books()
-        print(json.dumps({"rounds": self.rounds, "before": before, "after": after, "steady": self.steady.asked, "status": status}, indent=1))
+        print(json.dumps({"rounds": self.rounds, "before": before, "after": after, "steady": [self.steady.asked, self.steady_tls.asked], "status": status}, indent=1))
         assert self.agent.stop() == 0, self.agent.child.output()[-8000:]
         full_disk(self.web_port)
         clock_is_set(self.web_port)

@@ -56,23 +56,6 @@ metrics::RegistryOptions common_registry(const Config& config) {
     return options;
 }
 
-// The configuration's word for what a span is.
-std::string_view instrumentation_of(const spans::Span& span) {
-    switch (span.span_class) {
-        case spans::SpanClass::Http:
-            return "http";
-        case spans::SpanClass::Rpc:
-            return span.protocol == "jsonrpc" ? span.protocol : "grpc";
-        case spans::SpanClass::Db:
-            if (span.protocol == "mongodb") return "mongo";
-            return span.protocol == "postgresql" || span.protocol == "mysql" ? "sql" : span.protocol;
-        case spans::SpanClass::Messaging:
-            return span.protocol;
-        default:
-            return span.protocol;
-    }
-}
-
 }  // namespace
 
 metrics::Profile profile_of(const Config& config) {
@@ -149,7 +132,7 @@ Delivery::Wanted trace_filter(const Config& config) {
     const bool has_all = std::find(names.begin(), names.end(), "*") != names.end();
     return [sampler = sampler.value_or(spans::Sampler()), has_all, names](const spans::Span& span) {
         if (span.is_ignored_for_traces || !sampler.is_sampled(span)) return false;
-        return has_all || std::find(names.begin(), names.end(), instrumentation_of(span)) != names.end();
+        return has_all || std::find(names.begin(), names.end(), span.configured_as()) != names.end();
     };
 }
 

@@ -44,7 +44,7 @@ enum class BoundsKind : std::uint8_t { None, Duration, Size };  // which configu
 struct Instrument {
     Kind kind = Kind::Histogram;
     std::string_view feature;                       // config features: application, application_span …
-    std::string_view instrumentation;               // any of these: "http", "sql,redis"; empty: not filtered
+    std::string_view instrumentation;               // of what no span feeds: what `instrumentations` calls it
     bool (*when)(const spans::Span&) = nullptr;     // null: fed by Registry::set
     double (*value)(const spans::Span&) = nullptr;  // NaN: nothing to record
     bool is_integer = false;

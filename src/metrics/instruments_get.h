@@ -57,10 +57,12 @@ inline double request_size(const Span& s) { return size_or_nan(s, attr::http_req
 inline double queue_seconds(const Span& s) {
     return s.queue_us ? s.queue_us * 1e-6 : std::numeric_limits<double>::quiet_NaN();
 }
-// Kafka's calls say how many; where a call is one message, nobody does.
+// Of a call with several messages somebody says how many, or that nobody knows; else it is one.
 inline double message_count(const Span& s) {
-    const bool is_batch = s.attributes.text(attr::messaging_system) == "kafka";
-    return is_batch ? size_or_nan(s, attr::messaging_batch_message_count) : 1;
+    const bool is_known =
+        s.attributes.text(attr::waggle_unknown).find(attr::messaging_batch_message_count) == std::string_view::npos;
+    return is_known ? static_cast<double>(s.attributes.number(attr::messaging_batch_message_count, 1))
+                    : std::numeric_limits<double>::quiet_NaN();
 }
 inline double tls_sent(const Span& s) { return size_or_nan(s, attr::waggle_tls_sent); }
 inline double tls_received(const Span& s) { return size_or_nan(s, attr::waggle_tls_received); }

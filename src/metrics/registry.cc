@@ -20,12 +20,8 @@ bool contains(const std::vector<std::string>& list, std::string_view item) {
     return std::find(list.begin(), list.end(), item) != list.end();
 }
 
-bool is_wanted(const Instrument& instrument, const std::vector<std::string>& instrumentations) {
-    if (instrument.instrumentation.empty() || contains(instrumentations, "*")) return true;
-    const auto names = split(instrument.instrumentation, ',');
-    return std::any_of(names.begin(), names.end(),
-                       [&](std::string_view name) { return contains(instrumentations, name); });
-}
+// Of the protocols' own metrics; those of spans in general and of the graph are for all.
+bool is_of_protocols(const Instrument& instrument) { return instrument.feature == "application"; }
 
 bool same_keys(const std::vector<AttributeRow>& a, const std::vector<AttributeRow>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -51,8 +47,13 @@ struct Registry::State {
 
     struct Group {  // a view and who feeds it
         bool (*when)(const Span&);
+        bool is_of_protocols;
         View view;
     };
+    // Does `instrumentations` name it?
+    bool is_wanted(std::string_view name) const {
+        return has_every_protocol || contains(options.instrumentations, name);
+    }
 
     void add(const Instrument& instrument);
     ResourceState& resource_of(const spans::ResourcePtr& pointer);
@@ -67,6 +68,7 @@ struct Registry::State {
 
     RegistryOptions options;
     bool has_target_info = false;
+    bool has_every_protocol = false;
     std::vector<Group> groups;
     std::size_t actives = 0;
     std::map<std::string, std::unique_ptr<ResourceState>> resources;  // by identity
@@ -80,11 +82,12 @@ struct Registry::State {
     std::uint64_t overflowed = 0;
 };
 
-Registry::State::State(RegistryOptions given) : options(std::move(given)) {
+Registry::State::State(RegistryOptions given)
+    : options(std::move(given)), has_every_protocol(contains(options.instrumentations, "*")) {
     for (const Instrument& instrument : instruments()) {
         if (instrument.shape(options.profile).name.empty()) continue;
         if (!contains(options.features, instrument.feature)) continue;
-        if (!is_wanted(instrument, options.instrumentations)) continue;
+        if (!instrument.when && !is_wanted(instrument.instrumentation)) continue;
         add(instrument);
     }
     has_target_info =
@@ -105,11 +108,13 @@ void Registry::State::add(const Instrument& instrument) {
         active.bounds = configured.value_or(std::vector<double>(shape.bounds.begin(), shape.bounds.end()));
 
     for (Group& group : groups)
-        if (group.when && group.when == instrument.when && same_keys(group.view.keys(), keys)) {
+        if (group.when && group.when == instrument.when && group.is_of_protocols == is_of_protocols(instrument) &&
+            same_keys(group.view.keys(), keys)) {
             group.view.add(std::move(active));
             return;
         }
-    groups.push_back({instrument.when, View(std::move(keys), {options.series_limit, options.ttl_ns})});
+    groups.push_back(
+        {instrument.when, is_of_protocols(instrument), View(std::move(keys), {options.series_limit, options.ttl_ns})});
     groups.back().view.add(std::move(active));
 }
 
@@ -136,8 +141,9 @@ void Registry::State::record(const Span& span, std::uint64_t now_ns) {
     if (span.is_ignored_for_metrics) return;
     ResourceState& resource = resource_of(span.resource);
     resource.last_ns = now_ns;
+    const bool is_protocol_wanted = is_wanted(span.configured_as());
     for (Group& group : groups) {
-        if (!group.when || !group.when(span)) continue;
+        if (!group.when || (group.is_of_protocols && !is_protocol_wanted) || !group.when(span)) continue;
         group.view.extract(span, scratch);
         Row& row = group.view.row(scratch, resource, span.start_ns ? span.start_ns : now_ns);
         row.last_ns = now_ns;

@@ -290,6 +290,28 @@ TEST(Registry, BothHistogramsHoldTheSameCounts) {
     EXPECT_FALSE(point.counts.empty());
 }
 
+// … of what is named by the same attributes as others, too.
+TEST(Registry, InstrumentationsAreOfEachSpan) {
+    RegistryOptions options;
+    options.instrumentations = {"sql"};
+    Registry registry(options);
+    SpanBatch batch;
+    for (const auto& [protocol, word] : {std::pair{"postgresql", "sql"}, {"redis", ""}}) {
+        spans::Span& span = add_server_span(batch, test_resource());
+        span.span_class = spans::SpanClass::Db;
+        span.kind = spans::SpanKind::Client;
+        span.protocol = protocol;
+        span.instrumentation = word;
+        span.attributes.add(attr::db_system_name, protocol);
+    }
+    registry.record(batch, kSecond);
+    const Snapshot snapshot = registry.collect(2 * kSecond, 0);
+    const Metric* metric = find(snapshot, "db.client.operation.duration");
+    ASSERT_TRUE(metric);
+    ASSERT_EQ(metric->points.size(), 1u);
+    EXPECT_EQ(metric->points[0].histogram.count, 1u);
+}
+
 TEST(Registry, InstrumentationsSwitchMetricsOff) {
     RegistryOptions options;
     options.instrumentations = {"sql"};

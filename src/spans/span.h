@@ -77,7 +77,9 @@ struct SpanFields {
     bool has_unknown_role = false;  // neither end is known to be the server
     bool has_remote_root = false;   // another process began the trace: flags are its decision
 
-    std::string_view protocol;     // "http", the protocol table's name: config key, log field, metric label
+    std::string_view protocol;  // "http", the protocol table's name: config key, log field, metric label
+    // What `instrumentations` calls it in the configuration, where that is not the protocol's name.
+    std::string_view instrumentation;
     std::string_view name;         // final span name
     std::string_view trace_state;  // W3C tracestate as received, else empty
 
@@ -102,6 +104,7 @@ struct Span : SpanFields {
     Attributes attributes;
     std::vector<Link> links;
 
+    std::string_view configured_as() const { return instrumentation.empty() ? protocol : instrumentation; }
     double seconds() const { return end_ns > start_ns ? double(end_ns - start_ns) * 1e-9 : 0.0; }
 
     // Back to a fresh span, keeping the vectors' memory.

@@ -113,6 +113,7 @@ void describe(const Facts& facts, const ExchangeState& exchange, const Connectio
 
     span.span_class = spans::SpanClass::Http;
     span.protocol = facts.protocol;
+    span.instrumentation = "http";
     span.name = known == "_OTHER" ? std::string_view("HTTP") : known;
     spans::Attributes& attributes = span.attributes;
     if (!facts.method.empty()) attributes.add(attr::http_request_method, known);

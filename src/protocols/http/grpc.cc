@@ -111,6 +111,7 @@ void describe_grpc(const GrpcFacts& facts, const ExchangeState& exchange, const 
                    spans::SpanBatch& batch, spans::Span& span) {
     span.span_class = spans::SpanClass::Rpc;
     span.protocol = facts.protocol;
+    span.instrumentation = "grpc";
     span.name = "grpc";
     spans::Attributes& attributes = span.attributes;
     attributes.add(attr::rpc_system_name, std::string_view("grpc"));

@@ -127,6 +127,7 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
                             .status_code = error == "_OTHER" ? std::string_view{} : error,
                             .error_type = error};
     span.protocol = kMongodb.name;
+    span.instrumentation = "mongo";
     describe_database(call, {exchange.incomplete, exchange.start_ns, exchange.first_byte_ns}, info, batch, span);
     const bool is_unclear =
         exchange.response.is_begun && !exchange.response.is_known && exchange.incomplete == spans::Incomplete::No;

@@ -289,6 +289,7 @@ void Codec::describe(const Exchange<Codec>& exchange, const ConnectionInfo& info
     }
     call.returned_rows = response.returned_rows;
     span.protocol = kPostgres.name;
+    span.instrumentation = "sql";
     describe_database(call, {exchange.incomplete, exchange.start_ns, exchange.first_byte_ns}, info, batch, span);
 }
 

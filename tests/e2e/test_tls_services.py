@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Services that are not to notice: under a list of the system calls that systemd allows services, with the kernel's limit on
-perf events raised, and five hundred processes of one image."""
+"""Services that are not to notice: under a list of the system calls that systemd allows services, or a filter like Chromium's,
+with the kernel's limit on perf events raised, and five hundred processes of one image."""
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import unittest
 
 from bpf_objects import held, map_of
+from filters import FILTERED, PASS, TRAPPED
 from harness import Agent, Child, free_port, server_is, wait_for
 from namespaces import sandboxed
 from privileges import FOUR, as_user, public_copy
 from talk import service_folder
-from test_tls_attach import function_library, get, is_probed, user_probes
+from test_tls_attach import function_library, get, is_probed, user_probes, workers
 from tls import certificate, expect_nothing_of_others, key, nginx_tls
 
 PYTHON = "/usr/bin/python3"
@@ -41,13 +43,14 @@ def allowed_calls(group="@system-service"):
 
 
 class Services(unittest.TestCase):
-    def check(self, server, port, count=5, **options):
+    def check(self, server, port, count=5, processes=1, **options):
         with Agent(services=[{"open_ports": str(port)}], **options) as agent:
-            wait_for(lambda: agent.metric_sum("waggle_tls_processes") >= 1, "its library to be read")
+            wait_for(lambda: agent.metric_sum("waggle_tls_processes") >= processes, "its library to be read")
             self.assertEqual({(is_multi, is_return) for is_multi, is_return, _ in user_probes(agent.child.pid)}, {(True, False)})
             for number in range(count):
                 get(port, f"/checked/{number}")
-            agent.expect_spans(count, lambda s: server_is(s, port) and s["url.path"].startswith("/checked/"))
+            spans = agent.expect_spans(count, lambda s: server_is(s, port) and s["url.path"].startswith("/checked/"))
+            self.assertEqual({(s["url.scheme"], s["tls.protocol.version"]) for s in spans}, {("https", "1.3")})
         agent.expect_no_more()
         self.assertEqual(get(port, "/after")[0], 200)
         self.assertIsNone(server.process.poll(), server.output())
@@ -60,6 +63,35 @@ class Services(unittest.TestCase):
         server = Child([PYTHON, service_folder("tls/filtered.py"), str(port), certificate(), key()], env=allowed).wait_port(port)
         try:
             self.check(server, port)
+        finally:
+            server.stop()
+
+    def test_a_filter_like_chromiums_is_strict(self):
+        for calls, expected in ((PASS, 0), (TRAPPED, -signal.SIGSYS)):
+            for name, call in calls.items():
+                with self.subTest(name):
+                    self.assertEqual(subprocess.run([FILTERED, *call.split()]).returncode, expected)
+
+    def test_under_a_filter_like_chromiums(self):
+        """A server whose trapped calls end it, and its worker: both live on."""
+        server, port = nginx_tls(start=lambda argv, env: Child([FILTERED, *argv], env=env))
+        try:
+            before = workers(server)
+            self.check(server, port, processes=2)
+            self.assertEqual(workers(server), before)
+        finally:
+            server.stop()
+
+    def test_with_a_handler_of_trapped_calls(self):
+        """As Chromium's processes have one. It is never called, until a call is made that the filter does not allow."""
+        port = free_port()
+        argv = [FILTERED, PYTHON, service_folder("tls/filtered.py"), str(port), certificate(), key()]
+        server = Child(argv, env={"HANDLES": ""})
+        try:
+            self.check(server.wait_port(port), port)
+            self.assertEqual(get(port, "/")[1], b"trapped 0")
+            get(port, "/outside")
+            wait_for(lambda: get(port, "/")[1] == b"trapped 1", "the handler to be called")
         finally:
             server.stop()
 

@@ -5,6 +5,7 @@ by every hook it has."""
 import unittest
 
 from on_kernel import TYPED, OnKernel
+from under_filter import DIES, KILLED_BY_THE_KERNEL, UPROBE, URETPROBE
 
 # Newer kernels' first choice, and what is left without it.
 TRACEPOINTS = {"tp_btf": "", "fentry": "tp_btf", **{hook: f"tp_btf, {others}" for hook, others in TYPED.items()}}
@@ -19,12 +20,14 @@ class Debian11(OnKernel, unittest.TestCase):
 class Debian13(OnKernel, unittest.TestCase):
     version = "6.12"
     hooks = TRACEPOINTS
+    probe_calls = {URETPROBE: KILLED_BY_THE_KERNEL, UPROBE: DIES}
 
 
 class Newest(OnKernel, unittest.TestCase):
     version = "newest"
     hooks = TRACEPOINTS
     misses = ("fentry_plain",)
+    probe_calls = {URETPROBE: KILLED_BY_THE_KERNEL, UPROBE: "0"}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import guest  # noqa: E402
+import under_filter  # noqa: E402
 from harness import Sink  # noqa: E402
 from kernels import find_modules  # noqa: E402
 from test_ways import FAMILIES, READS, WAYS, WRITES  # noqa: E402
@@ -61,7 +62,7 @@ http { access_log off; ssl_certificate /certificate; ssl_certificate_key /key; s
                 location = /secure { return 200 'secret'; } location / { root /var/www; } }
        server { listen 8444 ssl; ssl_conf_command Options KTLS; location / { root /var/www; } } }
 END
-nginx -c /nginx.conf
+START-NGINX
 cat > /late.conf <<'END'
 daemon off; worker_processes 1; error_log stderr; pid /run/late.pid; events { }
 http { access_log off; server { listen 8082; location / { return 200 'late'; } } }
@@ -187,7 +188,7 @@ def spans_of(log, hook):
     return sink.spans
 
 
-class OnKernel:
+class OnKernel(under_filter.UnderFilter):
     version = ""
     arch = "amd64"
     hooks = {"fentry": "", **TYPED}  # {hook: the hooks that are switched off}
@@ -247,14 +248,15 @@ class OnKernel:
         text = TURN
         for name, value in replaced.items():
             text = text.replace(name, value)
-        return text
+        return text + under_filter.AFTERWARDS * cls.has_tls
 
     @classmethod
     def setUpClass(cls):
-        script = PREPARE + "".join(cls.turn(hook) for hook in cls.hooks)
+        start = under_filter.START if cls.has_tls else "nginx -c /nginx.conf\n"
+        script = PREPARE.replace("START-NGINX\n", start) + "".join(cls.turn(hook) for hook in cls.hooks)
         programs = {cls.ways: "/usr/bin/ways", **cls.extra}
         if cls.has_tls:
-            programs.update({KERNEL_TLS: "/usr/bin/kernel_tls", TALKERS: "/usr/bin/talkers"})
+            programs.update({KERNEL_TLS: "/usr/bin/kernel_tls", TALKERS: "/usr/bin/talkers", **under_filter.PROGRAMS})
         with tempfile.TemporaryDirectory() as folder:
             files = {**certificate(folder), **(modules(cls.version) if cls.has_tls else {})}
             cls.log = guest.run(cls.version, script, pathlib.Path(cls.waggle), extra=programs, files=files, memory=2048,

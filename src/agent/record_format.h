@@ -13,6 +13,7 @@ namespace waggle::agent {
 
 inline constexpr std::string_view kRecordMagic = "WAGGLE1\n";
 inline constexpr std::uint32_t kMaxRecordBytes = 1u << 20;
+inline constexpr std::uint32_t kMaxRecordRings = 1024;
 
 // Beside WG_EVENT_TICK (only the head), WG_EVENT_TAIL (TailRecord) and WG_EVENT_PROCESS (JSON).
 inline constexpr auto kRecordRing = static_cast<wg_event_type>(103);      // RingRecord

@@ -53,7 +53,9 @@ class Replay {
         if (record.head.version != WG_EVENT_VERSION) return;
         if (record.head.type == kRecordRing) {
             RingRecord ring;
-            if (record.read(ring)) ring_ = ring.ring;
+            const bool is_ring = record.read(ring) && ring.ring < kMaxRecordRings;
+            if (is_ring) ring_ = ring.ring;
+            if (!is_ring) ++unreadable_;
             return;
         }
         if (record.head.type == kRecordSettings) return configure(record.body());
@@ -77,7 +79,7 @@ class Replay {
     }
 
     void finish() {
-        std::uint64_t malformed = 0;
+        std::uint64_t malformed = unreadable_;
         for (auto& [ring, tracker] : trackers_) {
             tracker->finish(last_ns_, batch_);
             malformed += tracker->stats().malformed;
@@ -142,6 +144,7 @@ class Replay {
     std::map<std::uint32_t, std::unique_ptr<protocols::Tracker>> trackers_;
     std::uint32_t ring_ = 0;
     std::uint64_t last_ns_ = 0;
+    std::uint64_t unreadable_ = 0;  // records of user space's that are none
     std::int64_t wall_offset_ns_ = waggle::wall_offset_ns();
     spans::SpanBatch batch_;
     std::string out_;

@@ -43,7 +43,7 @@ test-shadow-stack: build    ## a processor with shadow stacks, in Bochs
 
 build-arm64:
 	@tools/setup arm64
-	@cmake --preset arm64 $(ARM64) >/dev/null
+	@cmake --preset arm64 >/dev/null
 	@ninja -C build/arm64 -j $(JOBS) $(CROSS)
 
 arm64: build-arm64    ## cross-build for arm64, and its unit tests under qemu-user

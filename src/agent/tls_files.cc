@@ -159,6 +159,7 @@ std::vector<std::string> TlsFiles::names_of(std::uint32_t pid, const proc::Mappe
     if (above.size() > 1 && mapped.path.starts_with(above + "/"))
         names.push_back(root + mapped.path.substr(above.size()));
     if (procfs_.exe(pid) == mapped.path) names.push_back(procfs_.path(pid, "exe"));
+    if (above.empty()) return names;  // nobody lets us look into it
     names.push_back(procfs_.path(1, "root") + mapped.path);
     names.push_back(mapped.path);
     return names;

@@ -53,9 +53,10 @@ class Replay {
         if (record.head.version != WG_EVENT_VERSION) return;
         if (record.head.type == kRecordRing) {
             RingRecord ring;
-            const bool is_ring = record.read(ring) && ring.ring < kMaxRecordRings;
-            if (is_ring) ring_ = ring.ring;
-            if (!is_ring) ++unreadable_;
+            if (record.read(ring) && ring.ring < kMaxRecordRings)
+                ring_ = ring.ring;
+            else
+                ++unreadable_;
             return;
         }
         if (record.head.type == kRecordSettings) return configure(record.body());

@@ -150,14 +150,13 @@ TlsFiles::TlsFiles(proc::ProcFs procfs, std::string cache_folder, bool looks_at_
       has_shadow_stacks_(proc::has_shadow_stacks(procfs_)) {}
 TlsFiles::~TlsFiles() = default;
 
-// Where the file may be. Its path is told from our root where that is above the process's, and else from the process's
-// own; one that changed its root later has its libraries from before in another's.
-std::vector<std::string> TlsFiles::names_of(std::uint32_t pid, const proc::MappedCode& mapped) const {
-    const std::string root = procfs_.path(pid, "root");
-    std::vector<std::string> names = {root + mapped.path};
+// Where a file may be that is not in its process's root: its path is told from our root where that is above the
+// process's; and a process that changed its root later has its libraries from before in another one.
+std::vector<std::string> TlsFiles::elsewhere(std::uint32_t pid, const proc::MappedCode& mapped) const {
+    std::vector<std::string> names;
     const std::string above = procfs_.root_folder(pid);
     if (above.size() > 1 && mapped.path.starts_with(above + "/"))
-        names.push_back(root + mapped.path.substr(above.size()));
+        names.push_back(procfs_.path(pid, "root") + mapped.path.substr(above.size()));
     if (procfs_.exe(pid) == mapped.path) names.push_back(procfs_.path(pid, "exe"));
     if (above.empty()) return names;  // nobody lets us look into it
     names.push_back(procfs_.path(1, "root") + mapped.path);
@@ -179,7 +178,8 @@ Result<Fd> TlsFiles::open(std::uint32_t pid, const proc::MappedCode& mapped) con
         if (!file.is_open() && is_shortage(errno)) shortage = errno;
         return file;
     };
-    for (const std::string& name : names_of(pid, mapped))
+    if (Fd file = open_name(procfs_.path(pid, "root") + mapped.path); is_it(file)) return file;
+    for (const std::string& name : elsewhere(pid, mapped))
         if (Fd file = open_name(name); is_it(file)) return file;
     if (open_already_)
         if (Fd file = open_already_(mapped); is_it(file)) return file;

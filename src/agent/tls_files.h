@@ -79,7 +79,7 @@ class TlsFiles {
         std::uint64_t device, inode, size, modified_ns;
         friend auto operator<=>(const Key&, const Key&) = default;
     };
-    std::vector<std::string> names_of(std::uint32_t pid, const proc::MappedCode& mapped) const;
+    std::vector<std::string> elsewhere(std::uint32_t pid, const proc::MappedCode& mapped) const;
     // Not open where it is nowhere; fails only where it may be found later.
     Result<Fd> open(std::uint32_t pid, const proc::MappedCode& mapped) const;
     enum class Size { Usual, Large };

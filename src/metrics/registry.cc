@@ -6,7 +6,6 @@
 #include <map>
 #include <unordered_map>
 
-#include "base/strings.h"
 #include "metrics/series.h"
 #include "metrics/target_info.h"
 #include "spans/attribute_names.h"

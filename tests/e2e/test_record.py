@@ -171,6 +171,11 @@ class Recording(unittest.TestCase):
         self.assertIn("not a record file", error)
         _, error = self.replay(self.folder, status=1)
         self.assertIn("directory", error.lower())
+        # Each ring has a tracker: a file is not to ask for as many as it likes.
+        ring = struct.pack("<HHIQII", 103, 2, 24, 0, 1 << 31, 0)
+        out, error = self.replay(self.changed("ring.wgl", lambda d: d[:8] + ring + d[8:]), "--print", "json")
+        self.assertIn("1 events could not be read", error)
+        self.assertTrue(spans_of(out))
 
     def test_a_full_disk_is_said(self):
         child = Child([WAGGLE, "record", "/dev/full", "--open-port", str(self.port), "--print", "json"],

@@ -5,10 +5,12 @@ with the older kind of probe; never at a function's return."""
 import ctypes
 import http.client
 import os
+import random
 import re
 import resource
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -241,12 +243,19 @@ class Attach(unittest.TestCase):
 
     def test_programs_that_have_ended_before_they_could_be_read(self):
         """That is no failure, and nobody is to be told of it."""
-        with Agent(services=[{"exe_path": "/curl$"}], config="log_level: DEBUG\n") as agent:
+        with Agent(services=[{"exe_path": "/curl$"}], config="log_level: DEBUG\n") as agent, socket.create_server(("127.0.0.1", 0)) as nobody:
             gone = re.compile(r"process \d+: gone before TLS through \S+ could be read")
+            url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+            program = os.path.join(public_folder(), "curl")
             deadline = time.monotonic() + 180  # on a busy host it takes many
             while not gone.search(agent.child.output()):
                 self.assertLess(time.monotonic(), deadline, "none of them has ended in time")
-                subprocess.run(["curl", "--version"], check=True, capture_output=True)
+                # Another file each time: what one has loaded is expected of the next, which is then read from its first moment.
+                shutil.copy(shutil.which("curl"), program)
+                with subprocess.Popen([program, "-s", url]) as waits:
+                    time.sleep(random.uniform(0, 0.06))  # any moment of its start, however long it takes here
+                    waits.kill()
+                os.unlink(program)
             self.assertNotIn("cannot be read", agent.child.output())
             self.assertEqual(agent.metric_sum("waggle_tls_attach_failed_total"), 0)
 

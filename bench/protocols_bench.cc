@@ -31,7 +31,7 @@ void read_protocol(benchmark::State& state, const SteadyTalk& talk) {
 struct Registration {
     Registration() {
         for (const SteadyTalk& talk : kSteadyTalks)
-            benchmark::RegisterBenchmark(("protocol/" + std::string(talk.protocol)).c_str(),
+            benchmark::RegisterBenchmark(("protocol/" + std::string(talk.protocol).append(talk.form)).c_str(),
                                          [&talk](benchmark::State& state) { read_protocol(state, talk); });
     }
 };

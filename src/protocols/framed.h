@@ -124,6 +124,9 @@ class FramedSession final : public Session {
             read_requests(context);
             read_responses(context);
             if (place_in_responses_ == Alignment::Lost) finish_rested(context);
+            // What their answers lack has gone by unseen.
+            if (place_in_responses_ == Alignment::Lost && reason == spans::Incomplete::Closed)
+                finish_lost(open_.size(), last_time(context), context);
         }
         decide_held(true, context);
         while (open_.size() > 0) {

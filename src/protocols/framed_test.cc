@@ -127,6 +127,22 @@ TEST_F(TrackerTest, AnAnswerEndsNotBeforeAllThatWasWritten) {
     EXPECT_EQ(sum(host_.tracker().counts()).of(Cause::Hole), 0u);
 }
 
+// The close tells that there was more of the answer: not the connection's end is what it lacks.
+TEST_F(TrackerTest, AnAnswerWhoseEndWasLostBeforeTheCloseIsCounted) {
+    Socket& server = open();
+    call(server, true, message('Q', text("SELECT a FROM t")));
+    call(server, false, message('T', std::string(2, '\0')));
+    Move lost = moved(server, false, message('C', text("SELECT 0")) + message('Z', "I"));
+    lost.is_lost = true;
+    host_.report(server, lost);
+    host_.report_close(server, now_ns_);
+    for (int i = 0; i < 3; ++i) pass(kSecond);
+    ASSERT_EQ(spans(), 1u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::Hole);
+    EXPECT_EQ(span().attributes.text(attr::error_type), "");
+    EXPECT_EQ(sum(host_.tracker().counts()).of(Cause::Hole), 1u);
+}
+
 // A proxy's thread: what it sends on belongs to the request it serves, not to the PING of another connection as well.
 TEST_F(TrackerTest, WhatIsHeldServesNothingOnceItIsAnswered) {
     constexpr std::string_view kCommand = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";

@@ -54,6 +54,13 @@ TEST(Framings, TellLengthsAndWhatIsWorthCopying) {
     EXPECT_FALSE(read(postgres, "Q\0\0\0\3"s).is_frame);
     EXPECT_EQ(read(framing("kafka"), "\0\x10\0\0"s), (Read{true, (1 << 20) + 4, 16004}));
     EXPECT_EQ(read(framing("amqp"), "\3\0\1\0\0\1\0"s), (Read{true, 264, 7}));
+    EXPECT_EQ(read(framing("mysql"), "\0\0\2\0"s), (Read{true, (2 << 16) + 4, 9221}));
+    EXPECT_EQ(read(framing("mysql"), "\1\0\0\1"s), (Read{true, 5, 5}));
+    EXPECT_FALSE(read(framing("mysql"), "\0\0\x41\0"s).is_frame);
+    const std::string opcode = "\0\0\0\1\0\0\0\xdd\7\0\0"s;
+    EXPECT_EQ(read(framing("mongodb"), "\x24\0\0\0\0"s + opcode), (Read{true, 36, 36}));
+    EXPECT_EQ(read(framing("mongodb"), "\0\0\1\0\0"s + opcode), (Read{true, 65536, 16384}));
+    EXPECT_FALSE(read(framing("mongodb"), "\x0f\0\0\0\0"s + opcode).is_frame);
     // The other byte order, and a length that counts all.
     const wg_framing little{
         .header = 8, .length_at = 1, .length_bytes = 3, .is_little = 1, .front = 4, .max_length = 1000};

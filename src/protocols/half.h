@@ -22,6 +22,8 @@ struct Half {
 
     bool is_answer() const { return side == Side::Response; }
     bool is_final() const { return stream.is_cut() || stream.is_closed(); }
+    // Has something gone by since then that was not read?
+    bool has_missed(std::uint64_t since_ns) const { return is_lost && stream.end_ns() >= since_ns; }
 
     // False: what is passed over has not come to its end.
     bool pass() {

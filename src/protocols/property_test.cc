@@ -100,6 +100,10 @@ class World {
         if (missing) {
             EXPECT_GT(dropped_, 0u);
         }
+        if (missing + incomplete_ > 0) {
+            const Counts counted = sum(host_.tracker().counts());
+            EXPECT_GT(counted.of(Cause::Hole) + counted.of(Cause::Unmatched) + counted.of(Cause::ParseInvalid), 0u);
+        }
         missing_ = missing;
     }
 
@@ -218,6 +222,7 @@ class World {
         EXPECT_EQ(seen.method, answer.method);
         EXPECT_EQ(seen.start_ns, answer.start_ns);
         if (!is_lossless && seen.incomplete != spans::Incomplete::No) {
+            ++incomplete_;
             if (seen.status) {
                 EXPECT_EQ(seen.status, answer.status);
             }
@@ -257,6 +262,7 @@ class World {
     std::uint64_t duplicates_ = 0;
     std::uint64_t dropped_ = 0;
     std::uint64_t missing_ = 0;
+    std::uint64_t incomplete_ = 0;
     std::uint64_t whole_ = 0;
     std::uint64_t open_at_end_ = 0;
     std::uint64_t seen_ = 0;

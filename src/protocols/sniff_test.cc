@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "protocols/testing/beginnings.h"
 #include "protocols/testing/talk.h"
 
 namespace waggle::protocols::testing {
@@ -85,6 +86,15 @@ TEST(SniffMatrix, TheFirstRequestOfATalkIsKnown) {
         const Protocol& own = named(protocol_of(path));
         const TalkStep& first = talk.steps.at(0);
         EXPECT_EQ(own.sniff(first.text, first.is_client ? Side::Request : Side::Response), Sniff::Yes) << path;
+    }
+}
+
+TEST(SniffMatrix, EveryProtocolIsFuzzed) {
+    for (const Protocol* protocol : all()) {
+        if (protocol->name == "http" || protocol->name == "http2") continue;  // have fuzz targets of their own
+        EXPECT_TRUE(std::ranges::any_of(kBeginnings, [&](std::string_view beginning) {
+            return protocol->sniff(beginning, Side::Request) == Sniff::Yes;
+        })) << protocol->name;
     }
 }
 

@@ -321,6 +321,8 @@ void Tracker::identify(Connection& connection, Direction direction) {
     while (!stream.is_empty()) {
         // Messages begin where turns do: what is in the middle of one says nothing.
         if (stream.hole() || !stream.is_at_turn_start()) {
+            // What was lost before it is known who speaks; what no rule asked for is no loss.
+            if (stream.is_gap_at(stream.head()) && !connection.has_rules) counts_[0].add(Cause::UnknownProtocol);
             if (!stream.skip_to_next_turn()) return;
             continue;
         }

@@ -121,6 +121,12 @@ class TwoWaySession : public KeyedSession<Codec> {
         const std::uint64_t last = std::max(requests_.stream.end_ns(), responses_.stream.end_ns());
         while (this->open_.size() > 0) {
             const auto [key, exchange] = this->open_.entries().front();
+            const std::uint64_t start_ns = exchange->start_ns;
+            if (reason == spans::Incomplete::Closed &&
+                (requests_.has_missed(start_ns) || responses_.has_missed(start_ns))) {
+                context.counts.add(Cause::Hole);
+                this->set_incomplete(*exchange, spans::Incomplete::Hole);
+            }
             this->set_incomplete(*exchange, reason);
             this->finish(key, *exchange, context, last ? last : context.now_ns);
         }
@@ -144,13 +150,19 @@ class TwoWaySession : public KeyedSession<Codec> {
                half.stream.order() > (is_closing_ ? order_limit_ : std::min(order_limit_, other.stream.end()));
     }
 
-    // What this end had received before it sent what is read next, and what waited for something that was never
-    // reported.
+    // What this end had sent before it received what is read next; what it had received before it sent that, and what
+    // waited for something that was never reported.
     void read_before(const Half& half, Context& context) {
         Half& other = half.is_answer() ? requests_ : responses_;
-        if (half.is_received || other.stream.is_empty() || other.stream.order() == 0 ||
-            other.stream.order() > half.stream.head())
+        if (other.stream.is_empty()) return;
+        if (half.is_received) {
+            if (other.stream.head() >= half.stream.order()) return;
+            sent_limit_ = half.stream.order();
+            read(other, context);
+            sent_limit_ = kNoLimit;
             return;
+        }
+        if (other.stream.order() == 0 || other.stream.order() > half.stream.head()) return;
         order_limit_ = half.stream.head();
         read(other, context);
         order_limit_ = kNoLimit;
@@ -162,14 +174,18 @@ class TwoWaySession : public KeyedSession<Codec> {
             if (!half.pass()) return;
             if (const Key key = std::exchange(half.ends, 0)) on_whole(half, key, context);
             if (stream.is_empty() || is_late(half)) return;
+            if (!half.is_received && stream.head() >= sent_limit_) return;
             read_before(half, context);
             if (is_over_) return;
-            if (half.is_lost && !find(half)) return;
+            if (half.is_lost && !find(half, context)) return;
             if (stream.hole()) {
-                if (passes_hole(half))
-                    stream.consume(stream.hole());
-                else if (!lose(half, context))
-                    return;
+                if (!passes_hole(half)) {
+                    if (!lose(half, context)) return;
+                    continue;
+                }
+                // Nobody knows whether something else was lost as well.
+                if (stream.is_gap_at(stream.head())) context.counts.add(Cause::Hole);
+                stream.consume(stream.hole());
             } else if (!read_frame(half, context)) {
                 return;
             }
@@ -196,7 +212,7 @@ class TwoWaySession : public KeyedSession<Codec> {
     }
 
     // Where a turn begins with a frame.
-    bool find(Half& half) {
+    bool find(Half& half, Context& context) {
         streams::Stream& stream = half.stream;
         while (!stream.is_empty()) {
             if (!stream.hole() && stream.is_at_turn_start()) {
@@ -207,7 +223,14 @@ class TwoWaySession : public KeyedSession<Codec> {
                 }
                 if (unit.error() == Stop::NeedMore && !half.is_final()) return false;
             }
-            if (!stream.skip_to_next_turn()) return false;
+            // Frames may have begun in what is passed over.
+            const bool is_missed = stream.is_at_turn_start() || stream.is_gap_at(stream.end() - 1);
+            const bool is_here = stream.skip_to_next_turn();
+            if (is_missed || (is_here && stream.turn() > stream.turn_before() + 1)) {
+                context.counts.add(Cause::Hole);
+                on_lost(half, context);
+            }
+            if (!is_here) return false;
         }
         return false;
     }
@@ -222,6 +245,7 @@ class TwoWaySession : public KeyedSession<Codec> {
 
     Key last_key_ = 0;
     std::uint64_t order_limit_ = kNoLimit;
+    std::uint64_t sent_limit_ = kNoLimit;
     bool is_over_ = false;
     Next next_ = Next::Nothing;
     bool is_closing_ = false;

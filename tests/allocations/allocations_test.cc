@@ -39,7 +39,7 @@ TEST_P(Allocations, OfAMessageAreNone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Allocations, ::testing::ValuesIn(kSteadyTalks),
-                         [](const auto& info) { return std::string(info.param.protocol); });
+                         [](const auto& info) { return std::string(info.param.protocol).append(info.param.form); });
 
 TEST(AllocationsTable, HasEveryProtocol) {
     for (const Protocol* protocol : all())

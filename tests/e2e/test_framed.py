@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import brokers
-from databases import BURSTS, PYTHON, DatabaseTest, Postgres, say_go
+from databases import BURSTS, PYTHON, DatabaseTest, Ferretdb, Mariadb, Postgres, say_go
 from harness import WAGGLE, Child, free_port, wait_for
 
 
@@ -37,6 +37,41 @@ class FramedTest(DatabaseTest):
 
     def test_postgres_in_pieces(self):
         self.check_postgres("400")
+
+    def check_mysql(self, *options):
+        server = Mariadb()
+        self.addCleanup(server.stop)
+        server.run("CREATE TABLE many (name TEXT)")
+        agent = self.burst("mysql", server.port, server.child, 6, *options)
+        texts = ["SELECT length(?", "SELECT ? AS b", "SELECT length(?", "SELECT repeat(?, ?)", "SELECT ? AS d"] + ["SELECT name FROM many"] * 300
+        for kind in ("client", "server"):
+            found = agent.expect_spans(305, lambda s: s.kind == kind and s["db.query.text"] != "SELECT ?")
+            self.assertEqual(sorted((s["db.query.text"], s["error.type"], s["waggle.incomplete"]) for s in found),
+                             sorted((text, None, None) for text in texts), f"{kind}, {agent.losses()}")
+        self.check_losses(agent)
+
+    def test_mysql(self):
+        self.check_mysql()
+
+    def test_mysql_in_pieces(self):
+        self.check_mysql("400")
+
+    def check_mongodb(self, *options):
+        server = Ferretdb()
+        self.addCleanup(server.stop)
+        agent = self.burst("mongodb", server.port, server.child, 12, *options)
+        for kind in ("client", "server"):
+            found = agent.expect_spans(305, lambda s: s.kind == kind and s["db.collection.name"] != "first")
+            names = [f"insert n{n}" for n in range(1, 6)] + ["insert many"] * 300
+            self.assertEqual(sorted((s.name, s["error.type"], s["waggle.incomplete"]) for s in found),
+                             sorted((name, None, None) for name in names), f"{kind}, {agent.losses()}")
+        self.check_losses(agent)
+
+    def test_mongodb(self):
+        self.check_mongodb()
+
+    def test_mongodb_in_pieces(self):
+        self.check_mongodb("400")
 
     def check_amqp(self, *options):
         server = brokers.Rabbitmq()

@@ -100,6 +100,8 @@ bool Session::find(Half& half, Context& context) {
                 return true;
             }
         }
+        // Frames may have begun in what is passed over.
+        if (stream.is_at_turn_start() || stream.is_gap_at(stream.head())) miss(half, context);
         if (!stream.skip_to_next_turn()) return false;
     }
     return false;
@@ -119,10 +121,15 @@ bool Session::pass_body(Half& half) {
     return true;
 }
 
-// What is under way is not whole; how many were published, by which confirmations count, nobody knows any more.
 bool Session::lose(Half& half, Context& context) {
-    context.counts.add(Cause::Hole);
     half.is_lost = true;
+    miss(half, context);
+    return half.stream.skip_to_next_turn();
+}
+
+// What is under way is not whole; how many were published, by which confirmations count, nobody knows any more.
+void Session::miss(Half& half, Context& context) {
+    context.counts.add(Cause::Hole);
     for (const Assembly& assembly : std::exchange(half.assemblies, {})) drop(assembly.key, context);
     if (!half.is_answer()) {
         channels_.clear();
@@ -136,7 +143,6 @@ bool Session::lose(Half& half, Context& context) {
         else
             ++i;
     }
-    return half.stream.skip_to_next_turn();
 }
 
 void Session::drop(Key key, Context& context) {

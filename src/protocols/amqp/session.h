@@ -81,6 +81,7 @@ class Session final : public KeyedSession<Codec> {
     bool read_next(Half& half, Context& context);
     static bool pass_body(Half& half);
     bool lose(Half& half, Context& context);
+    void miss(Half& half, Context& context);
     void on_call(Half& half, const Frame& frame, const Call& call, Context& context);
     void on_content(Half& half, const Frame& frame, std::string_view payload, Context& context);
     void on_confirm(std::uint16_t channel, const Call& call, Context& context);

@@ -52,6 +52,10 @@ void Session::on_close(spans::Incomplete reason, Context& context) {
         const auto [key, exchange] = open_.entries().front();
         // Who closes the connection has said all.
         const bool is_whole = exchange->response.is_cut && reason == spans::Incomplete::Closed;
+        if (reason == spans::Incomplete::Closed && !is_whole && responses_.has_missed(exchange->start_ns)) {
+            context.counts.add(Cause::Hole);
+            set_incomplete(*exchange, spans::Incomplete::Hole);
+        }
         if (!is_whole) set_incomplete(*exchange, reason);
         end(key, *exchange, last_ns ? last_ns : context.now_ns, context);
     }
@@ -162,6 +166,11 @@ bool Session::lose(Half& half, Context& context) {
         Open& exchange = *open_.entries().front().exchange;
         exchange.is_response_body_known = false;
         exchange.response.is_cut = true;
+        // How it went stands in its head, its end says that it did.
+        if (!exchange.response.is_head_whole && exchange.incomplete == spans::Incomplete::No) {
+            context.counts.add(Cause::Hole);
+            set_incomplete(exchange, spans::Incomplete::Hole);
+        }
     }
     return half.stream.skip_to_next_turn();
 }

@@ -49,5 +49,23 @@ TEST_F(FastCgiSession, ATurnThatWasPassedOverMayHaveBeenTheAnswer) {
     EXPECT_EQ(seen, 1u);
 }
 
+// Its last bytes say that it ended, and nothing how.
+TEST_F(FastCgiSession, AnAnswerWhoseHeadWasLostIsCounted) {
+    Socket& server = open();
+    call(server, true, request(1, "/a"));
+    Move lost = moved(server, false, head(1, "500") + body(1, 100));
+    lost.is_lost = true;
+    host_.report(server, lost);
+    call(server, false, body(1, 100) + end(1));
+    call(server, true, request(1, "/b"));
+    call(server, false, head(1, "201") + end(1));
+    pass(kSecond);
+    ASSERT_EQ(spans(), 2u);
+    EXPECT_EQ(span().incomplete, spans::Incomplete::Hole);
+    EXPECT_EQ(status(), 0);
+    EXPECT_EQ(status(1), 201);
+    EXPECT_EQ(sum(host_.tracker().counts()).of(Cause::Hole), 1u);
+}
+
 }  // namespace
 }  // namespace waggle::protocols::testing

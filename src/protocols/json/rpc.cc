@@ -17,11 +17,13 @@ bool is_method(std::string_view text) {
     return true;
 }
 
-std::int64_t code_of(std::string_view error) {
-    Members members(error);
+// 0 where there is none; nothing where it may stand in what is not here.
+std::optional<std::int64_t> code_of(const Member& error) {
+    Members members(error.value);
     while (const auto member = members.next())
         if (member->key == "code" && !member->is_text && !member->is_cut)
             return parse_int<std::int64_t>(trim(member->value)).value_or(0);
+    if (error.is_cut) return {};
     return 0;
 }
 
@@ -49,8 +51,8 @@ std::optional<RpcMessage> read_rpc(std::string_view text) {
         } else if (key == "result") {
             message.is_answer |= value != "null";
         } else if (key == "error" && value != "null") {
-            message.is_answer = true;
-            message.error = code_of(value);
+            message.is_answer = message.is_error = true;
+            message.error = code_of(*member);
         }
     }
     message.is_whole = members.is_whole();

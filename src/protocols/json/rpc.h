@@ -15,7 +15,8 @@ struct RpcMessage {
     std::string version;                // "2.0"; "1.0" where none is said
     std::string method;                 // of a call
     std::string id;                     // as it is written, a text's quotes included; empty: a notification
-    std::optional<std::int64_t> error;  // the code
+    std::optional<std::int64_t> error;  // the code, where it was here
+    bool is_error = false;
     bool is_answer = false;
     bool is_whole = false;  // all of it was here
 };

@@ -79,6 +79,14 @@ TEST(JsonRpc, ReadsCallsAndAnswers) {
     EXPECT_EQ(old->version, "1.0");
 }
 
+TEST(JsonRpc, KnowsNoCodeThatMayStandInWhatIsCut) {
+    const std::string text = R"({"jsonrpc":"2.0","id":1,"error":{"message":"never en)";
+    ASSERT_TRUE(read_rpc(text));
+    EXPECT_TRUE(read_rpc(text)->is_error);
+    EXPECT_FALSE(read_rpc(text)->error);
+    EXPECT_EQ(read_rpc(text + R"(ds"}})")->error, 0);
+}
+
 TEST(JsonRpc, IsNotSeenInWhatIsNone) {
     for (const std::string_view text :
          {R"({"method":"GET","path":"/"})", R"({"jsonrpc":"3.0","method":"a"})", R"({"jsonrpc":"2.0","method":"a b"})",

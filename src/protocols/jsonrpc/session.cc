@@ -92,7 +92,7 @@ void Session::on_frame(Half& half, std::string_view front, const Unit& unit, Con
         const auto message = json::read_rpc(text);
         if (!message) return;
         if (half.is_answer() && message->is_answer)
-            on_answer(half, *message, context);
+            on_answer(half, *message, unit.is_cut && !has_head, context);
         else if (!half.is_answer() && !message->is_answer)
             on_call(half, *message, context);
     };
@@ -128,17 +128,23 @@ void Session::on_call(Half& half, const json::RpcMessage& message, Context& cont
     if (message.id.empty()) finish(last_key(), exchange, context, exchange.request_end_ns);
 }
 
-void Session::on_answer(Half& half, const json::RpcMessage& message, Context& context) {
+// is_counted: its frame is counted as a hole.
+void Session::on_answer(Half& half, const json::RpcMessage& message, bool is_counted, Context& context) {
     const auto& entries = open_.entries();
     // Where what is told of it was not seen it is the only one's, or nobody's.
+    const bool is_nameless = message.id.empty() && !message.is_whole;
     const auto found = std::ranges::find_if(entries, [&](const auto& entry) {
-        return message.id.empty() ? !message.is_whole && entries.size() == 1 : entry.exchange->request.id == message.id;
+        return is_nameless ? entries.size() == 1 : entry.exchange->request.id == message.id;
     });
     if (found == entries.end()) return context.counts.add(Cause::Unmatched);
     Open& exchange = *found->exchange;
+    // … or that of a call that was not seen.
+    if (is_nameless && has_missed_calls_) {
+        if (!is_counted) context.counts.add(Cause::Hole);
+        return drop(found->key, spans::Incomplete::Hole, context);
+    }
     answer_here(exchange, half);
-    exchange.response = {.error = message.error,
-                         .is_known = message.is_whole || message.error.has_value() || message.is_answer};
+    exchange.response = {.error = message.error, .is_known = message.error.has_value() == message.is_error};
     finish(found->key, exchange, context, half.stream.time_before(half.passed_to));
 }
 
@@ -146,7 +152,10 @@ void Session::on_whole(Half&, Key, Context&) {}
 
 // In what is missing anything may have been answered.
 void Session::on_lost(Half& half, Context& context) {
-    if (!half.is_answer()) return;
+    if (!half.is_answer()) {
+        has_missed_calls_ = true;
+        return;
+    }
     while (open_.size() > 0) drop(open_.entries().front().key, spans::Incomplete::Hole, context);
 }
 

@@ -32,7 +32,8 @@ struct Codec {
 
 class Session final : public TwoWaySession<Codec> {
   public:
-    using TwoWaySession::TwoWaySession;
+    Session(const ConnectionInfo& info, Streams& streams, Direction requests)
+        : TwoWaySession(info, streams, requests), has_missed_calls_(!is_from_start(info, requests)) {}
 
   private:
     Parsed<Unit> parse(const Half& half, std::string_view bytes, bool is_final) override;
@@ -41,7 +42,9 @@ class Session final : public TwoWaySession<Codec> {
     void on_lost(Half& half, Context& context) override;
 
     void on_call(Half& half, const json::RpcMessage& message, Context& context);
-    void on_answer(Half& half, const json::RpcMessage& message, Context& context);
+    void on_answer(Half& half, const json::RpcMessage& message, bool is_counted, Context& context);
+
+    bool has_missed_calls_;
 };
 
 Sniff sniff(std::string_view bytes, Side side);

@@ -6,14 +6,11 @@
 #include <map>
 
 #include "base/strings.h"
-#include "protocols/testing/encrypted.h"
 #include "protocols/testing/worlds.h"
 #include "spans/attribute_names.h"
 
 namespace waggle::protocols::testing {
 namespace {
-
-constexpr std::uint64_t kSecond = 1'000'000'000;
 
 std::string number(std::uint64_t value, unsigned bytes) {
     std::string text;
@@ -36,10 +33,6 @@ struct Question {
     std::uint64_t id = 0;
     bool is_fetch = false;
     bool is_error = false;
-    bool is_pipelined = false;
-    bool is_lossy = false;
-    bool is_in_parts = false;  // read by several calls, of which the first may be all that is copied
-    std::uint64_t spans = 0;
 
     std::string topic() const { return "t" + std::to_string(id); }
     std::uint64_t partition() const { return id % 7; }
@@ -66,154 +59,79 @@ struct Question {
     }
 };
 
-class World {
+class KafkaWorld final : public World {
   public:
-    World(std::uint64_t seed, double loss)
-        : random_(seed), loss_(loss), host_({.options = {}, .seed = seed, .threads_are_contexts = {}}) {}
-
-    void run(int connections) {
-        for (int i = 0; i < connections; ++i) {
-            const SocketOptions options{.id = ++last_id_,
-                                        .role = random_.chance(0.5) ? WG_ROLE_SERVER : WG_ROLE_CLIENT};
-            talk(add_some_encrypted(host_, options, random_, now_ns_ += 10'000));
-            host_.tick(now_ns_ += 5'000'000);
-        }
-        host_.tracker().finish(now_ns_ += kSecond, host_.batch());
-        check();
-    }
-
-    std::uint64_t sure() const { return whole_; }
-    std::uint64_t others() const { return others_; }
+    using World::World;
 
   private:
     // Waits for each answer, or asks several at once, or goes on asking while answers come.
-    void talk(Socket& socket) {
+    void talk() override {
         const std::uint64_t style = random_.below(3);
-        bool is_lossy = false;
-        std::vector<std::uint64_t> asked;
+        if (style != 0) excuse();
         std::string answers;
         for (int turn = 0; turn < 12; ++turn) {
             const std::uint64_t count = style == 0 ? 1 : 1 + random_.below(4);
             for (std::uint64_t i = 0; i < count; ++i) {
                 const std::uint64_t id = ++last_question_;
+                ask(id);
                 Question& question = questions_[id];
-                question = {.id = id,
-                            .is_fetch = random_.chance(0.5),
-                            .is_error = random_.chance(0.3),
-                            .is_pipelined = style != 0};
-                asked.push_back(id);
+                question = {.id = id, .is_fetch = random_.chance(0.5), .is_error = random_.chance(0.3)};
                 answers += question.answer(size());
                 // What tells the protocol is seen. Clients write a request by one call.
                 const std::string request = question.request(size());
-                question.is_in_parts = socket.options().is_plain && request.size() > kMostRead;
-                say(socket, true, request, turn == 0 ? 0 : loss_, is_lossy);
+                // Read by several calls, of which the first may be all that is copied.
+                if (socket_->options().is_plain && request.size() > kMostRead) excuse();
+                say(true, request, turn == 0 ? 0 : loss_);
             }
+            if (turn == 11) end_asking();
             const bool is_part = style == 2 && turn < 11 && random_.chance(0.5);
             const std::size_t now = is_part ? random_.below(answers.size()) : answers.size();
-            for (std::size_t at = 0; at < now;) {
-                std::size_t call = std::min(now - at, 8 + random_.below(9000));
-                if (now - at - call < 8) call = now - at;
-                say(socket, false, answers.substr(at, call), loss_, is_lossy);
-                at += call;
-            }
+            say_in_calls(false, answers.substr(0, now));
             answers.erase(0, now);
-            if (random_.chance(0.3)) host_.tick(now_ns_ += 5'000'000);
-            if (answers.empty() && random_.chance(0.1)) host_.tick(now_ns_ += 2 * kSecond);
+            if (random_.chance(0.3)) tick(5'000'000);
+            if (answers.empty() && random_.chance(0.1)) tick(2 * kSecond);
         }
-        flush(socket);
-        for (const std::uint64_t id : asked) questions_[id].is_lossy = is_lossy;
-        host_.tick(now_ns_ += 5'000'000);
-        host_.tick(now_ns_ += 300'000'000);
-        host_.report_close(beneath(host_, socket), now_ns_ += 1000);
-        host_.tick(now_ns_ += 5'000'000);
     }
 
     std::size_t size() { return random_.chance(0.15) ? random_.below(30'000) : random_.below(60); }
+    bool may_be_late(bool is_client) const override { return is_client; }
 
-    void say(Socket& socket, bool is_request, const std::string& bytes, double loss, bool& is_lossy) {
-        if (bytes.empty()) return;
-        const bool is_send = is_request == (beneath(host_, socket).options().role == WG_ROLE_CLIENT);
-        Move move = socket.moved(is_send ? WG_SEND : WG_RECEIVE, bytes, now_ns_ += 10'000);
-        move.is_lost = random_.chance(loss);
-        is_lossy |= move.is_lost;
-        // A send is reported when its call has returned, maybe after the answer was read.
-        if (is_send && is_request && !socket.options().is_plain && !late_ && random_.chance(0.2)) {
-            late_ = move;
-            return;
+    Reading read(const spans::Span& span) override {
+        const std::string_view topic = span.attributes.text(attr::messaging_destination_name);
+        const std::string_view unknown = span.attributes.text(attr::waggle_unknown);
+        const bool is_whole = span.incomplete == spans::Incomplete::No;
+        if (topic.empty()) {  // its beginning was not captured
+            EXPECT_NE(unknown, "");
+            return {.is_said = true};
         }
-        if (is_send) flush(socket);
-        report_call(host_, random_, socket, move);
-        flush(socket);
+        const Question& question = questions_[parse_int<std::uint64_t>(topic.substr(1)).value_or(0)];
+        EXPECT_EQ(span.name.starts_with("poll"), question.is_fetch);
+        const std::string_view error = span.attributes.text(attr::error_type);
+        if (error == "UNKNOWN_TOPIC_OR_PARTITION") {
+            EXPECT_TRUE(question.is_error);
+        } else if (error.empty()) {
+            EXPECT_FALSE(is_whole && question.is_error);
+        } else {
+            EXPECT_EQ(error, "connection_closed");
+        }
+        const std::int64_t offset = span.attributes.number(attr::messaging_kafka_offset, -1);
+        if (offset >= 0) {
+            EXPECT_EQ(offset, static_cast<std::int64_t>(question.id));
+        }
+        // Of Fetches that overlap nobody knows where they began.
+        if (is_whole && !question.is_error && error.empty() && unknown.empty()) {
+            EXPECT_GE(offset, 0);
+        }
+        return {question.id, is_whole && unknown.empty(), is_whole && !unknown.empty()};
     }
 
-    void flush(Socket& socket) {
-        if (!late_) return;
-        const Move move = *late_;
-        late_.reset();
-        report_call(host_, random_, socket, move);
-    }
-
-    void check() {
-        for (const spans::Span& span : host_.batch()) {
-            const std::string_view topic = span.attributes.text(attr::messaging_destination_name);
-            const bool is_whole = span.incomplete == spans::Incomplete::No;
-            if (topic.empty()) {  // its beginning was not captured
-                EXPECT_NE(span.attributes.text(attr::waggle_unknown), "");
-                ++others_;
-                continue;
-            }
-            const auto found = questions_.find(parse_int<std::uint64_t>(topic.substr(1)).value_or(0));
-            ASSERT_NE(found, questions_.end()) << topic;
-            Question& question = found->second;
-            SCOPED_TRACE(std::string(span.name) + (question.is_pipelined ? " pipelined" : "") +
-                         (question.is_lossy ? " lossy" : ""));
-            ASSERT_EQ(++question.spans, 1u);
-            (is_whole ? whole_ : others_) += 1;
-            EXPECT_EQ(span.name.starts_with("poll"), question.is_fetch);
-            EXPECT_TRUE(is_whole || question.is_lossy || question.is_pipelined) << static_cast<int>(span.incomplete);
-            const std::string_view error = span.attributes.text(attr::error_type);
-            if (error == "UNKNOWN_TOPIC_OR_PARTITION") {
-                EXPECT_TRUE(question.is_error);
-            } else if (error.empty()) {
-                EXPECT_FALSE(is_whole && question.is_error);
-            } else {
-                EXPECT_EQ(error, "connection_closed");
-            }
-            const std::int64_t offset = span.attributes.number(attr::messaging_kafka_offset, -1);
-            if (offset >= 0) {
-                EXPECT_EQ(offset, static_cast<std::int64_t>(question.id));
-            }
-            // Of Fetches that overlap nobody knows where they began.
-            const bool is_sure = span.attributes.text(attr::waggle_unknown).empty();
-            if (is_whole && !question.is_error && error.empty() && is_sure) {
-                EXPECT_GE(offset, 0);
-            }
-            EXPECT_TRUE(is_sure || question.is_lossy || question.is_pipelined || question.is_in_parts)
-                << span.attributes.text(attr::waggle_unknown);
-        }
-        for (const auto& [id, question] : questions_) {
-            if (question.spans > 0) continue;
-            ++others_;
-            EXPECT_TRUE(question.is_lossy || question.is_pipelined) << id << " is missing";
-        }
-        std::uint64_t seen = 0, exported = 0;
-        for (const Counts& counts : host_.tracker().counts()) seen += counts.seen, exported += counts.exported;
-        EXPECT_EQ(seen, exported);
-    }
-
-    Random random_;
-    double loss_;
-    Host host_;
     std::map<std::uint64_t, Question> questions_;
-    std::optional<Move> late_;
-    std::uint64_t last_id_ = 0;
     std::uint64_t last_question_ = 0;
-    std::uint64_t now_ns_ = kSecond;
-    std::uint64_t whole_ = 0;
-    std::uint64_t others_ = 0;
 };
 
-void play(double loss, std::uint64_t seeds) { play_worlds<World>(loss, seeds, 60, 4); }
+void play(double loss, std::uint64_t seeds) {
+    play_worlds([=](std::uint64_t seed) { return KafkaWorld(seed, loss); }, seeds, 60, loss > 0 ? 1 : 4);
+}
 
 TEST(KafkaProperty, PairsAreRight) { play(0, 15); }
 TEST(KafkaProperty, NoPairIsWrongWhenCallsAreLost) { play(0.02, 30); }

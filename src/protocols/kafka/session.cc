@@ -70,7 +70,14 @@ void Session::on_close(spans::Incomplete reason, Context& context) {
     if (requests_.body != Body::None) end_request_body(context);
     while (open_.size() > 0) {
         const auto [key, exchange] = open_.entries().front();
-        if (exchange->request.is_told) set_incomplete(*exchange, reason);
+        spans::Incomplete reason_of = reason;
+        // Its answer may have gone by.
+        const bool is_missed = responses_.is_lost && responses_.stream.end_ns() >= exchange->start_ns;
+        if (reason == spans::Incomplete::Closed && is_missed) {
+            context.counts.add(Cause::Hole);
+            reason_of = spans::Incomplete::Hole;
+        }
+        if (exchange->request.is_told) set_incomplete(*exchange, reason_of);
         const std::uint64_t last = std::max(requests_.stream.end_ns(), responses_.stream.end_ns());
         end(key, *exchange, last ? last : context.now_ns, context);
     }
@@ -316,12 +323,14 @@ void Session::end_request_body(Context& context) {
 
 // Consumers name only what has changed since the Fetch before.
 void Session::read_fetch(std::string_view body, Open& exchange) {
-    FetchRequest request;
+    FetchRequest& request = fetch_;
+    request = {.positions = std::move(request.positions)};
+    request.positions.clear();
     const Reader::State state = read_fetch_request(body, exchange.request.version, request);
     exchange.request.is_copy = request.replica >= 0;
     const bool is_new = exchange.request.version < 7 || request.session == 0 || request.epoch <= 0;
     if (is_new || state != Reader::State::Good) {
-        positions_ = std::move(request.positions);
+        std::swap(positions_, request.positions);
         return;
     }
     for (FetchPosition& position : request.positions) {

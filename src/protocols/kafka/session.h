@@ -109,6 +109,7 @@ class Session final : public KeyedSession<Codec> {
     Key last_key_ = 0;
     std::int32_t last_id_ = 0;  // of the newest request
     std::uint64_t fetches_ = 0;
+    FetchRequest fetch_;                    // as it was read last, for its memory
     std::vector<FetchPosition> positions_;  // of the newest Fetch, those that its session has kept included
     std::string client_id_;
     std::string group_;

@@ -73,7 +73,9 @@ bool Session::find_response(Context& context) {
             if (is_request_late()) return false;
             if (open_.size() == 0) context.counts.add(Cause::Unmatched);
         }
-        if (is_request_late() || !stream.skip_to_next_turn()) return false;
+        if (is_request_late()) return false;
+        has_lost_answers_ = true;
+        if (!stream.skip_to_next_turn()) return false;
     }
     return false;
 }
@@ -132,10 +134,10 @@ void Session::lose_answers_before(Key key, Context& context) {
     has_lost_answers_ = false;
     while (open_.size() > 0 && open_.entries().front().key < key) {
         const auto [lost, exchange] = open_.entries().front();
-        if (exchange->request.is_told) {
-            context.counts.add(Cause::Hole);
-            set_incomplete(*exchange, spans::Incomplete::Hole);
-        }
+        // Whether a Fetch that is not told brought anything nobody knows.
+        const Codec::Request& request = exchange->request;
+        if (request.is_told || (request.api == kFetch && !request.is_copy)) context.counts.add(Cause::Hole);
+        if (request.is_told) set_incomplete(*exchange, spans::Incomplete::Hole);
         end(lost, *exchange, std::max(exchange->request_end_ns, exchange->first_byte_ns), context);
     }
 }

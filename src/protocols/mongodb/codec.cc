@@ -144,6 +144,14 @@ std::unique_ptr<Session> open_session(const ConnectionInfo& info, Streams& strea
 
 }  // namespace
 
-const Protocol kMongodb{.name = "mongodb", .sniff = sniff, .open = open_session};
+// Commands as far as they are read.
+const Protocol kMongodb{.name = "mongodb",
+                        .sniff = sniff,
+                        .open = open_session,
+                        .framing = wg_framing{.header = kHeader,
+                                              .length_bytes = 4,
+                                              .is_little = 1,
+                                              .front = kMaxCommand - kHeader,
+                                              .max_length = kMaxMessage}};
 
 }  // namespace waggle::protocols::mongodb

@@ -9,7 +9,6 @@
 namespace waggle::protocols::mongodb {
 namespace {
 
-constexpr std::uint64_t kMaxMessage = 48'000'000;
 constexpr std::size_t kMaxName = 64;
 constexpr std::uint32_t kChecksum = 1, kMoreToCome = 2;
 // Bits below 16 that a peer must know.

@@ -16,6 +16,7 @@ using Parsed = std::expected<T, Stop>;
 
 inline constexpr std::int32_t kReply = 1, kQuery = 2004, kCompressed = 2012, kMessage = 2013;
 inline constexpr std::size_t kHeader = 16;
+inline constexpr std::uint32_t kMaxMessage = 48'000'000;
 
 struct Header {
     std::uint64_t size = 0;

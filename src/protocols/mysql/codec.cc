@@ -339,6 +339,16 @@ std::unique_ptr<Session> go_on(const ConnectionInfo& info, Streams& streams, Dir
 
 }  // namespace
 
-const Protocol kMysql{.name = "mysql", .sniff = sniff, .open = open, .go_on = go_on};
+// Commands by what is read of them. No header proves itself: longer packets are not followed.
+const Protocol kMysql{.name = "mysql",
+                      .sniff = sniff,
+                      .open = open,
+                      .go_on = go_on,
+                      .framing = wg_framing{.header = kHeader,
+                                            .length_bytes = 3,
+                                            .is_little = 1,
+                                            .front = 1 + kMaxAttributes + sql::kMaxInput,
+                                            .length_adds = kHeader,
+                                            .max_length = 1 << 22}};
 
 }  // namespace waggle::protocols::mysql

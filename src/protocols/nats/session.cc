@@ -42,6 +42,13 @@ std::string_view jetstream_error(std::string_view payload) {
     return rest.substr(0, std::min<std::size_t>(3, rest.find_first_not_of("0123456789")));
 }
 
+// What is lost of an answer may have been the status, or JetStream's error.
+bool may_refuse(const Line& line, std::string_view body) {
+    constexpr std::size_t kStatus = 12;  // "NATS/1.0 503"
+    if (body.size() < std::min<std::uint64_t>(line.headers, kStatus)) return true;
+    return body.size() <= line.headers || body[line.headers] == '{';
+}
+
 }  // namespace
 
 Parsed<Unit> Session::parse(const Half& half, std::string_view bytes, bool is_final) {
@@ -81,7 +88,7 @@ void Session::on_frame(Half& half, std::string_view front, const Unit& unit, Con
     if (half.is_answer()) {
         switch (line->verb) {
             case Verb::Message:
-                return on_delivery(half, *line, body, context);
+                return on_delivery(half, *line, body, unit.is_cut, context);
             case Verb::Ok:
                 return on_ok(half, context);
             case Verb::Error:
@@ -140,7 +147,8 @@ void Session::on_publish(Half& half, const Line& line, std::string_view body, Co
     await(request.is_confirmed ? last_key() : 0, request.kind, context);
 }
 
-void Session::on_delivery(Half& half, const Line& line, std::string_view body, Context& context) {
+// is_cut: not all that was wanted of its body is here.
+void Session::on_delivery(Half& half, const Line& line, std::string_view body, bool is_cut, Context& context) {
     const Headers headers = read_headers(body.substr(0, line.headers));
     is_accepted_ = true;
     if (line.subject.starts_with(kInbox)) {
@@ -151,6 +159,10 @@ void Session::on_delivery(Half& half, const Line& line, std::string_view body, C
                     exchange->request.error = std::to_string(headers.status);
                 else if (body.size() > line.headers)
                     exchange->request.error = jetstream_error(body.substr(line.headers));
+                if (is_cut && exchange->request.error.empty() && may_refuse(line, body)) {
+                    context.counts.add(Cause::Hole);
+                    set_incomplete(*exchange, spans::Incomplete::Hole);
+                }
                 half.ends = key;
                 return;
             }

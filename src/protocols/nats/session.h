@@ -64,7 +64,7 @@ class Session final : public TwoWaySession<Codec> {
     void on_lost(Half& half, Context& context) override;
 
     void on_publish(Half& half, const Line& line, std::string_view body, Context& context);
-    void on_delivery(Half& half, const Line& line, std::string_view body, Context& context);
+    void on_delivery(Half& half, const Line& line, std::string_view body, bool is_cut, Context& context);
     void on_subscribe(const Line& line);
     void forget_group(std::string_view id);
     void on_ok(Half& half, Context& context);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols/postgres/codec.h"
 
+#include <utility>
+
 #include "base/strings.h"
 #include "protocols/postgres/postgres.h"
 
@@ -75,7 +77,10 @@ Codec::StatementPtr Codec::find(const ByName& names, std::string_view name) cons
 void Codec::keep(ByName& names, std::string_view name, StatementPtr statement) {
     // Whatever made so many never closes them: what is forgotten is unknown.
     if (names.size() >= kMaxStatements && !names.contains(std::string(name))) names.clear();
-    names[std::string(name)] = std::move(statement);
+    StatementPtr& kept = names[std::string(name)];
+    // Nobody else's: its memory serves the next one.
+    if (kept.use_count() == 1) spare_ = std::move(kept);
+    kept = std::move(statement);
 }
 
 sql::Reading Codec::reading(const Options& options, bool is_cut) const {
@@ -120,7 +125,9 @@ RequestEffect Codec::open_message(std::string_view front) {
 
 RequestEffect Codec::parse_statement(std::string_view body, bool is_cut, const Options& options) {
     const std::string_view name = take_text(body);
-    auto statement = std::make_shared<Statement>();
+    StatementPtr statement = spare_ ? std::exchange(spare_, {}) : std::make_shared<Statement>();
+    statement->is_undone = false;
+    statement->instead.reset();
     const bool is_open = is_cut && body.find('\0') == std::string_view::npos;
     sql::read_statement(take_text(body), reading(options, is_open), statement->facts);
     last_ = statement;

@@ -108,7 +108,8 @@ class Codec {
     std::uint64_t pushed_ = 0;
     ByName statements_;
     ByName portals_;
-    StatementPtr last_;  // of the parts that open no exchange yet
+    StatementPtr last_;   // of the parts that open no exchange yet
+    StatementPtr spare_;  // of no name any more
     std::string database_;
     std::string lookup_;  // scratch
     bool has_parts_ = false;

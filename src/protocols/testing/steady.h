@@ -15,20 +15,34 @@ namespace waggle::protocols::testing {
 // Of a talk the steps from `first` to `end` are repeated, those before them are said once.
 struct SteadyTalk {
     std::string_view protocol;
-    std::string_view path;  // under src/protocols
+    std::string_view path;  // under src/protocols; none: HTTP/2, where each exchange has a stream of its own
     std::size_t first = 0;
     std::size_t end = 0;
+    std::string_view form = {};  // where it is not the protocol's first row
 };
 
 inline constexpr SteadyTalk kSteadyTalks[] = {
-    {"http", "http1/talks/get.talk", 0, 2},           {"http2", {}, 0, 0},  // each exchange has a stream of its own
-    {"fastcgi", "fastcgi/talks/nginx.talk", 0, 2},    {"postgresql", "postgres/talks/simple.talk", 2, 6},
-    {"mysql", "mysql/talks/text.talk", 3, 5},         {"redis", "redis/talks/commands.talk", 0, 4},
-    {"kafka", "kafka/talks/produce.talk", 2, 4},      {"amqp", "amqp/talks/mid_connection.talk", 0, 3},
-    {"memcached", "memcached/talks/text.talk", 0, 4}, {"mongodb", "mongodb/talks/commands.talk", 2, 4},
-    {"mqtt", "mqtt/talks/qualities.talk", 4, 8},      {"nats", "nats/talks/publish.talk", 3, 7},
-    {"smtp", "smtp/talks/transactions.talk", 3, 13},  {"dns", "dns/talks/questions.talk", 0, 2},
+    {"http", "http1/talks/get.talk", 0, 2},
+    {"http2", {}},
+    {"fastcgi", "fastcgi/talks/nginx.talk", 0, 2},
+    {"postgresql", "postgres/talks/simple.talk", 2, 6},
+    {"mysql", "mysql/talks/text.talk", 3, 5},
+    {"redis", "redis/talks/commands.talk", 0, 4},
+    {"kafka", "kafka/talks/produce.talk", 2, 4},
+    {"amqp", "amqp/talks/mid_connection.talk", 0, 3},
+    {"memcached", "memcached/talks/text.talk", 0, 4},
+    {"mongodb", "mongodb/talks/commands.talk", 2, 4},
+    {"mqtt", "mqtt/talks/qualities.talk", 4, 8},
+    {"nats", "nats/talks/publish.talk", 3, 7},
+    {"smtp", "smtp/talks/transactions.talk", 3, 13},
+    {"dns", "dns/talks/questions.talk", 0, 2},
     {"jsonrpc", "jsonrpc/talks/lines.talk", 0, 2},
+    {"http2", {}, 0, 0, "grpc"},
+    {"postgresql", "postgres/talks/extended.talk", 2, 4, "extended"},
+    {"mysql", "mysql/talks/prepared.talk", 5, 7, "prepared"},
+    {"redis", "redis/talks/resp3.talk", 2, 6, "resp3"},
+    {"kafka", "kafka/talks/poll.talk", 5, 7, "poll"},
+    {"memcached", "memcached/talks/binary.talk", 0, 4, "binary"},
 };
 
 class Steady {
@@ -69,6 +83,17 @@ class Steady {
     void renew() {
         const std::string stream = std::to_string(stream_);
         stream_ += 2;
+        if (from_.form == "grpc") {
+            round_ = {
+                {true, frames_[1].line("@headers " + stream +
+                                       " :method=POST :scheme=http :path=/shop.Stock/Take :authority=shop.example "
+                                       "content-type=application/grpc te=trailers") +
+                           frames_[1].line("@data " + stream + " end hex=0000000003616263")},
+                {false, frames_[0].line("@headers " + stream + " :status=200 content-type=application/grpc") +
+                            frames_[0].line("@data " + stream + " hex=0000000003616263") +
+                            frames_[0].line("@headers " + stream + " end grpc-status=0")}};
+            return;
+        }
         round_ = {{true, frames_[1].line(
                              "@headers " + stream +
                              " end :method=GET :scheme=http :path=/items/7 :authority=shop.example user-agent=probe")},

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes many messages by one call, long bodies between them or hundreds of small ones, and reads all answers: HTTP/2 (http2 PORT),
-PostgreSQL (postgres PORT), AMQP (amqp PORT), Kafka (kafka PORT). A small burst first; each begins with a line on standard input. With a third
+PostgreSQL (postgres PORT), MySQL (mysql PORT), MongoDB (mongodb PORT), AMQP (amqp PORT), Kafka (kafka PORT). A small burst first; each begins with a line on standard input. With a third
 argument the call gets its bytes in pieces of that size, as Node's streams write."""
+import hashlib
 import socket
 import struct
 import sys
@@ -126,6 +127,80 @@ class Postgres:
                    self.statement("SELECT repeat('x', 200000)"), self.statement("SELECT relname FROM pg_class LIMIT 1"))
 
 
+class Mysql:
+    def __init__(self, port):
+        self.connection = socket.create_connection(("127.0.0.1", port))
+        greeting = self.read()
+        at = greeting.index(b"\0", 1) + 5
+        challenge = greeting[at:at + 8] + greeting[at + 27:at + 39]
+        once = hashlib.sha1(b"pw").digest()
+        mask = hashlib.sha1(challenge + hashlib.sha1(once).digest()).digest()
+        proof = bytes(a ^ b for a, b in zip(once, mask))
+        # Protocol 4.1, long passwords, a database, authentication by plugins
+        login = (struct.pack("<IIB", 0x8828d, 1 << 24, 33) + bytes(23) + b"shop\0" + bytes([len(proof)]) + proof +
+                 b"shop\0mysql_native_password\0")
+        self.connection.sendall(struct.pack("<I", len(login))[:3] + b"\x01" + login)
+        assert self.read()[0] == 0
+
+    def read(self):
+        return read_exactly(self.connection, int.from_bytes(read_exactly(self.connection, 4)[:3], "little"))
+
+    @staticmethod
+    def query(text):
+        return struct.pack("<I", len(text) + 1)[:3] + b"\0\x03" + text.encode()
+
+    def burst(self, texts):
+        write(self.connection, b"".join(map(self.query, texts)))
+        for _ in texts:
+            ends = 0  # of columns and rows
+            while ends < 2:
+                packet = self.read()
+                assert packet[0] != 0xff, packet
+                ends += packet[0] == 0xfe and len(packet) < 9
+
+    def run(self):
+        sys.stdin.readline()
+        for _ in range(3):
+            self.burst(["SELECT 1", "SELECT 1"])
+        sys.stdin.readline()
+        value = "v" * VALUE
+        self.burst([f"SELECT length('{value}') AS a", "SELECT 2 AS b", f"SELECT length('{value}') AS c", "SELECT repeat('x', 200000)", "SELECT 3 AS d"])
+        self.burst(["SELECT name FROM many" + " " * 60] * MANY)
+
+
+class Mongodb:
+    def __init__(self, port):
+        self.connection = socket.create_connection(("127.0.0.1", port))
+        self.asked = 0
+
+    @staticmethod
+    def document(elements):
+        return struct.pack("<i", len(elements) + 5) + elements + b"\0"
+
+    @staticmethod
+    def text(name, value):
+        return b"\x02" + name.encode() + b"\0" + struct.pack("<i", len(value) + 1) + value.encode() + b"\0"
+
+    def insert(self, collection, size):
+        self.asked += 1
+        documents = self.document(b"\x030\0" + self.document(self.text("text", "x" * size)))
+        body = b"\0\0\0\0\0" + self.document(self.text("insert", collection) + self.text("$db", "shop") + b"\x04documents\0" + documents)
+        return struct.pack("<iiii", len(body) + 16, self.asked, 0, 2013) + body
+
+    def burst(self, plan):
+        write(self.connection, b"".join(self.insert(collection, size) for collection, size in plan))
+        for _ in plan:
+            read_exactly(self.connection, struct.unpack("<i", read_exactly(self.connection, 4))[0] - 4)
+
+    def run(self):
+        sys.stdin.readline()
+        for _ in range(4):
+            self.burst([("first", 5), ("first", 5), ("first", 5)])
+        sys.stdin.readline()
+        self.burst([("n1", 5), ("n2", BODY), ("n3", 5), ("n4", BODY + 1000), ("n5", 5)])
+        self.burst([("many", 5)] * MANY)
+
+
 class Amqp:
     """A channel that confirms; nobody takes the messages."""
     FRAME = 16 << 10
@@ -220,6 +295,6 @@ class Kafka:
         self.burst(range(2, 2 + MANY))
 
 
-{"http2": Http2, "postgres": Postgres, "amqp": Amqp, "kafka": Kafka}[sys.argv[1]](int(sys.argv[2])).run()
+{"http2": Http2, "postgres": Postgres, "mysql": Mysql, "mongodb": Mongodb, "amqp": Amqp, "kafka": Kafka}[sys.argv[1]](int(sys.argv[2])).run()
 print("done", flush=True)
 sys.stdin.read()

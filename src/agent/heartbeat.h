@@ -16,14 +16,17 @@ namespace waggle::agent {
 
 class Heartbeat {
   public:
-    explicit Heartbeat(sensors::Capture& capture)
-        : thread_([this, &capture](const std::stop_token& stop) {
-              std::unique_lock lock(mutex_);
-              do {
-                  capture.beat(monotonic_now());
-                  wake_.wait_for(lock, stop, kEvery, [] { return false; });
-              } while (!stop.stop_requested());
-          }) {}
+    // Programs may have targets before the thread has begun: the first beat is the caller's.
+    explicit Heartbeat(sensors::Capture& capture) {
+        capture.beat(monotonic_now());
+        thread_ = std::jthread([this, &capture](const std::stop_token& stop) {
+            std::unique_lock lock(mutex_);
+            do {
+                capture.beat(monotonic_now());
+                wake_.wait_for(lock, stop, kEvery, [] { return false; });
+            } while (!stop.stop_requested());
+        });
+    }
 
   private:
     static constexpr std::chrono::milliseconds kEvery{200};

@@ -27,6 +27,11 @@ void Tracker::end_session(Connection& connection, spans::Incomplete reason, std:
     if (!connection.session) return;
     Context with = context(connection, now_ns, batch);
     connection.session->on_close(reason, with);
+    // A request that has begun, of a connection that fell silent: the rest of it, and the close, found no room.
+    const bool is_client = connection.info.role == Role::Client;
+    const streams::Stream& requests = connection.streams.of(is_client ? Direction::Send : Direction::Receive);
+    if (reason == spans::Incomplete::Hole && connection.info.role != Role::Unknown && !requests.is_empty())
+        with.counts.add(Cause::Hole);
     connection.session.reset();
     if (!std::exchange(connection.is_waiting, false)) return;
     Connection* const last = waiting_list_.back();

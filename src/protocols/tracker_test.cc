@@ -168,6 +168,18 @@ TEST_F(TrackerTest, ForgetsSilentConnectionsButNotOpenExchanges) {
     EXPECT_EQ(host_.tracker().open_exchanges(), 1u);
 }
 
+// Its close found no room in the ring.
+TEST_F(TrackerTest, CountsARequestOfWhichOnlyTheBeginningCameBeforeItsConnectionFellSilent) {
+    Socket& socket = open();
+    call(socket, true, kGet);
+    call(socket, false, kOk);
+    call(socket, true, "G");
+    pass(121 * kSecond);
+    EXPECT_EQ(host_.tracker().connections(), 0u);
+    EXPECT_EQ(spans(), 1u);
+    EXPECT_EQ(counts().of(Cause::Hole), 1u);
+}
+
 // The map of tails is read after the ring: it may know more.
 TEST_F(TrackerTest, ATailWaitsForTheEventThatBeganItsTurn) {
     Socket& socket = open();

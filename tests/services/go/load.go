@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -26,24 +27,37 @@ func sizeOf(number int) int { return number * 7 % 1999 }
 
 func statusOf(number int) int { return []int{200, 201, 404, 500, 503}[number%5] }
 
-// Each line of the input is a URL's beginning, how many connections, and how many requests: all of them as
-// fast as they go, each with a path of its own. With a fourth word the connections are common, and so many of them are
-// kept when nothing is asked on them: others take the places of the rest all the time. "done" answers a line.
+// Each line of the input is the beginning of a URL, or of several with commas between them, which the connections take in
+// turn; how many connections; and how many requests: all of them as fast as they go, each with a path of its own. With a
+// fourth word the connections are common, and so many of them are kept when nothing is asked on them: others take the
+// places of the rest all the time. "done" answers a line. No requests at all: as many as go until the next line comes, and
+// how many they were is said behind "done".
 func load() {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		var url string
+	lines := make(chan string)
+	go func() {
+		for all := bufio.NewScanner(os.Stdin); all.Scan(); {
+			lines <- all.Text()
+		}
+		close(lines)
+	}()
+	for line := range lines {
+		var urls string
 		var connections, requests int64
 		var kept int
-		words, err := fmt.Sscan(lines.Text(), &url, &connections, &requests, &kept)
+		words, err := fmt.Sscan(line, &urls, &connections, &requests, &kept)
 		if words < 3 {
 			panic(err)
 		}
 		common := &http.Transport{MaxIdleConnsPerHost: kept}
-		var next atomic.Int64
+		var next, end, asked atomic.Int64
+		end.Store(requests)
+		if requests == 0 {
+			end.Store(math.MaxInt64)
+		}
 		var all sync.WaitGroup
 		for i := int64(0); i < connections; i++ {
 			all.Add(1)
+			url := strings.Split(urls, ",")[int(i)%(1+strings.Count(urls, ","))]
 			go func() {
 				defer all.Done()
 				transport := &http.Transport{MaxConnsPerHost: 1, MaxIdleConnsPerHost: 1}
@@ -52,13 +66,22 @@ func load() {
 				}
 				defer transport.CloseIdleConnections()
 				client := http.Client{Transport: transport}
-				for number := next.Add(1) - 1; number < requests; number = next.Add(1) - 1 {
+				for number := next.Add(1) - 1; number < end.Load(); number = next.Add(1) - 1 {
 					ask(&client, url, int(number))
+					asked.Add(1)
 				}
 			}()
 		}
+		if requests == 0 {
+			<-lines
+			end.Store(0)
+		}
 		all.Wait()
-		fmt.Println("done")
+		if requests == 0 {
+			fmt.Println("done", asked.Load())
+		} else {
+			fmt.Println("done")
+		}
 	}
 }
 

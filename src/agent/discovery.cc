@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -46,6 +47,7 @@ Discovery::Discovery(std::unique_ptr<discover::Watcher> watcher, const config::C
       watcher_(std::move(watcher)),
       poll_interval_(std::min<std::chrono::nanoseconds>(config.discovery.poll_interval, kMaxPoll)),
       processes_(self.gauge("waggle.processes.watched")),
+      unwatched_(self.counter("waggle.processes.unwatched")),
       recorder_(recorder) {
     if (capture.tls())
         tls_ = std::make_unique<TlsWatch>(*capture.tls(), proc::ProcFs(),
@@ -134,8 +136,12 @@ void Discovery::apply_changes() {
         if (change.kind == discover::ChangeKind::Added) {
             const std::uint32_t flags =
                 WG_TARGET_SELECTED | (change.follows_children ? std::uint32_t{WG_TARGET_CHILDREN} : 0u);
-            if (!capture_.set_target(change.kernel_tgid, {.flags = flags, .padding = 0}))
+            const bool is_full = !capture_.set_target(change.kernel_tgid, {.flags = flags, .padding = 0});
+            unwatched_.add(is_full);
+            // Once, of as many as there are.
+            if (is_full && !std::exchange(is_table_full_, true))
                 log::warn("process {} cannot be watched: the kernel's table of targets is full", change.pid);
+            is_table_full_ = is_full;
         } else if (change.kind == discover::ChangeKind::Excluded) {
             capture_.set_target(change.kernel_tgid, {.flags = WG_TARGET_EXCLUDED | WG_TARGET_CHILDREN, .padding = 0});
         } else {

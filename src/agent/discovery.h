@@ -85,6 +85,8 @@ class Discovery {
     bool has_looked_ = false;
     std::binary_semaphore first_look_{0};
     metrics::SelfValue& processes_;
+    metrics::SelfValue& unwatched_;
+    bool is_table_full_ = false;  // and it was said
     std::atomic<std::size_t> watched_{0};
     std::atomic<std::uint64_t> read_until_ns_{0};
     std::atomic<std::uint64_t> looked_until_ns_{0};

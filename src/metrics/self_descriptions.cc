@@ -10,6 +10,8 @@ namespace {
 constexpr SelfDescription kRows[] = {
     {"waggle.build.info", "gauge", "version", "Always 1; the version is its label."},
     {"waggle.processes.watched", "gauge", "", "Processes that are watched."},
+    {"waggle.processes.unwatched", "counter", "",
+     "Processes that are selected, but found the kernel's table of targets full."},
     {"waggle.connections.tracked", "gauge", "", "Connections that are followed."},
     {"waggle.connections.unknown", "counter", "", "Events of connections that were never announced."},
     {"waggle.connections.evicted", "counter", "",

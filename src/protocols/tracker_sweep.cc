@@ -27,11 +27,6 @@ void Tracker::end_session(Connection& connection, spans::Incomplete reason, std:
     if (!connection.session) return;
     Context with = context(connection, now_ns, batch);
     connection.session->on_close(reason, with);
-    // A request that has begun, of a connection that fell silent: the rest of it, and the close, found no room.
-    const bool is_client = connection.info.role == Role::Client;
-    const streams::Stream& requests = connection.streams.of(is_client ? Direction::Send : Direction::Receive);
-    if (reason == spans::Incomplete::Hole && connection.info.role != Role::Unknown && !requests.is_empty())
-        with.counts.add(Cause::Hole);
     connection.session.reset();
     if (!std::exchange(connection.is_waiting, false)) return;
     Connection* const last = waiting_list_.back();
@@ -48,7 +43,15 @@ void Tracker::forget(std::uint64_t id, spans::Incomplete reason, std::uint64_t n
     report_tls_end(connection, batch);
     drop_unbound(connection, Unbound::NoSocket);
     set_peer(connection, false);
-    end_session(connection, reason, now_ns, batch);
+    if (connection.session) {
+        Counts& counts = context(connection, now_ns, batch).counts;
+        end_session(connection, reason, now_ns, batch);
+        // A request that has begun, of a connection that fell silent: the rest of it, and the close, found no room.
+        const bool is_client = connection.info.role == Role::Client;
+        const streams::Stream& requests = connection.streams.of(is_client ? Direction::Send : Direction::Receive);
+        if (reason == spans::Incomplete::Hole && connection.info.role != Role::Unknown && !requests.is_empty())
+            counts.add(Cause::Hole);
+    }
     if (last_ == &connection) last_ = nullptr;
     held_bytes_ -= connection.weight;
     // The kernel side removes its rules at its end, which may be before they were written.

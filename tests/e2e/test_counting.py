@@ -4,6 +4,7 @@
 its socket, on connections that were there before and on new ones; or as missed, where nobody can tell who asks."""
 import http.client
 import subprocess
+import time
 import unittest
 
 from artefacts import go_tls
@@ -106,6 +107,37 @@ class Counting(unittest.TestCase):
             self.assertEqual(request(port, path="/counted")[0], 404)
         self.expect(agent, before + EACH)
         self.expect_timed(agent, before + EACH, port, "server")
+
+    def test_durations(self):
+        """Each lasts as long as it does: longer than the server takes, and no longer than its client waits."""
+        port, takes = free_port(), 0.2
+        server = Child([PYTHON, "-c", "import http.server, time\n"
+                        "class Slow(http.server.BaseHTTPRequestHandler):\n"
+                        "    protocol_version = 'HTTP/1.1'\n"
+                        "    def do_GET(self):\n"
+                        f"        time.sleep({takes})\n"
+                        "        self.send_response(204)\n"
+                        "        self.end_headers()\n"
+                        f"http.server.HTTPServer(('127.0.0.1', {port}), Slow).serve_forever()\n"])
+        self.addCleanup(server.wait_port(port).stop)
+        agent = self.agent([{"open_ports": str(port)}])
+        wait_for(lambda: agent.metric_sum("waggle_processes_watched") == 1, "the server to be watched")
+        self.wait_counting(agent)
+        before, waited = self.books(agent)["counted"], 0
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        for _ in range(EACH):
+            began = time.monotonic()
+            self.assertEqual(request(port, path="/slow", connection=connection)[0], 204)
+            waited += time.monotonic() - began
+        connection.close()
+        self.assertEqual(before, 0)
+        self.expect(agent, EACH)
+        timed = {"server_port": str(port), "waggle_role": "server"}
+        wait_for(lambda: agent.metric_sum("waggle_counted_request_duration_seconds_count", **timed) == EACH, "the last one to be timed")
+        told = agent.metric_sum("waggle_counted_request_duration_seconds_sum", **timed)
+        self.assertTrue(EACH * takes <= told <= waited, (told, waited))
+        at_most = lambda limit: agent.metric_sum("waggle_counted_request_duration_seconds_bucket", le=limit, **timed)
+        self.assertEqual((at_most("0.1"), at_most("+Inf")), (0, EACH))
 
     def test_openssl_server(self):
         self.check_server(nginx_tls, processes=2)

@@ -2,10 +2,12 @@
 // load: a small HTTP/1.1 server, and a client of HTTP/1.1 or Redis that sends at a given rate, for bench/run. Plain
 // epoll, one thread each, so that what they cost themselves stays small and even.
 //   load serve PORT BODY              answers every request with BODY bytes
+//   load echo PORT                    says what it hears
 //   load pace PORT RATE SECONDS CONNECTIONS
 //                                     RATE requests a second over keep-alive connections; prints one line:
 //                                     requests answered, seconds, p50 and p99 in microseconds
 //   load pace-redis …                 the same with GET of a key that is not there
+//   load pace-unknown …               the same with bytes of no protocol, to an echo
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -64,7 +66,12 @@ void no_delay(int fd) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-int serve(int port, std::size_t body) {
+std::string ok_with(std::size_t body) {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body) + "\r\n\r\n" + std::string(body, 'b');
+}
+
+// An empty answer: what was received.
+int serve(int port, std::string_view answer) {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int one = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -73,8 +80,6 @@ int serve(int port, std::size_t body) {
     if (::listen(listener, 512)) fail("listen");
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     watch(epoll, listener);
-    const std::string answer =
-        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body) + "\r\n\r\n" + std::string(body, 'b');
     std::vector<epoll_event> events(256);
     std::vector<char> buffer(65536);
     for (;;) {
@@ -94,7 +99,7 @@ int serve(int port, std::size_t body) {
                 continue;
             }
             // The clients here send one request at a time, and small enough for one segment.
-            send_all(fd, answer);
+            send_all(fd, answer.empty() ? std::string_view(buffer.data(), static_cast<std::size_t>(got)) : answer);
         }
     }
 }
@@ -122,6 +127,8 @@ constexpr Talk kRedis = {"*2\r\n$3\r\nGET\r\n$4\r\nnone\r\n", [](std::string_vie
                              constexpr std::string_view kNothing = "$-1\r\n";
                              return text.starts_with(kNothing) ? kNothing.size() : 0;
                          }};
+
+constexpr Talk kUnknown = {"\x17~~\x03quote 4711 of nothing", [](std::string_view text) { return text.size(); }};
 
 int pace(const Talk& talk, int port, std::uint64_t rate, std::uint64_t seconds, std::size_t connections) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
@@ -204,10 +211,17 @@ int pace(const Talk& talk, int port, std::uint64_t rate, std::uint64_t seconds, 
 
 int main(int argc, char** argv) {
     const std::string_view command = argc > 1 ? argv[1] : "";
-    if (command == "serve" && argc == 4) return serve(std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10));
-    if ((command == "pace" || command == "pace-redis") && argc == 6)
-        return pace(command == "pace" ? kHttp : kRedis, std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10),
-                    std::strtoul(argv[4], nullptr, 10), std::strtoul(argv[5], nullptr, 10));
-    std::fprintf(stderr, "load serve PORT BODY | load pace|pace-redis PORT RATE SECONDS CONNECTIONS\n");
+    const Talk* talk = nullptr;
+    if (command == "pace") talk = &kHttp;
+    if (command == "pace-redis") talk = &kRedis;
+    if (command == "pace-unknown") talk = &kUnknown;
+    if (command == "serve" && argc == 4) return serve(std::atoi(argv[2]), ok_with(std::strtoul(argv[3], nullptr, 10)));
+    if (command == "echo" && argc == 3) return serve(std::atoi(argv[2]), {});
+    if (talk && argc == 6)
+        return pace(*talk, std::atoi(argv[2]), std::strtoul(argv[3], nullptr, 10), std::strtoul(argv[4], nullptr, 10),
+                    std::strtoul(argv[5], nullptr, 10));
+    std::fprintf(stderr,
+                 "load serve PORT BODY | load echo PORT | "
+                 "load pace|pace-redis|pace-unknown PORT RATE SECONDS CONNECTIONS\n");
     return 2;
 }

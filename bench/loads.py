@@ -124,6 +124,6 @@ def start_server(kind, folder):
             from artefacts import cpp_grpc, go_grpc
             argv = [cpp_grpc() if kind == "grpc_cpp" else go_grpc(), "serve", str(port)]
         else:
-            argv = [LOAD, "serve", str(port), "100"]
+            argv = [LOAD, "echo", str(port)] if kind == "echo" else [LOAD, "serve", str(port), "100"]
         server = Child(argv).wait_port(port)
     return server, port, lambda: [server.pid, *children_of(server.pid)]

@@ -29,6 +29,8 @@ function(waggle_library folder)
         waggle_precompiled(waggle_${name} waggle_pch)
         if(WAGGLE_UNITY)
             set_target_properties(waggle_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+            # g++ takes what is included for a header, whose types others would see.
+            target_compile_options(waggle_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
             foreach(file ${WAGGLE_ALONE})
                 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/${file} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
             endforeach()

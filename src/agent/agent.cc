@@ -139,6 +139,18 @@ int wait_signal(const Fd& signals, std::chrono::milliseconds wait) {
     return static_cast<int>(info.ssi_signo);
 }
 
+// The same, while memory is looked after.
+int wait_round(const Fd& signals, std::chrono::milliseconds wait, Budget& budget) {
+    using std::chrono::steady_clock;
+    const auto end = steady_clock::now() + wait;
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - steady_clock::now());
+        if (const int signal = wait_signal(signals, std::clamp(left, 0ms, budget.pause()))) return signal;
+        if (left <= budget.pause()) return 0;
+        budget.look(monotonic_now());
+    }
+}
+
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
 
 // What the agent misses is said, and fatal only when the configuration wants it so.
@@ -281,8 +293,9 @@ Result<void> watch(const RunOptions& options, const config::Config& config, cons
     Reloader reloader(options, pipeline);
     Budget budget(config, self, **capture, pipeline, readers);
     Console console(options.is_console && config.trace_printer == config::TracePrinter::Disabled);
+    budget.look(monotonic_now());
     for (;;) {
-        const int signal = wait_signal(signals, console.interval());
+        const int signal = wait_round(signals, console.interval(), budget);
         if (signal == SIGINT || signal == SIGTERM) break;
         if (signal == SIGHUP) reloader.reload(*discovery);
         pipeline.refresh_self();

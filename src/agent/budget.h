@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Budget: keeps the agent inside memory_limit and cpu_limit. Looks once a second, and tells those who can do less.
+// Budget: keeps the agent inside memory_limit and cpu_limit. Looks once a second, at memory ten times as often while
+// half of it is in use, and tells those who can do less.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -19,6 +21,8 @@ class Budget {
            const std::vector<std::unique_ptr<Reader>>& readers);
 
     void look(std::uint64_t now_ns);
+    // Until the next look.
+    std::chrono::milliseconds pause() const { return std::chrono::milliseconds(memory_.is_half_used() ? 100 : 1000); }
 
   private:
     void keep_memory(std::uint64_t now_ns);

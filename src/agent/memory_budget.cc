@@ -18,6 +18,7 @@ namespace waggle::agent {
 namespace {
 
 constexpr std::uint64_t kMapsNs = 10'000'000'000;  // between two readings of the maps' sizes
+constexpr std::uint64_t kTrimNs = 1'000'000'000;
 // Socket storage of a connection, with what the kernel puts around it.
 constexpr std::uint64_t kConnectionBytes = 352;
 
@@ -80,12 +81,14 @@ MemoryUse MemoryBudget::measure(std::uint64_t connections, std::uint64_t now_ns)
 
 Pressure MemoryBudget::check(std::uint64_t connections, std::uint64_t now_ns) {
     MemoryUse use = measure(connections, now_ns);
-    // What was freed may still be held by the allocator.
-    if (next_pressure(pressure_, use.total(), limit_) != Pressure::None) {
+    // What was freed may still be held by the allocator. It takes a while.
+    if (next_pressure(pressure_, use.total(), limit_) != Pressure::None && now_ns >= trimmed_ns_ + kTrimNs) {
+        trimmed_ns_ = now_ns;
         ::malloc_trim(0);
         use = measure(connections, now_ns);
     }
-    const Pressure now = next_pressure(pressure_, use.total(), limit_);
+    used_ = use.total();
+    const Pressure now = next_pressure(pressure_, used_, limit_);
     if (now == pressure_) return now;
     const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
     if (now == Pressure::None)

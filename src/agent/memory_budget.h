@@ -31,11 +31,14 @@ class MemoryBudget {
     // Tells of changes in the log. `connections` that the kernel side keeps something of.
     Pressure check(std::uint64_t connections, std::uint64_t now_ns);
     Pressure pressure() const { return pressure_; }
+    bool is_half_used() const { return used_ >= limit_ / 2; }
 
   private:
     MemoryUse measure(std::uint64_t connections, std::uint64_t now_ns);
 
     std::uint64_t limit_;
+    std::uint64_t used_ = 0;
+    std::uint64_t trimmed_ns_ = 0;
     Pressure pressure_ = Pressure::None;
     std::uint64_t maps_ = 0;
     std::uint64_t maps_read_ns_ = 0;

@@ -182,6 +182,8 @@ void Reader::tick(std::uint64_t now_ns) {
     tracker_.set_shedding(is_shedding_.load(std::memory_order_relaxed));
     if (options_.recorder) options_.recorder->tick(ring_number(), now_ns);
     tracker_.on_tick(now_ns, *batch_);
+    // The budget looks at them more often than they are published.
+    connections_.store(tracker_.connections(), std::memory_order_relaxed);
     if (options_.on_tls)
         for (const std::uint32_t pid : tracker_.tls_seen()) options_.on_tls(pid);
     tracker_.tls_seen().clear();
@@ -276,7 +278,6 @@ void Reader::publish(std::uint64_t now_ns) {
     const std::uint64_t open = tracker_.open_exchanges();
     open_.store(open, std::memory_order_relaxed);
     published_->connections.set(static_cast<std::int64_t>(tracker_.connections()));
-    connections_.store(tracker_.connections(), std::memory_order_relaxed);
     published_->refused.update(stats.refused);
     published_->refused_requests.update(stats.refused_requests);
     published_->open.set(static_cast<std::int64_t>(open));

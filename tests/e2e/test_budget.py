@@ -101,7 +101,7 @@ class MemoryTest(BudgetTest):
         """Now, and at every moment until now."""
         limit = agent.metric_sum("waggle_memory_limit_bytes")
         self.assertLess(agent.metric_sum("waggle_memory_usage_bytes"), limit)
-        self.assertGreater(self.highest.looks, 0)
+        wait_for(lambda: self.highest.looks > 0, "memory to have been looked at")
         self.assertLess(self.highest.bytes, limit)
 
     def test_fifty_thousand_connections(self):

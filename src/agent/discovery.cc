@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -139,7 +138,7 @@ void Discovery::apply_changes() {
             const bool is_full = !capture_.set_target(change.kernel_tgid, {.flags = flags, .padding = 0});
             unwatched_.add(is_full);
             // Once, of as many as there are.
-            if (is_full && !std::exchange(is_table_full_, true))
+            if (is_full && !is_table_full_)
                 log::warn("process {} cannot be watched: the kernel's table of targets is full", change.pid);
             is_table_full_ = is_full;
         } else if (change.kind == discover::ChangeKind::Excluded) {
